@@ -1,0 +1,39 @@
+"""Installs ``src/`` as the package ``epymarl_cpa``."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+SUBPACKAGES = find_packages("src")
+VERSION = next(line.split('"')[1] for line in (HERE / "src/__init__.py").read_text().splitlines() if "__version__" in line)
+
+EXTRAS = {
+    "tensorboard": ["tensorboard>=2.15"],  # utils/logging.py, use_tensorboard=true
+    "mongo": ["pymongo>=4"],  # Sacred's MongoObserver (-m), for Omniboard
+    "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML"],  # tests and .ci/run
+}
+
+setup(
+    name="epymarl-cpa",
+    version=VERSION,
+    description="Offline multi-agent reinforcement learning by Cooperative Policy Agreement, in EPyMARL's shape",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    package_dir={"epymarl_cpa": "src"},
+    packages=["epymarl_cpa", *(f"epymarl_cpa.{name}" for name in SUBPACKAGES)],
+    package_data={"epymarl_cpa": ["py.typed", "config/*.yaml", "config/*/*.yaml", "envs/optima.json"]},
+    install_requires=[
+        "torch>=2.4",
+        "numpy>=1.26",
+        "pyyaml>=6",
+        "gymnasium>=1.0",
+        "pettingzoo>=1.24.3",
+        "sacred>=0.8.7",
+        "setuptools<82",  # sacred 0.8 imports pkg_resources
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["epymarl-cpa = epymarl_cpa.cli:entry"]},
+)

@@ -1,0 +1,102 @@
+"""The autoregressive controller: agent i acts knowing the actions of agents before it (Eq. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch as th
+from torch import Tensor, nn
+
+from ..components.action_selectors import draw, masked_logits, threshold
+from ..components.episode_buffer import EpisodeBatch
+from ..config.schema import SHARE, Key
+from ..modules.autoregressive import AutoregressiveNet
+from ..modules.state_encoder import StateEncoder
+from ..utils.checkpoint import load_tensors
+from . import REGISTRY
+
+
+@REGISTRY.register("ar_mac")
+class AutoregressiveMAC:
+    """Holds the policy network and chooses joint actions, in EPyMARL's contract.
+
+    In tests with ``test_greedy`` every agent takes its most likely action given the earlier ones;
+    otherwise actions are drawn from Eq. 8 with threshold ``beta``.  Tests draw from a generator of
+    their own, so that evaluating never changes training.
+
+    Args:
+        scheme, groups: of the episode batches.
+        args: the run's configuration.
+
+    Attributes:
+        agent: the policy network.
+        action_selector: None; EPyMARL's runners ask for it.
+    """
+
+    KEYS: ClassVar[dict[str, Key]] = {
+        "beta": SHARE, "beta_mode": Key(str, choices=("ratio", "flat"))}
+
+    def __init__(self, scheme: dict[str, Any], groups: dict[str, int], args: Any) -> None:
+        self.n_agents, self.args = args.n_agents, args
+        self.encoder = StateEncoder(_size(scheme["state"]["vshape"]), args.state_levels)
+        self.agent = AutoregressiveNet(self.encoder.n_out, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
+        self.action_selector = None
+        self.hidden_states = None
+        seed = args.seed or 0
+        self.generators = {test: th.Generator().manual_seed(2 * seed + test) for test in (False, True)}
+
+    def init_hidden(self, batch_size: int) -> None:
+        """Nothing to do: the policy has no memory."""
+
+    @th.no_grad()
+    def select_actions(self, ep_batch: EpisodeBatch, t_ep: int, t_env: int, bs: Any = slice(None),
+                       test_mode: bool = False) -> Tensor:
+        """Joint actions ``[len(bs), N]`` for the states at time ``t_ep`` of the episodes ``bs``."""
+        state = self.encoder(ep_batch["state"][bs, t_ep])
+        available = ep_batch["avail_actions"][bs, t_ep]
+        greedy = test_mode and self.args.test_greedy
+
+        def choose(agent: int, logits: Tensor) -> Tensor:
+            logits = masked_logits(logits, available[:, agent])
+            if greedy:
+                return logits.argmax(-1)
+            # On the CPU, where the generator lives, so that a run is the same with any device.
+            probs = threshold(logits.softmax(-1), self.args.beta, self.args.beta_mode).cpu()
+            return draw(probs, self.generators[test_mode]).to(logits.device)
+
+        return self.agent.rollout(state, choose)
+
+    def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
+        """Logits ``[B, N, A]`` at time ``t``, each head given the recorded earlier actions."""
+        return self.agent(self.encoder(ep_batch["state"][:, t]), ep_batch["actions"][:, t, :, 0])  # type: ignore[no-any-return]
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return self.agent.parameters()
+
+    def load_state(self, other_mac: AutoregressiveMAC) -> None:
+        self.agent.load_state_dict(other_mac.agent.state_dict())
+
+    def cuda(self) -> None:
+        self.agent.cuda()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Network and generators."""
+        return {"agent": self.agent.state_dict(),
+                "generators": [self.generators[test].get_state() for test in (False, True)]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.agent.load_state_dict(state["agent"])
+        for test in (False, True):
+            self.generators[test].set_state(state["generators"][test])
+
+    def save_models(self, path: str) -> None:
+        th.save(self.state_dict(), Path(path) / "mac.th")
+
+    def load_models(self, path: str) -> None:
+        self.load_state_dict(load_tensors(Path(path) / "mac.th"))
+
+
+def _size(vshape: int | tuple[int, ...]) -> int:
+    return vshape if isinstance(vshape, int) else int(th.tensor(vshape).prod())

@@ -1,0 +1,47 @@
+"""Offline data sets: made from recipes, read from our files, or imported from buffer folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..envs.game import Game
+from ..errors import UserError
+from ..utils.registry import nearest
+from .dataset import OfflineDataset
+from .generate import cached
+from .npy_folder import load_npy_folder
+from .validate import check_game
+
+
+def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]], seed: int,
+                 folder: Path) -> OfflineDataset:
+    """The data set ``name``, checked against the game it is to be used for.
+
+    Args:
+        name: a recipe (made on first use), else the path of an ``.npz`` file of ours or of an
+            AlberDICE buffer folder; ``./x`` is always a path.
+        game: the game of the run.
+        recipes: the game's recipes by name.
+        seed: seed of a data set made from a recipe.
+        folder: where data sets made from recipes are kept.
+
+    Raises:
+        UserError: no such recipe or file, a damaged file, or data of another game.
+    """
+    path = Path(name).expanduser()
+    if name in recipes:
+        data = cached(game, recipes[name], seed, name, folder)
+    elif path.is_dir():
+        data = load_npy_folder(path)
+    elif path.exists():
+        data = OfflineDataset.load(path)
+    else:
+        raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
+                        f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
+    check_game(data, game)
+    return data
+
+
+__all__ = ["OfflineDataset", "load_dataset"]

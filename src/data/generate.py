@@ -1,0 +1,116 @@
+"""Data sets made from a recipe: shares of named behaviours, played in the batched game."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..envs.game import Game
+from ..errors import UserError
+from .behaviours import find
+from .dataset import OfflineDataset
+
+GENERATOR = 1  # raised when the same recipe and seed would give other data
+
+
+def generate(game: Game, recipe: Mapping[str, Any], seed: int, quality: str = "custom") -> OfflineDataset:
+    """Plays ``recipe["episodes"]`` episodes of the game with the recipe's behaviours.
+
+    Args:
+        game: the game to play.
+        recipe: ``episodes``, ``mixture`` (behaviour name to share) and optionally ``per``:
+            ``episode`` (default; shares are exact counts) or ``step`` (drawn anew at each step).
+        seed: decides everything in the data set.
+        quality: the recipe's name, kept in the provenance.
+
+    Raises:
+        UserError: the recipe is not one, or names an unknown behaviour.
+    """
+    episodes, shares, per_step = _checked(recipe, f"recipe '{quality}' of {game.name}")
+    if seed < 0:
+        raise UserError(f"the seed of a data set must not be negative, but is {seed}.")
+    rng = np.random.default_rng([seed, *hashlib.sha256(quality.encode()).digest()[:4]])
+    names = list(shares)
+    weights = np.array([shares[name] for name in names])
+    policies = [find(game, name)(game, episodes, rng) for name in names]
+    counts = np.diff(np.round(np.concatenate([[0.0], weights.cumsum()]) * episodes).astype(np.int64))
+    behaviour = rng.permutation(np.repeat(np.arange(len(names)), counts))
+
+    limit, n = game.episode_limit, game.n_agents
+    states = np.zeros((episodes, limit + 1, game.state_dim), dtype=np.float32)
+    actions = np.zeros((episodes, limit + 1, n), dtype=np.int64)
+    available = np.ones((episodes, limit + 1, n, game.n_actions), dtype=np.bool_)
+    reward = np.zeros((episodes, limit + 1), dtype=np.float32)
+    terminated = np.zeros((episodes, limit + 1), dtype=np.bool_)
+    filled = np.zeros((episodes, limit + 1), dtype=np.bool_)
+
+    state, running = game.initial(episodes, rng), np.arange(episodes)
+    for t in range(limit + 1):
+        states[running, t] = game.global_state(state)
+        available[running, t] = game.available(state)
+        filled[running, t] = True
+        ongoing = ~terminated[running, t - 1] if t else np.ones(episodes, dtype=np.bool_)
+        running, state = running[ongoing], state[ongoing]
+        if not len(running):
+            break
+        who = rng.choice(len(names), size=len(running), p=weights) if per_step else behaviour[running]
+        chosen = np.empty((len(running), n), dtype=np.int64)
+        for k, policy in enumerate(policies):
+            rows = np.flatnonzero(who == k)
+            if len(rows):
+                chosen[rows] = policy(state[rows], running[rows], rng)
+        actions[running, t] = chosen
+        step = game.transition(state, chosen, rng)
+        reward[running, t], terminated[running, t] = step.reward, step.done
+        state = step.state
+    meta = {"spec": game.spec(), "recipe": {**recipe, "mixture": shares}, "quality": quality, "seed": seed,
+            "behaviours": names, "generator": GENERATOR, "version": __version__}
+    if per_step:
+        behaviour = np.full(episodes, -1, dtype=np.int64)
+    return OfflineDataset(states, actions, available, reward, terminated, filled, behaviour, meta,
+                          source=f"{game.name} {quality}, seed {seed}")
+
+
+def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float], bool]:
+    """Episodes, shares by behaviour, and whether behaviours are drawn at each step."""
+    episodes, mixture, per = recipe.get("episodes"), recipe.get("mixture"), recipe.get("per", "episode")
+    if set(recipe) - {"episodes", "mixture", "per"} or per not in ("episode", "step"):
+        raise UserError(f"{name} may hold 'episodes', 'mixture' and 'per' (episode or step) only.")
+    if type(episodes) is not int or episodes < 1:
+        raise UserError(f"{name} needs 'episodes', a whole number of at least 1, not {episodes!r}.")
+    numbers = list(mixture.values()) if isinstance(mixture, Mapping) else []
+    if any(type(share) not in (int, float) or not share >= 0 for share in numbers) or abs(sum(numbers) - 1.0) > 1e-6:
+        raise UserError(f"{name} needs 'mixture', behaviours with shares from 0 to 1 that sum to 1, not {mixture!r}.")
+    return episodes, dict(mixture), per == "step"
+
+
+def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
+    """Where a recipe's data set is kept: the name holds a digest of all that decides its contents."""
+    identity = json.dumps([game.spec(), dict(recipe), seed, quality, GENERATOR], sort_keys=True)
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    return folder / f"{game.name}-{quality}-seed{seed}-{digest}.npz"
+
+
+def cached(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> OfflineDataset:
+    """Like :func:`generate`, but kept in ``folder`` and read from there the next time.
+
+    Raises:
+        UserError: as :func:`generate`; the kept file is damaged; the folder cannot be written.
+    """
+    path = cache_file(game, recipe, seed, quality, folder)
+    if path.exists():
+        return OfflineDataset.load(path)
+    data = generate(game, recipe, seed, quality)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        data.save(path)
+    except OSError as error:
+        raise UserError(f"the data set cannot be written to {folder} ({error.strerror}); "
+                        "choose another folder with datasets_path=<folder>.") from None
+    return data

@@ -1,0 +1,152 @@
+"""Checks that a data set is what it claims to be, before anything learns from it.
+
+Every complaint names the source, the key, and the first episode and step that are wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from ..envs.game import Game
+    from .dataset import OfflineDataset
+
+#: dtype and number of axes of every array
+LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
+          "terminated": (np.bool_, 2), "filled": (np.bool_, 2), "behaviour": (np.int64, 1), "obs": (np.float32, 4)}
+
+
+def refuse_where(source: str, key: str, wrong: NDArray[np.bool_], what: str) -> None:
+    """Raises if any entry of ``wrong`` ``[E, T + 1, ...]`` is set, naming the first.
+
+    Raises:
+        UserError: ``what``, preceded by source, key, episode and step.
+    """
+    if wrong.any():
+        episode, step = np.argwhere(wrong)[0][:2]
+        raise UserError(f"{source}: key '{key}', episode {episode}, step {step}: {what}.")
+
+
+def validate(data: OfflineDataset) -> None:
+    """Checks types, shapes, provenance, episode structure, NaN, and that actions were possible.
+
+    Raises:
+        UserError: one sentence with source, key, episode and step.
+    """
+    _shapes(data)
+    _provenance(data)
+    _episodes(data)
+    _values(data)
+
+
+def _shapes(data: OfflineDataset) -> None:
+    arrays = {key: getattr(data, key) for key in LAYOUT if getattr(data, key) is not None}
+    for key, array in arrays.items():
+        dtype, axes = LAYOUT[key]
+        if array.dtype != dtype:
+            raise UserError(f"{data.source}: key '{key}' must hold {np.dtype(dtype)} values, not {array.dtype}.")
+        if array.ndim != axes:
+            raise UserError(f"{data.source}: key '{key}' must have {axes} axes, not {array.ndim} {array.shape}.")
+    for key, array in arrays.items():
+        expected = data.filled.shape[: min(2, array.ndim)]
+        if array.shape[: len(expected)] != expected:
+            raise UserError(f"{data.source}: key '{key}' has {array.shape[: len(expected)]} episodes and steps, "
+                            f"but 'filled' has {expected}.")
+        if 0 in array.shape or data.filled.shape[1] < 2:
+            raise UserError(f"{data.source}: key '{key}' is empty {array.shape}; "
+                            "a data set needs at least one episode of one step.")
+    agents = data.actions.shape[2]
+    for key in ("avail_actions", "obs"):
+        if key in arrays and arrays[key].shape[2] != agents:
+            raise UserError(f"{data.source}: key '{key}' is for {arrays[key].shape[2]} agents, 'actions' for {agents}.")
+
+
+def _provenance(data: OfflineDataset) -> None:
+    names = data.meta.get("behaviours", []) if isinstance(data.meta, dict) else None
+    if not isinstance(names, list) or not isinstance(data.meta.get("spec", {}), dict):
+        raise UserError(f"{data.source}: the provenance is damaged; it must hold a table 'spec' and a list 'behaviours'.")
+    wrong = (data.behaviour < -1) | (data.behaviour >= len(names))
+    if wrong.any():
+        episode = int(wrong.argmax())
+        raise UserError(f"{data.source}: key 'behaviour', episode {episode}: {data.behaviour[episode]} is neither -1 "
+                        f"nor one of the {len(names)} known behaviours.")
+
+
+def _episodes(data: OfflineDataset) -> None:
+    source, filled, terminated = data.source, data.filled, data.terminated
+    refuse_where(source, "filled", ~filled[:, :1], "the episode is empty")
+    refuse_where(source, "filled", np.diff(filled.astype(np.int8), axis=1, prepend=1) > 0,
+                 "filled steps follow a gap; an episode must be contiguous")
+    refuse_where(source, "terminated", terminated & ~filled, "the episode ends at a step that is not filled")
+    refuse_where(source, "terminated", terminated & (np.cumsum(terminated, axis=1) > 1),
+                 "the episode ends a second time")
+    ended = np.cumsum(terminated, axis=1) - terminated  # counts ends strictly before
+    overrun = (ended > 0) & filled
+    overrun[:, 1:] &= overrun[:, :-1]  # the entry right after the end holds the last state
+    refuse_where(source, "filled", overrun, "the episode goes on after it has ended")
+    last = np.zeros_like(terminated)
+    last[:, -1] = terminated[:, -1]
+    refuse_where(source, "terminated", last, "the episode ends where only its last state may be")
+    if not data.steps.any():
+        raise UserError(f"{source}: no episode has a complete step, so there is nothing to learn from.")
+
+
+def _values(data: OfflineDataset) -> None:
+    source, steps, n_actions = data.source, data.steps, data.avail_actions.shape[3]
+    refuse_where(source, "state", ~np.isfinite(data.state).all(2), "a value is not finite (NaN or infinite)")
+    if data.obs is not None:
+        refuse_where(source, "obs", ~np.isfinite(data.obs).all((2, 3)), "a value is not finite (NaN or infinite)")
+    refuse_where(source, "reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)")
+    # Padding too: learners index with these and mask afterwards, and 0 times NaN is NaN.
+    refuse_where(source, "actions", (data.actions < 0) | (data.actions >= n_actions),
+                 f"an action is outside 0..{n_actions - 1}")
+    refuse_where(source, "avail_actions", ~data.avail_actions.any(3), "an agent has no available action")
+    taken = np.take_along_axis(data.avail_actions, data.actions[..., None], 3)[..., 0]
+    refuse_where(source, "actions", ~taken & steps[..., None], "an agent took an action that was not available")
+
+
+def check_game(data: OfflineDataset, game: Game) -> None:
+    """Refuses a data set of another game, of another variant, or of another shape.
+
+    Data without a specification (imported) must hold states that the game knows.
+
+    Raises:
+        UserError: naming the first difference.
+    """
+    spec: dict[str, Any] = data.meta.get("spec", {})
+    own = game.spec()
+    for key, value in spec.items():
+        if key in own and own[key] != value:
+            what = "game" if key == "game" else f"env_args.{key}"
+            raise UserError(f"{data.source} was recorded with {what}={value}, but this run plays {what}={own[key]}.")
+    shape = {"agents": (data.actions.shape[2], game.n_agents),
+             "actions": (data.avail_actions.shape[3], game.n_actions),
+             "state values": (data.state.shape[2], game.state_dim)}
+    for what, (found, wanted) in shape.items():
+        if found != wanted:
+            raise UserError(f"{data.source} has {found} {what}, but {game.name} has {wanted}.")
+    longest = int(data.steps.sum(1).max())
+    if longest > game.episode_limit:
+        raise UserError(f"{data.source} has episodes of {longest} steps, but {game.name} ends after "
+                        f"{game.episode_limit}; set env_args.episode_limit={data.episode_limit}.")
+    if not spec:
+        check_states(data, game)
+
+
+def check_states(data: OfflineDataset, game: Game) -> None:
+    """Refuses state vectors that the game, as far as it can tell, never shows.
+
+    Raises:
+        UserError: naming the first such episode and step.
+    """
+    seen = data.state[data.filled]
+    state = game.decode(seen)
+    if state is not None:
+        wrong = np.zeros_like(data.filled)
+        wrong[data.filled] = (game.global_state(state) != seen).any(1)
+        refuse_where(data.source, "state", wrong, f"this is not a state of {game.name}")

@@ -1,0 +1,48 @@
+"""The games and their adapters.
+
+Importing this package imports every module in it, so that a game is found because its file is here,
+and makes the games known to Gymnasium and PettingZoo.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from ..errors import UserError
+from ..utils.registry import Registry, discover, nearest
+from .game import Game
+
+REGISTRY: Registry[type[Game]] = Registry("game")
+
+
+def make_game(name: str, **env_args: Any) -> Game:
+    """Builds a game of the registry.
+
+    Args:
+        name: its registry name.
+        env_args: keyword arguments of its class.
+
+    Raises:
+        UserError: no such game or argument, or the game refuses a value.
+    """
+    cls = REGISTRY[name]
+    known = list(inspect.signature(cls).parameters)
+    for key in env_args:
+        if key not in known:
+            raise UserError(f"unknown env_args.{key} of {name}{nearest(key, known)}; "
+                            f"it takes: {', '.join(known)}.")
+    limit = env_args.get("episode_limit", 1)
+    if not isinstance(limit, int) or limit < 1:
+        raise UserError(f"env_args.episode_limit of {name} must be a whole number of at least 1, not {limit!r}.")
+    return cls(**env_args)
+
+
+discover(__name__, __path__)
+
+from . import gym_adapter, parallel  # noqa: E402  (they need the games that were just found)
+
+gym_adapter.register_all()
+parallel.register_all()
+
+__all__ = ["REGISTRY", "Game", "make_game"]

@@ -1,0 +1,112 @@
+"""The contract of a game: pure batched rules, written once and adapted everywhere.
+
+A state is an integer array ``[B, K]``; its column 0 is the time step, which the rules need for the
+horizon but which no agent sees.  Everything else (PettingZoo, EPyMARL, Gymnasium, data generation,
+batched evaluation) is a thin adapter over these few functions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .picture import Last, Picture, text_picture
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+class Step(NamedTuple):
+    """What one joint action leads to, for a batch of B games.
+
+    Attributes:
+        state: next states, ``[B, K]``.
+        reward: team reward, ``[B]``.
+        done: true where the episode has ended; the horizon is a true end too, ``[B]``.
+        info: numeric facts about the step, each ``[B]``.
+    """
+
+    state: IntArray
+    reward: FloatArray
+    done: BoolArray
+    info: Mapping[str, FloatArray]
+
+
+class Game(ABC):
+    """Rules of one fully cooperative, fully observed game (an MMDP).
+
+    Attributes:
+        name: registry name.
+        n_agents, n_actions: N and A.
+        state_dim: S, length of the global state vector.
+        state_high: its entries lie between 0 and this.
+        episode_limit: T, the horizon.
+        action_names: a word for each action, used for rendering and tables.
+        info_keys: keys of ``Step.info``; the last value of an episode is logged as ``<key>_mean``.
+    """
+
+    name: ClassVar[str]
+    action_names: tuple[str, ...]
+    info_keys: ClassVar[tuple[str, ...]] = ()
+    n_agents: int
+    n_actions: int
+    state_dim: int
+    state_high: ClassVar[float] = 1.0
+    episode_limit: int
+
+    @abstractmethod
+    def initial(self, batch: int, rng: np.random.Generator) -> IntArray:
+        """Draws ``batch`` start states, ``[B, K]``."""
+
+    @abstractmethod
+    def transition(self, state: IntArray, actions: IntArray, rng: np.random.Generator) -> Step:
+        """Plays the joint actions ``[B, N]`` in ``state`` ``[B, K]``; neither is modified."""
+
+    @abstractmethod
+    def global_state(self, state: IntArray) -> NDArray[np.float32]:
+        """The state vector that every agent sees, ``[B, S]``; time is not part of it."""
+
+    def decode(self, seen: NDArray[np.float32]) -> IntArray | None:
+        """States ``[B, K]`` at time 0 that look like the state vectors ``[B, S]``; None where the game cannot tell.
+
+        Vectors that the game never shows give any states; compare :meth:`global_state` with them.
+        """
+        return None
+
+    @abstractmethod
+    def optimum(self) -> float:
+        """The exact expected undiscounted return of the best joint policy."""
+
+    @abstractmethod
+    def optimal_actions(self, state: IntArray) -> list[IntArray] | None:
+        """For each of the B states, all its optimal joint actions ``[M_b, N]`` (Definition 1's set).
+
+        None where they are too many to tabulate.
+        """
+
+    @abstractmethod
+    def draw(self, state: IntArray) -> str:
+        """A few lines of text that show one state ``[K]``."""
+
+    def picture(self, state: IntArray, last: Last | None = None) -> Picture:
+        """The state ``[K]`` as shapes and, where given, what led there; by default the text of :meth:`draw`."""
+        return text_picture(self.draw(state))
+
+    def observe(self, state: IntArray) -> NDArray[np.float32]:
+        """Observations ``[B, N, S]``: in an MMDP every agent sees the global state."""
+        seen = self.global_state(state)
+        return np.broadcast_to(seen[:, None], (len(seen), self.n_agents, self.state_dim))
+
+    def available(self, state: IntArray) -> BoolArray:
+        """Mask of the actions that may be chosen, ``[B, N, A]``."""
+        return np.ones((len(state), self.n_agents, self.n_actions), dtype=np.bool_)
+
+    def spec(self) -> dict[str, Any]:
+        """What identifies this game and its variant in data sets and checkpoints."""
+        return {"game": self.name, "n_agents": self.n_agents, "n_actions": self.n_actions,
+                "state_dim": self.state_dim, "episode_limit": self.episode_limit}

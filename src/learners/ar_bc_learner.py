@@ -1,0 +1,26 @@
+"""Autoregressive behaviour cloning: CPA's teacher without values, as an ablation.
+
+It imitates the joint behaviour faithfully, good and bad alike, so it cures mismatch only where the
+data hold nothing but optimal joint actions.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..components.transitions import Transitions
+from ..modules.losses import behaviour_loss, log_policy
+from . import REGISTRY
+from .base import Learner
+
+
+@REGISTRY.register("ar_bc_learner")
+class ArBcLearner(Learner):
+    """Maximum likelihood of the recorded joint actions under Eq. 4's factorisation."""
+
+    def build(self) -> dict[str, nn.Module]:
+        return {"policy": self.mac.agent}
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        logits = self.mac.agent(self.mac.encoder(step.state), step.actions)
+        return {"policy_loss": behaviour_loss(log_policy(logits, step.available), step.actions)}, {}

@@ -1,0 +1,75 @@
+"""CPA's first stage: the autoregressive MAICQ teacher (paper Eqs. 4 to 8).
+
+Three networks learn side by side from the same recorded steps: the behaviour mu (whose partition
+function Eq. 6 needs), a critic that says how much better than mu each action is, and the policy,
+fitted to mu tilted by the critic (Eq. 5).  What the critic is, and with it how agents are weighed,
+is the config key ``weight`` (see :mod:`epymarl_cpa.modules.critics`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import torch as th
+from torch import Tensor, nn
+
+from ..components.transitions import Transitions
+from ..config.schema import FLAG, SHARE, Key
+from ..modules.autoregressive import AutoregressiveNet
+from ..modules.critics import REGISTRY as CRITICS
+from ..modules.losses import (
+    behaviour_loss,
+    expected_policy_loss,
+    in_support,
+    log_policy,
+    weighted_policy_loss,
+)
+from . import REGISTRY
+from .base import Learner
+
+
+@REGISTRY.register("cpa_ar_learner")
+class CpaArLearner(Learner):
+    """Autoregressive in-sample learning from a fixed data set; needs the ``ar_mac`` controller."""
+
+    KEYS: ClassVar[dict[str, Key]] = {
+        "weight": Key(str, choices=tuple(CRITICS)), "alpha": Key(float, low=1e-6),
+        "policy_loss": Key(str, choices=("expected", "weighted")), "weight_clip": Key(float, low=1.0),
+        "support_share": SHARE, "support_floor": SHARE, "critic_time": FLAG}
+
+    def build(self) -> dict[str, nn.Module]:
+        args, n_state = self.args, self.mac.encoder.n_out
+        self.behaviour = AutoregressiveNet(n_state, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
+        self.critic = CRITICS[args.weight](n_state, args.episode_limit, args)
+        return {"policy": self.mac.agent, "behaviour": self.behaviour, "critic": self.critic}
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        step = dataclasses.replace(step, state=self.mac.encoder(step.state), next_state=self.mac.encoder(step.next_state))
+        log_mu = log_policy(self.behaviour(step.state, step.actions), step.available)  # [M, N, A]
+        seen = self._seen(log_mu.detach())
+
+        @th.no_grad()
+        def next_seen() -> Tensor:
+            return self._seen(log_policy(self.behaviour.first_head(step.next_state), step.next_available[:, 0]))
+
+        judgement = self.critic.judge(step, seen, next_seen)
+        log_pi = log_policy(self.mac.agent(step.state, step.actions), step.available)
+        if self.args.policy_loss == "expected" and judgement.q is not None:
+            policy = expected_policy_loss(log_pi, judgement.q, seen, self.args.alpha)
+        else:
+            policy = weighted_policy_loss(log_pi, step.actions, judgement.log_weights, self.args.weight_clip)
+        losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss,
+                  "policy_loss": policy}
+        weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
+        return losses, {"weight_mean": weights.mean(), "weight_max": weights.max()}
+
+    def _seen(self, log_mu: Tensor) -> Tensor:
+        return in_support(log_mu, self.args.support_share, self.args.support_floor)
+
+    def after_step(self) -> None:
+        tau = self.args.target_update_interval_or_tau
+        if tau <= 1:
+            self.critic.update_targets(tau)
+        elif self.updates % int(tau) == 0:
+            self.critic.update_targets(1.0)

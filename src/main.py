@@ -1,0 +1,26 @@
+"""Command line: ``python src/main.py --config=cpa_ar --env-config=sensor [with key=value ...]``.
+
+A Sacred experiment, with all of Sacred's own commands and options.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a script: be the module of the package that this folder is
+    _src = Path(__file__).resolve().parent
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _src]
+    _spec = importlib.util.spec_from_file_location("epymarl_cpa", _src / "__init__.py",
+                                                   submodule_search_locations=[str(_src)])
+    assert _spec is not None and _spec.loader is not None
+    _package = importlib.util.module_from_spec(_spec)
+    sys.modules["epymarl_cpa"] = _package
+    _spec.loader.exec_module(_package)
+    __package__ = "epymarl_cpa"
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

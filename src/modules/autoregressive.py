@@ -1,0 +1,83 @@
+"""The autoregressive network: one output row per agent, each given the actions of earlier agents.
+
+Row i of the output depends on the state and on a_1 .. a_{i-1} only (Eq. 4).  All rows come from one
+teacher-forced pass: the embeddings of the given actions are summed exclusively along the agent
+axis, so that training needs no loop over agents; only sampling walks over them, one cheap head at a
+time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch as th
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def uniform(*shape: int, fan_in: int) -> nn.Parameter:
+    """A parameter drawn as ``nn.Linear`` draws its own."""
+    bound = 1.0 / math.sqrt(fan_in)
+    return nn.Parameter(th.empty(*shape).uniform_(-bound, bound))
+
+
+class AutoregressiveNet(nn.Module):
+    """N small networks, one per agent, whose first layer also sees the earlier agents' actions.
+
+    The agents share nothing but the action embeddings, and are evaluated together by batched
+    matrix products.
+
+    Args:
+        n_state: S, length of the (encoded) state vector.
+        n_agents, n_actions: N and A.
+        hidden: H, width of the hidden layers.
+        layers: number of hidden layers, at least 1.
+    """
+
+    before: Tensor
+    offset: Tensor
+
+    def __init__(self, n_state: int, n_agents: int, n_actions: int, hidden: int, layers: int = 2) -> None:
+        super().__init__()
+        self.n_agents, self.n_actions, self.hidden = n_agents, n_actions, hidden
+        self.first = uniform(n_agents, n_state, hidden, fan_in=n_state)
+        self.first_bias = uniform(n_agents, 1, hidden, fan_in=n_state)
+        # A row per (agent, action).  On average half the agents come before, each with one row.
+        self.action = uniform(n_agents * n_actions, hidden, fan_in=max(1, n_agents // 2))
+        self.middle = nn.ParameterList(uniform(n_agents, hidden, hidden, fan_in=hidden) for _ in range(layers - 1))
+        self.middle_bias = nn.ParameterList(uniform(n_agents, 1, hidden, fan_in=hidden) for _ in range(layers - 1))
+        self.last = uniform(n_agents, hidden, n_actions, fan_in=hidden)
+        self.last_bias = nn.Parameter(th.zeros(n_agents, 1, n_actions))
+        self.register_buffer("before", th.ones(n_agents, n_agents).tril(-1), persistent=False)
+        self.register_buffer("offset", th.arange(n_agents)[:, None] * n_actions, persistent=False)
+
+    def forward(self, state: Tensor, actions: Tensor) -> Tensor:
+        """All heads at once: states ``[B, S]`` and joint actions ``[B, N]`` to ``[B, N, A]``."""
+        n, batch = self.n_agents, len(state)
+        given = F.embedding(actions.T + self.offset, self.action)  # [N, B, H]
+        prefix = (self.before @ given.reshape(n, -1)).view(n, batch, self.hidden)  # exclusive sum over agents
+        h = th.relu(th.baddbmm(self.first_bias, state.expand(n, -1, -1), self.first) + prefix)
+        for weight, bias in zip(self.middle, self.middle_bias, strict=True):
+            h = th.relu(th.baddbmm(bias, h, weight))
+        return th.baddbmm(self.last_bias, h, self.last).transpose(0, 1)
+
+    def head(self, agent: int, state: Tensor, prefix: Tensor) -> Tensor:
+        """One agent's row ``[B, A]``, given the sum ``[B, H]`` of the earlier actions' embeddings."""
+        h = th.relu(th.addmm(self.first_bias[agent], state, self.first[agent]) + prefix)
+        for weight, bias in zip(self.middle, self.middle_bias, strict=True):
+            h = th.relu(th.addmm(bias[agent], h, weight[agent]))
+        return th.addmm(self.last_bias[agent], h, self.last[agent])
+
+    def first_head(self, state: Tensor) -> Tensor:
+        """The row of the first agent, before whom nobody acts: ``[B, S]`` to ``[B, A]``."""
+        return self.head(0, state, state.new_zeros(1, self.hidden))
+
+    def rollout(self, state: Tensor, choose: Callable[[int, Tensor], Tensor]) -> Tensor:
+        """Joint actions ``[B, N]``, agent by agent; ``choose(i, row [B, A])`` gives agent i's actions ``[B]``."""
+        prefix = state.new_zeros(len(state), self.hidden)
+        actions = th.zeros(len(state), self.n_agents, dtype=th.long, device=state.device)
+        for agent in range(self.n_agents):
+            actions[:, agent] = choose(agent, self.head(agent, state, prefix))
+            prefix = prefix + self.action[agent * self.n_actions + actions[:, agent]]
+        return actions

@@ -1,0 +1,213 @@
+"""Critics of the autoregressive teacher, one for each reading of Eqs. 5 to 7 (config key ``weight``).
+
+A critic learns values from recorded steps and says how much better than the behaviour each action
+is.  ``chain`` and ``prefix`` agree in the limit with ``joint``, whose policy is the exact optimum of
+the regularised problem, pi(a|s) proportional to mu(a|s) exp(Q(s, a) / alpha).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch as th
+from torch import Tensor, nn
+
+from ..components.transitions import Transitions
+from ..utils.registry import Registry
+from .autoregressive import AutoregressiveNet
+from .losses import gumbel_loss, log_weight, soft_value, taken
+from .value import StateValue
+
+REGISTRY: Registry[type["Critic"]] = Registry("weight")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a critic says about M steps.
+
+    Attributes:
+        loss: the critic's own loss, a scalar.
+        log_weights: log-weights of the recorded actions, ``[M, N]``, or ``[M, 1]`` for all agents alike.
+        q: values ``[M, N, A]`` of every own action, of which the log-weights are made, if there are such.
+    """
+
+    loss: Tensor
+    log_weights: Tensor
+    q: Tensor | None
+
+
+class Critic(nn.Module):
+    """Base: sizes, settings, and target copies that follow by Polyak averaging.
+
+    Args:
+        n_state: S, length of the encoded state.
+        horizon: T.
+        args: the run's configuration.
+    """
+
+    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
+        super().__init__()
+        self.n_state, self.n_agents, self.n_actions = n_state, args.n_agents, args.n_actions
+        self.gamma, self.alpha = args.gamma, args.alpha
+        self.hidden, self.layers = args.hidden_dim, args.n_layers
+        self.horizon = horizon if args.critic_time else 0
+        self.pairs: list[tuple[nn.Module, nn.Module]] = []
+
+    def heads(self, n_state: int) -> AutoregressiveNet:
+        """A new autoregressive network of this critic's size."""
+        return AutoregressiveNet(n_state, self.n_agents, self.n_actions, self.hidden, self.layers)
+
+    def state_value(self, n_out: int = 1) -> StateValue:
+        """A new network of the state and, if wanted, the time."""
+        return StateValue(self.n_state, max(self.hidden, 128), self.layers, self.horizon, n_out)
+
+    def follow(self, module: nn.Module) -> nn.Module:
+        """A target copy of ``module``, kept near it by :meth:`update_targets`."""
+        target = copy.deepcopy(module).requires_grad_(False)
+        self.pairs.append((target, module))
+        return target
+
+    @th.no_grad()
+    def update_targets(self, tau: float) -> None:
+        """Moves every target the share ``tau`` of the way to its module."""
+        for target, module in self.pairs:
+            th._foreach_lerp_(list(target.parameters()), list(module.parameters()), tau)
+
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
+        """Loss and weights for M steps.
+
+        Args:
+            step: steps with encoded states.
+            log_mu: in-support behaviour at the recorded prefixes, ``[M, N, A]``, without gradient.
+            next_log_mu: gives the first agent's in-support behaviour at the next states, ``[M, A]``.
+        """
+        raise NotImplementedError
+
+
+@REGISTRY.register("chain")
+class ChainCritic(Critic):
+    """The soft value written as a chain of the agents' advantages.
+
+    Q(s, a) = V(s) + sum_i A_i(s, a_<=i), where each A_i = b_i - alpha log sum mu exp(b_i / alpha)
+    has soft mean 0 by construction.  Then G_i = V + A_1 + .. + A_i are exactly the values of the
+    ``prefix`` critic, every one consistent with the next, so that a single regression of Q on
+    r + gamma V(s') trains all heads at once; a head only has to know what its own choice changes.
+    """
+
+    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
+        super().__init__(n_state, horizon, args)
+        self.advantage = self.heads(n_state)
+        self.value = self.state_value()
+        self.target_value = self.follow(self.value)
+
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
+        b = self.advantage(step.state, step.actions)  # [M, N, A]
+        advantage = taken(b, step.actions) - soft_value(b, log_mu, self.alpha)  # [M, N]
+        with th.no_grad():
+            ahead = self.target_value(step.next_state, step.time + 1)[:, 0]
+            goal = step.reward + self.gamma * (1 - step.done) * ahead
+        q_tot = self.value(step.state, step.time)[:, 0] + advantage.sum(1)
+        b = b.detach()
+        return Judgement(((q_tot - goal) ** 2).mean(), log_weight(b, log_mu, step.actions, self.alpha), b)
+
+
+@REGISTRY.register("prefix")
+class PrefixCritic(Critic):
+    """Values of prefixes, each regressed on the soft value of the next agent's choice.
+
+    G_N regresses on r + gamma V_1(s'), and G_{i-1} on V_i = alpha log sum_a mu_i(a) exp(G_i / alpha), backwards
+    in the agent index; all V_i come from one pass of the target network, so that this is a shift
+    along the agent axis.
+    """
+
+    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
+        super().__init__(n_state, horizon, args)
+        self.q = self.heads(n_state + (1 if self.horizon else 0))
+        self.target_q = self.follow(self.q)
+
+    def _timed(self, state: Tensor, time: Tensor) -> Tensor:
+        return th.cat([state, (time / self.horizon)[:, None]], 1) if self.horizon else state
+
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
+        now, ahead = self._timed(step.state, step.time), self._timed(step.next_state, step.time + 1)
+        with th.no_grad():
+            target = self.target_q(now, step.actions)
+            first = self.target_q.first_head(ahead)  # type: ignore[operator]
+            goal = step.reward + self.gamma * (1 - step.done) * soft_value(first, next_log_mu(), self.alpha)
+            goals = th.cat([soft_value(target, log_mu, self.alpha)[:, 1:], goal[:, None]], 1)  # [M, N]
+        loss = ((taken(self.q(now, step.actions), step.actions) - goals) ** 2).mean()
+        return Judgement(loss, log_weight(target, log_mu, step.actions, self.alpha), target)
+
+
+class MixedCritic(Critic):
+    """Q_tot = sum_i w_i(s) Q_i(s, a_<=i) + b(s), the paper's Eq. 7 with autoregressive utilities.
+
+    The positive weights are normalised to sum to N; unnormalised they let values grow without bound.
+    """
+
+    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
+        super().__init__(n_state, horizon, args)
+        self.utility = self.heads(n_state)
+        self.mixer = self.state_value(self.n_agents + 1)
+        self.target_utility, self.target_mixer = self.follow(self.utility), self.follow(self.mixer)
+
+    @staticmethod
+    def mix(utility: nn.Module, mixer: nn.Module, state: Tensor, time: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """w_i Q_i for every own action ``[M, N, A]`` and b ``[M]``."""
+        out = mixer(state, time)
+        weights = th.softmax(out[:, :-1], 1) * (out.shape[1] - 1)
+        return weights[..., None] * utility(state, actions), out[:, -1]
+
+
+@REGISTRY.register("per_agent")
+class PerAgentCritic(MixedCritic):
+    """Eq. 5 to the letter, its slips mended: each agent is weighed by its own w_i Q_i.
+
+    The target is r + gamma Q_tot(s', a') at the recorded next action, as in the official MAICQ code, whose
+    importance weight is 1 to three digits; Eq. 7's weight multiplies the value itself, which
+    diverges for high values and prefers the worse for negative ones.  Hence one step of improvement
+    over the behaviour, no more.  Also, only the sum of the utilities is determined by the data, so
+    the agents' weights are not: harmless on XOR, but not in general.
+    """
+
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
+        q, bias = self.mix(self.utility, self.mixer, step.state, step.time, step.actions)
+        log_weights = log_weight(q.detach(), log_mu, step.actions, self.alpha)
+        with th.no_grad():
+            ahead, ahead_bias = self.mix(self.target_utility, self.target_mixer, step.next_state, step.time + 1,
+                                         step.next_actions)
+            q_next = taken(ahead, step.next_actions).sum(1) + ahead_bias
+            goal = step.reward + self.gamma * (1 - step.done) * q_next
+        # Where the episode was cut off, nobody recorded what would have been played next.
+        known = th.maximum(step.done, step.next_played)
+        loss = (known * (taken(q, step.actions).sum(1) + bias - goal) ** 2).sum() / known.sum().clamp(min=1.0)
+        return Judgement(loss, log_weights, q.detach())
+
+
+@REGISTRY.register("joint")
+class JointCritic(MixedCritic):
+    """One weight for the whole joint action, exp((Q_tot - V) / alpha): the exact chain rule.
+
+    V = alpha log E_mu exp(Q_tot / alpha) is learned from recorded joint actions alone (Gumbel regression) and also
+    serves as the soft in-sample maximum of the target.
+    """
+
+    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
+        super().__init__(n_state, horizon, args)
+        self.value = self.state_value()
+        self.target_value = self.follow(self.value)
+
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
+        q, bias = self.mix(self.utility, self.mixer, step.state, step.time, step.actions)
+        q_tot = taken(q, step.actions).sum(1) + bias
+        value = self.value(step.state, step.time)[:, 0]
+        with th.no_grad():
+            ahead = self.target_value(step.next_state, step.time + 1)[:, 0]
+            goal = step.reward + self.gamma * (1 - step.done) * ahead
+            steady, steady_bias = self.mix(self.target_utility, self.target_mixer, step.state, step.time, step.actions)
+            q_target = taken(steady, step.actions).sum(1) + steady_bias
+        loss = ((q_tot - goal) ** 2).mean() + gumbel_loss(q_target, value, self.alpha) * self.alpha**2
+        return Judgement(loss, ((q_target - value.detach()) / self.alpha)[:, None], None)

@@ -1,0 +1,92 @@
+"""The equations of the autoregressive teacher, as pure functions.
+
+Shapes: M steps, N agents, A actions.  ``q`` is a head's value of each own action given the state and
+the earlier agents' actions, ``log_mu`` the behaviour's log-probabilities at the same places, both
+``[M, N, A]``; unavailable or unseen actions have log-probability -inf (or the lowest finite value).
+All sums of exponentials are taken in log space.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch as th
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..components.action_selectors import masked_logits
+
+
+def taken(values: Tensor, actions: Tensor) -> Tensor:
+    """Entries of ``[M, N, A]`` at the joint actions ``[M, N]``, ``[M, N]``."""
+    return values.gather(-1, actions[..., None])[..., 0]
+
+
+def log_policy(logits: Tensor, available: Tensor) -> Tensor:
+    """Log-probabilities ``[..., A]``; unavailable actions have probability exactly 0."""
+    return F.log_softmax(masked_logits(logits, available), dim=-1)
+
+
+def behaviour_loss(log_probs: Tensor, actions: Tensor) -> Tensor:
+    """Mean negative log-likelihood of the recorded actions, factorised as in Eq. 4."""
+    return -taken(log_probs, actions).mean()
+
+
+def in_support(log_mu: Tensor, share: float, floor: float) -> Tensor:
+    """Behaviour restricted to the actions it really takes, renormalised, ``[..., A]``.
+
+    Values of actions that the data hardly holds are extrapolations; the soft maximum must not see
+    them.  Kept are actions with at least ``share`` of the most likely one's probability and at
+    least ``floor``.
+    """
+    mu = log_mu.exp()
+    keep = mu >= (share * mu.amax(-1, keepdim=True)).clamp(min=floor)
+    return F.log_softmax(masked_logits(log_mu, keep), dim=-1)
+
+
+def soft_value(q: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
+    """``alpha log Z`` with Eq. 6's partition function, Z = sum_a mu(a) exp(q(a) / alpha), ``[...]``."""
+    return alpha * th.logsumexp(log_mu + q / alpha, dim=-1)
+
+
+def log_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float) -> Tensor:
+    """Log of Eq. 5's weight exp(q(a_i) / alpha) / Z of the recorded actions, ``[M, N]``.
+
+    Its mean under the behaviour is 1 at every prefix.  The slips of the print are mended: Z is that
+    of the same state and of the same exponent as the numerator.  Recorded actions outside the
+    support of ``log_mu`` weigh nothing.
+    """
+    weight = (taken(q, actions) - soft_value(q, log_mu, alpha)) / alpha
+    return weight.masked_fill(taken(log_mu, actions) < -1e30, -math.inf)
+
+
+def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, clip: float) -> Tensor:
+    """Eq. 5: minus the weighted log-likelihood of the recorded actions.
+
+    Args:
+        log_pi: the policy's log-probabilities ``[M, N, A]``.
+        actions: ``[M, N]``.
+        log_weights: ``[M, N]``, or ``[M, 1]`` for one weight of the whole joint action.
+        clip: largest weight.
+    """
+    weights = log_weights.exp().clamp(max=clip).detach()
+    return -(weights * taken(log_pi, actions)).mean()
+
+
+def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
+    """Eq. 5 with its expectation over a_i ~ mu taken exactly, over all A actions of the agent.
+
+    Same minimiser as the weighted loss, pi_i proportional to mu_i exp(q_i / alpha), at a fraction of its variance.
+    """
+    target = F.softmax(log_mu + q / alpha, dim=-1).detach()
+    return -(target * log_pi.clamp(min=-100.0)).sum(-1).mean()
+
+
+def gumbel_loss(q: Tensor, value: Tensor, alpha: float, limit: float = 5.0) -> Tensor:
+    """Loss whose minimiser over ``value`` is alpha log E[exp(q / alpha)], for samples ``[M]``.
+
+    The exponent is cut at ``limit`` (linear beyond), which bounds the gradient of rare high values.
+    """
+    z = (q.detach() - value) / alpha
+    cut = z.clamp(max=limit)
+    return (cut.exp() + (z - cut) * cut.exp().detach() - z - 1.0).mean()

@@ -1,0 +1,202 @@
+"""One run: build, train, evaluate, save.  Knows no algorithm and no game by name."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import time
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch as th
+
+from .components.episode_buffer import ReplayBuffer
+from .components.transforms import OneHot
+from .controllers import REGISTRY as MACS
+from .learners import REGISTRY as LEARNERS
+from .runners import REGISTRY as RUNNERS
+from .utils import checkpoint
+from .utils.logging import Logger
+
+
+def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, float]:
+    """Runs one resolved configuration.
+
+    Args:
+        config: every key checked, ``seed`` included.
+        sacred_run: the Sacred run that records the series, or None.
+        console: a ``logging.Logger``.
+
+    Returns:
+        The last evaluation: ``return``, ``optimum`` and every other test metric's mean.
+
+    Raises:
+        UserError: bad data, a checkpoint that does not fit, a folder that cannot be written.
+    """
+    _keep_freed_memory()
+    args = SimpleNamespace(**config)
+    th.set_num_threads(args.torch_threads)
+    random.seed(args.seed)
+    np.random.seed(args.seed)
+    th.manual_seed(args.seed)
+    if args.use_cuda and not th.cuda.is_available():
+        console.warning("use_cuda=true, but no GPU is available: running on the CPU")
+        args.use_cuda = False
+    args.device = "cuda" if args.use_cuda else "cpu"
+    logger = Logger(console)
+    if sacred_run is not None:
+        logger.setup_sacred(sacred_run)
+    token = f"{args.name}_seed{args.seed}_{args.env_args['map_name']}_{datetime.now():%Y%m%d-%H%M%S-%f}"
+    if args.use_tensorboard:
+        logger.setup_tb(Path(args.local_results_path) / "tb_logs" / token)
+    try:
+        return Trial(args, config, logger, Path(args.local_results_path) / "models" / token).run()
+    finally:
+        logger.finish()
+
+
+class Trial:
+    """The parts of one run and the loop over them.
+
+    Args:
+        args: the configuration as attributes; the parts add to it what they find out.
+        config: the configuration as it was resolved.
+        logger: takes statistics.
+        models: folder for this run's checkpoints.
+    """
+
+    def __init__(self, args: Any, config: dict[str, Any], logger: Logger, models: Path) -> None:
+        self.args, self.config, self.logger, self.models = args, config, logger, models
+        self.console = logger.console_logger
+        self.runner = RUNNERS[args.runner](args=args, logger=logger)
+        info = self.runner.get_env_info()
+        args.n_agents, args.n_actions, args.state_shape = info["n_agents"], info["n_actions"], info["state_shape"]
+        rewards = 1 if args.common_reward else args.n_agents
+        scheme = {"state": {"vshape": info["state_shape"]},
+                  "obs": {"vshape": info["obs_shape"], "group": "agents"},
+                  "actions": {"vshape": (1,), "group": "agents", "dtype": th.long},
+                  "avail_actions": {"vshape": (args.n_actions,), "group": "agents", "dtype": th.int},
+                  "reward": {"vshape": (rewards,)},
+                  "terminated": {"vshape": (1,), "dtype": th.uint8}}
+        groups, preprocess = {"agents": args.n_agents}, {"actions": ("actions_onehot", [OneHot(args.n_actions)])}
+        size = 1 if self.runner.learns_offline else args.buffer_size
+        self.buffer = ReplayBuffer(scheme, groups, size, args.episode_limit + 1, preprocess, seed=args.seed)
+        self.mac = MACS[args.mac](self.buffer.scheme, groups, args)
+        self.runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=self.mac)
+        self.learner = LEARNERS[args.learner](self.mac, self.buffer.scheme, logger, args)
+        if args.use_cuda:
+            self.learner.cuda()
+        self.episode, self.tested_at, self.saved_at = 0, -1, -1
+        self.results: dict[str, Any] = {}
+        if args.checkpoint_path:
+            self._load()
+
+    def run(self) -> dict[str, float]:
+        """Evaluates only, or trains to ``t_max``; a run that is interrupted saves before it ends."""
+        if self.args.evaluate:
+            if not self.args.checkpoint_path:
+                self.console.warning("evaluate=true without checkpoint_path: evaluating an untrained controller")
+            self._test()
+            if self.args.render:
+                self._render()
+        else:
+            try:
+                self._train()
+            except KeyboardInterrupt:
+                self.console.warning("interrupted: saved to %s", self._save())
+                raise
+        self.runner.close_env()
+        return self._summary()
+
+    def _train(self) -> None:
+        args, started, log_t = self.args, time.monotonic(), self.runner.t_env
+        first_t = self.runner.t_env
+        self._test()
+        test_t = save_t = first_t
+        while self.runner.t_env < args.t_max:
+            batch = self.runner.run(test_mode=False)
+            self.episode += batch.batch_size
+            if not self.runner.learns_offline:
+                self.buffer.insert_episode_batch(batch)
+                batch = self.buffer.sample(args.batch_size) if self.buffer.can_sample(args.batch_size) else None
+                if batch is not None:
+                    batch = batch[:, : batch.max_t_filled()]
+                    batch.to(args.device)
+            t_env = self.runner.t_env
+            if batch is not None:
+                self.learner.train(batch, t_env, self.episode)
+            if t_env - test_t >= args.test_interval:
+                test_t += args.test_interval * ((t_env - test_t) // args.test_interval)
+                self._test()
+                left = (time.monotonic() - started) * (args.t_max - t_env) / max(1, t_env - first_t)
+                self.console.info("%3d %% of %d, %.0f s left; test return %.4f", 100 * t_env // args.t_max, args.t_max,
+                                  max(0.0, left), self.results["return"].mean())
+            if args.save_model and args.save_model_interval and t_env - save_t >= args.save_model_interval:
+                save_t = t_env
+                self._save()
+            if t_env - log_t >= args.log_interval:
+                log_t = t_env
+                self.logger.log_stat("episode", self.episode, t_env)
+                self.logger.print_recent_stats()
+        if self.tested_at != self.runner.t_env:
+            self._test()
+        if self.saved_at != self.runner.t_env:
+            self.console.info("model: %s", self._save())
+
+    def _test(self) -> None:
+        self.results = self.runner.evaluate()
+        self.tested_at = self.runner.t_env
+
+    def _render(self) -> None:
+        episodes, self.args.test_nepisode = self.args.test_nepisode, 1
+        self.runner.evaluate(watch=lambda state: self.console.info("\n%s", self.runner.game.draw(state)))
+        self.args.test_nepisode = episodes
+
+    def _save(self) -> Path:
+        self.saved_at = self.runner.t_env
+        state = {"runner": self.runner.state_dict(), "episode": self.episode, "torch": th.get_rng_state()}
+        dataset = getattr(self.runner, "dataset", None)
+        facts = {"game": self.runner.game.spec(), "config": self.config,
+                 "dataset": None if dataset is None else {"source": dataset.source, "digest": dataset.digest}}
+        return checkpoint.save(self.models, self.runner.t_env, self.learner, state, facts)
+
+    def _load(self) -> None:
+        folder = checkpoint.find(self.args.checkpoint_path, self.args.load_step)
+        manifest = checkpoint.read_manifest(folder)
+        checkpoint.check(manifest, folder, self.runner.game.spec(), self.config)
+        self.learner.load_models(str(folder))
+        state = checkpoint.load_run_state(folder)
+        if self.args.runner == manifest["config"]["runner"]:
+            self.runner.load_state_dict(state["runner"])
+        self.episode = state["episode"]
+        th.set_rng_state(state["torch"])
+        self.console.info("loaded %s", folder)
+
+    def _summary(self) -> dict[str, float]:
+        """Prints and returns the last evaluation beside the exact optimum."""
+        optimum = self.runner.game.optimum()
+        means = {key: float(values.mean()) for key, values in self.results.items()}
+        for key in self.runner.game.info_keys:
+            self.console.info("%-10s %.4f", key.replace("_", " "), means[key])
+        self.console.info("return     %.4f", means["return"])
+        self.console.info("optimum    %.4f", optimum)
+        self.console.info("ratio      %.4f", means["return"] / optimum if optimum else float("nan"))
+        return {**means, "optimum": optimum}
+
+
+def _keep_freed_memory() -> None:
+    """Asks glibc to reuse large freed blocks instead of returning them to the system at once.
+
+    Every layer of a batch frees and takes the same few megabytes; going through the kernel each
+    time costs a fifth of a training step.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return  # another C library: nothing lost but speed
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    mallopt(m_mmap_threshold, 1 << 30)
+    mallopt(m_trim_threshold, (1 << 31) - 1)

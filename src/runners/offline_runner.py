@@ -1,0 +1,87 @@
+"""The offline runner: hands out recorded episodes instead of playing, and evaluates by playing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch as th
+from torch import Tensor
+
+from ..components.episode_buffer import EpisodeBatch
+from ..data import load_dataset
+from . import REGISTRY
+from .base import Runner
+
+
+@REGISTRY.register("offline")
+class OfflineRunner(Runner):
+    """Draws ``batch_size`` episodes per call, every episode once before any comes again.
+
+    Args:
+        args: the run's configuration; ``episode_limit`` is added to it.
+        logger: takes statistics.
+
+    Attributes:
+        t_env: number of batches handed out, i.e. of updates.
+        dataset: the recorded episodes.
+    """
+
+    learns_offline = True
+
+    def __init__(self, args: Any, logger: Any) -> None:
+        super().__init__(args, logger)
+        self.dataset = load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path))
+        logger.console_logger.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
+                                   self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
+        self._generator = th.Generator().manual_seed(args.seed)
+        self._order = th.empty(0, dtype=th.long)
+        self._tensors = self._to_tensors()
+
+    def _to_tensors(self) -> dict[str, Tensor]:
+        data, game = self.dataset, self.game
+        arrays = {"state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
+                  "reward": data.reward[..., None], "terminated": data.terminated[..., None],
+                  "filled": data.filled[..., None]}
+        if data.obs is not None:
+            arrays["obs"] = data.obs
+        if not self.args.common_reward:
+            share = 1 / game.n_agents if self.args.reward_scalarisation == "sum" else 1.0
+            arrays["reward"] = (data.reward * share)[..., None].repeat(game.n_agents, -1)
+        return {key: th.from_numpy(value) for key, value in arrays.items()}
+
+    def run(self, test_mode: bool = False) -> EpisodeBatch | None:
+        """The next batch of recorded episodes; in test mode plays and logs an evaluation instead."""
+        if test_mode:
+            self.evaluate()
+            return None
+        self.t_env += 1
+        return self.draw()
+
+    def draw(self) -> EpisodeBatch:
+        """A batch ``[batch_size, T + 1, ...]``, cut to its longest episode."""
+        while len(self._order) < self.args.batch_size:  # small data sets: several rounds in one batch
+            fresh = th.randperm(self.dataset.n_episodes, generator=self._generator)
+            self._order = th.cat([self._order, fresh])
+        rows, self._order = self._order[: self.args.batch_size], self._order[self.args.batch_size:]
+        filled = self._tensors["filled"][rows]
+        length = int(filled.sum(1).max())
+        data = {key: value[rows, :length].to(self.args.device) for key, value in self._tensors.items()}
+        if "obs" not in data:  # every agent sees the state; a view, not N copies
+            data["obs"] = data["state"][:, :, None].expand(-1, -1, self.game.n_agents, -1)
+        (new_key, (one_hot,)), = self.preprocess.values()
+        data[new_key] = one_hot.transform(data["actions"])
+        # "filled" is 0/1 in EPyMARL, and booleans do not subtract
+        data["filled"], data["terminated"] = data["filled"].long(), data["terminated"].to(th.uint8)
+        data["avail_actions"] = data["avail_actions"].int()
+        return EpisodeBatch(self.scheme, self.groups, len(rows), length,
+                            SimpleNamespace(transition_data=data, episode_data={}), device=self.args.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counter and sampler."""
+        return {"t_env": self.t_env, "order": self._order, "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.t_env, self._order = state["t_env"], state["order"]
+        self._generator.set_state(state["generator"])

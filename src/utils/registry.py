@@ -1,0 +1,79 @@
+"""A dictionary of classes by name, with a decorator and helpful errors."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from typing import Generic, TypeVar
+
+from ..errors import UserError
+
+T = TypeVar("T")
+
+
+class Registry(MutableMapping[str, T], Generic[T]):
+    """Names of one kind of thing; ``REGISTRY["x"] = X`` and ``@REGISTRY.register("x")`` both work.
+
+    Args:
+        kind: what is registered, in words, for error messages.
+
+    Raises:
+        UserError: an unknown name is looked up (the message lists the choices).
+        ValueError: a name is registered twice for different things.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UserError(f"unknown {self.kind} '{name}'{nearest(name, self._entries)}; "
+                            f"the choices are: {', '.join(sorted(self._entries))}.") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __setitem__(self, name: str, entry: T) -> None:
+        if self._entries.get(name, entry) is not entry:
+            raise ValueError(f"the {self.kind} '{name}' is registered already")
+        self._entries[name] = entry
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def register(self, name: str) -> Callable[[type], type]:
+        """Returns a class decorator that registers its class under ``name``."""
+
+        def add(entry: type) -> type:
+            self[name] = entry  # type: ignore[assignment]
+            return entry
+
+        return add
+
+
+def discover(package: str, path: Iterable[str]) -> None:
+    """Imports every module of a package, so that what they register is found.
+
+    Args:
+        package: its dotted name (``__name__`` inside its ``__init__``).
+        path: its folders (``__path__``).
+    """
+    for module in pkgutil.iter_modules(path):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+def nearest(name: str, choices: object) -> str:
+    """`` (did you mean 'x'?)`` if one of ``choices`` resembles ``name``, else nothing."""
+    found = difflib.get_close_matches(name, list(choices), n=1)  # type: ignore[call-overload]
+    return f" (did you mean '{found[0]}'?)" if found else ""

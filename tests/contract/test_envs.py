@@ -1,0 +1,187 @@
+"""What every registered game must hold to; a new game is found and tested by being registered."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from epymarl_cpa.envs import REGISTRY, Game, make_game
+from epymarl_cpa.envs.game import BoolArray, IntArray, Step
+from epymarl_cpa.envs.rendering import paint
+from epymarl_cpa.errors import UserError
+from epymarl_cpa.utils.registry import discover
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in sorted(REGISTRY)),
+    ("xor", {"n_agents": 3, "bb_reward": -2.0, "episode_limit": 5}), ("permutation", {"n_agents": 3}),
+    ("bridge", {"start": "separate", "episode_limit": 20}), ("sensor", {"reward": "flat"}),
+    ("sensor", {"rows": 2, "cols": 2, "n_preys": 1}), ("aloha", {"rows": 1, "cols": 3, "episode_limit": 4})]
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda v: "-".join([v[0], *(f"{k}={x}" for k, x in v[1].items())]))
+def game(request: pytest.FixtureRequest) -> Game:
+    name, args = request.param
+    return make_game(name, **args)
+
+
+def random_actions(mask: BoolArray, rng: np.random.Generator) -> IntArray:
+    """Uniform available actions, ``[B, N]``, for masks ``[B, N, A]``."""
+    return np.asarray((rng.random(mask.shape) * mask).argmax(2))
+
+
+def play(game: Game, batch: int, seed: int) -> list[tuple[IntArray, IntArray, Step]]:
+    """A batch of random episodes up to the horizon; ended games play on, which the rules must bear."""
+    rng = np.random.default_rng(seed)
+    state, story = game.initial(batch, rng), []
+    for _ in range(game.episode_limit):
+        actions = random_actions(game.available(state), rng)
+        step = game.transition(state, actions, rng)
+        story.append((state, actions, step))
+        state = step.state
+    return story
+
+
+def test_shapes_and_types(game: Game) -> None:
+    assert len(game.action_names) == game.n_actions
+    story = play(game, 7, seed=0)
+    width = story[0][0].shape[1]
+    for t, (state, _, step) in enumerate(story):
+        assert state.shape == (7, width) and state.dtype == np.int64 and (state[:, 0] == t).all()
+        assert step.reward.shape == (7,) and step.reward.dtype == np.float64
+        assert step.done.shape == (7,) and step.done.dtype == np.bool_
+        assert set(step.info) == set(game.info_keys)
+        assert all(value.shape == (7,) and value.dtype == np.float64 for value in step.info.values())
+    assert story[-1][2].done.all()
+    for state in (story[0][0], story[-1][2].state):
+        seen, observed, mask = game.global_state(state), game.observe(state), game.available(state)
+        assert seen.shape == (7, game.state_dim) and seen.dtype == np.float32
+        assert (seen >= 0).all() and (seen <= game.state_high).all()
+        assert observed.shape == (7, game.n_agents, game.state_dim) and observed.dtype == np.float32
+        np.testing.assert_array_equal(observed, np.repeat(seen[:, None], game.n_agents, axis=1))
+        assert mask.shape == (7, game.n_agents, game.n_actions) and mask.dtype == np.bool_ and mask.any(2).all()
+
+
+def test_inputs_are_left_alone(game: Game) -> None:
+    rng = np.random.default_rng(1)
+    state = game.initial(5, rng)
+    actions = random_actions(game.available(state), rng)
+    before = state.copy(), actions.copy()
+    state.flags.writeable = actions.flags.writeable = False
+    step = game.transition(state, actions, rng)
+    game.observe(state), game.optimal_actions(state), game.draw(state[0]), paint(game, state[0], (state[0], actions[0]))
+    np.testing.assert_array_equal(before[0], state)
+    np.testing.assert_array_equal(before[1], actions)
+    assert not np.shares_memory(step.state, state)
+
+
+def test_same_seed_same_bits(game: Game) -> None:
+    for (s1, a1, step1), (s2, a2, step2) in zip(play(game, 4, 3), play(game, 4, 3), strict=True):
+        for one, two in ((s1, s2), (a1, a2), (step1.state, step2.state), (step1.reward, step2.reward)):
+            assert one.tobytes() == two.tobytes()
+
+
+def test_batch_equals_singles(game: Game) -> None:
+    """Identical where the rules draw nothing; elsewhere one state's means over many draws agree."""
+    rng = np.random.default_rng(4)
+    story = play(game, 6, seed=5)
+    for state, actions, step in story[:: max(1, len(story) // 3)]:
+        twice = [game.transition(state, actions, np.random.default_rng(seed)) for seed in (8, 9)]
+        deterministic = np.array_equal(twice[0].state, twice[1].state)
+        for b in range(len(state) if deterministic else 0):
+            one = game.transition(state[b:b + 1], actions[b:b + 1], rng)
+            np.testing.assert_array_equal(one.state[0], step.state[b])
+            assert (one.reward[0], one.done[0]) == (step.reward[b], step.done[b])
+        if not deterministic:
+            n = 3000
+            batch = game.transition(np.repeat(state, n, axis=0), np.repeat(actions, n, axis=0), rng)
+            alone = [game.transition(state[:1], actions[:1], rng) for _ in range(n)]
+            for many, single in ((batch.state[:n], np.concatenate([s.state for s in alone])),
+                                 (batch.reward[:n, None], np.array([s.reward for s in alone]))):
+                spread = np.sqrt((many.var(0) + single.var(0)) / n)
+                assert (abs(many.mean(0) - single.mean(0)) <= 5 * spread + 1e-12).all()
+            break
+
+
+def test_optimum_is_reached_by_optimal_actions(game: Game, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    batch, rng = 300, np.random.default_rng(6)
+    state, total, alive = game.initial(batch, rng), np.zeros(batch), np.ones(batch, dtype=bool)
+    choices = game.optimal_actions(state)
+    if choices is None:
+        assert game.optimum() >= np.mean([sum(s.reward.mean() for _, _, s in play(game, 50, seed=2))])
+        return
+    for _ in range(game.episode_limit):
+        choices = game.optimal_actions(state)
+        assert choices is not None and len(choices) == batch
+        legal = np.take_along_axis(game.available(state[:1])[0], choices[0].T, axis=1)
+        assert choices[0].shape[1] == game.n_agents and legal.all()
+        step = game.transition(state, np.array([joint[rng.integers(len(joint))] for joint in choices]), rng)
+        total, alive, state = total + step.reward * alive, alive & ~step.done, step.state
+        if not alive.any():
+            break
+    assert abs(total.mean() - game.optimum()) < 4 * total.std() / batch ** 0.5 + 1e-9
+
+
+def test_spec_tells_variants_apart(game: Game) -> None:
+    spec = game.spec()
+    assert json.loads(json.dumps(spec)) == spec
+    assert set(inspect.signature(type(game)).parameters) <= set(spec)
+    assert make_game(game.name, **{key: spec[key] for key in inspect.signature(type(game)).parameters}).spec() == spec
+
+
+def test_pictures(game: Game) -> None:
+    story = play(game, 1, seed=7)
+    start = story[0][0][0]
+    after = [step.state[0] for _, _, step in story]
+    images = [paint(game, start), *(paint(game, step.state[0], (state[0], actions[0]))
+                                    for state, actions, step in story)]
+    for image in (*images, paint_text(game, start)):
+        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.std() > 0
+    assert {image.shape for image in images} == {images[0].shape}  # so that they make a film
+    assert any((image != images[0]).any() for image in images)
+    assert any(game.draw(state) != game.draw(start) for state in after)
+
+
+def paint_text(game: Game, state: IntArray) -> NDArray[np.uint8]:
+    """The picture of a game that defines none of its own."""
+    class Plain(type(game)):  # type: ignore[misc]
+        picture = Game.picture
+
+    plain = Plain.__new__(Plain)
+    plain.__dict__.update(game.__dict__)
+    return paint(plain, state)
+
+
+@pytest.mark.parametrize(("name", "args", "words"), [
+    ("xorr", {}, "did you mean 'xor'"), ("xor", {"n_agent": 2}, "did you mean 'n_agents'"),
+    ("xor", {"n_agents": 1}, "n_agents"), ("xor", {"episode_limit": 0}, "at least 1"),
+    ("permutation", {"n_agents": 99}, "n_agents"), ("bridge", {"start": "left"}, "adjacent, separate"),
+    ("bridge", {"episode_limit": 2.5}, "whole number"), ("sensor", {"reward": "x"}, "linear or flat"),
+    ("sensor", {"rows": 1}, "rows"), ("sensor", {"n_preys": 7}, "states"),
+    ("sensor", {"rows": 2, "cols": 2, "n_preys": 5}, "no cell to move to"), ("aloha", {"cols": 9}, "12 islands"),
+    ("aloha", {"arrival_rate": 1.5}, "arrival_rate"), ("aloha", {"collision_reward": 1.0}, "collision_reward")])
+def test_bad_arguments_are_told_in_one_sentence(name: str, args: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words) as error:
+        make_game(name, **args)
+    assert "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+def test_discover_imports_every_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "some_games"
+    package.mkdir()
+    (package / "__init__.py").write_text("FOUND = []\n")
+    (package / "new_game.py").write_text("from . import FOUND\nFOUND.append(__name__)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import some_games  # type: ignore[import-not-found]
+
+    discover("some_games", some_games.__path__)
+    assert some_games.FOUND == ["some_games.new_game"]
+    for name in [name for name in sys.modules if name.startswith("some_games")]:
+        monkeypatch.delitem(sys.modules, name)
