@@ -177,14 +177,15 @@ class Trial:
 
     def _summary(self) -> dict[str, float]:
         """Prints and returns the last evaluation beside the exact optimum."""
-        optimum = self.runner.game.optimum()
+        game = self.runner.game
         means = {key: float(values.mean()) for key, values in self.results.items()}
-        for key in self.runner.game.info_keys:
-            self.console.info("%-10s %.4f", key.replace("_", " "), means[key])
-        self.console.info("return     %.4f", means["return"])
-        self.console.info("optimum    %.4f", optimum)
-        self.console.info("ratio      %.4f", means["return"] / optimum if optimum else float("nan"))
-        return {**means, "optimum": optimum}
+        value, best = means[game.headline], game.headline_optimum()
+        if game.headline != "return":
+            self.console.info("return     %.4f (optimum %.4f)", means["return"], game.optimum())
+        self.console.info("%-10s %.4f", game.headline.replace("_", " "), value)
+        self.console.info("optimum    %.4f", best)
+        self.console.info("ratio      %.4f", value / best if best else float("nan"))
+        return {**means, "optimum": game.optimum(), "headline": value, "headline_optimum": best}
 
 
 def _keep_freed_memory() -> None:

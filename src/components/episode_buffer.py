@@ -12,17 +12,21 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import UserError
+
 Scheme = Mapping[str, Mapping[str, Any]]
-Index = slice | int | list[int] | Tensor | np.ndarray
+Index = slice | int | list[int] | Tensor | NDArray[np.int64]
 
 
 class EpisodeBatch:
     """B episodes of up to ``max_seq_length`` entries, as a dictionary of tensors.
 
-    ``batch["reward"]`` is the tensor; ``batch[rows]`` and ``batch[rows, times]`` are sub-batches
-    (slices give views, index lists copies); ``batch["state", "actions"]`` keeps those keys only.
+    ``batch["reward"]`` is the tensor; ``batch[rows]`` and ``batch[rows, times]`` are sub-batches;
+    ``batch["state", "actions"]`` keeps those keys only.  Integers and slices give views, lists and
+    arrays of rows (or a mask of all rows) copies; times are an integer or a slice.
 
     Args:
         scheme: for each key ``vshape`` (int or tuple) and optionally ``group``, ``dtype`` and
@@ -34,8 +38,9 @@ class EpisodeBatch:
         device: where the tensors live.
 
     Raises:
-        KeyError: a key is written that the scheme does not hold.
+        KeyError: a key is read or written that the batch does not hold.
         ValueError: a value does not fit the key's shape.
+        IndexError: times are not contiguous.
     """
 
     def __init__(self, scheme: Scheme, groups: Mapping[str, int], batch_size: int, max_seq_length: int,
@@ -46,15 +51,16 @@ class EpisodeBatch:
         self.batch_size, self.max_seq_length = batch_size, max_seq_length
         self.preprocess = dict(preprocess or {})
         self.device = device
-        if data is not None:
-            self.data = data
-            return
         for key, (new_key, transforms) in self.preprocess.items():
             vshape, dtype = _vshape(self.scheme[key]), self.scheme[key].get("dtype", th.float32)
             for transform in transforms:
                 vshape, dtype = transform.infer_output_info(vshape, dtype)
             self.scheme[new_key] = {**self.scheme[key], "vshape": vshape, "dtype": dtype}
-        self.scheme.setdefault("filled", {"vshape": (1,), "dtype": th.long})
+        if data is None or "filled" in data.transition_data:
+            self.scheme.setdefault("filled", {"vshape": (1,), "dtype": th.long})
+        if data is not None:
+            self.data = data
+            return
         self.data = SimpleNamespace(transition_data={}, episode_data={})
         for key, entry in self.scheme.items():
             shape = (groups[entry["group"]], *_vshape(entry)) if "group" in entry else _vshape(entry)
@@ -77,22 +83,19 @@ class EpisodeBatch:
         Transition keys are written at ``[bs, ts]``, episode constants at ``[bs]``.  The first
         transition key written marks the entries as filled unless ``mark_filled`` is false.
         """
-        rows, times = _as_index(bs), _as_index(ts)
+        rows, times = _rows(bs), _times(ts)
         for key, value in data.items():
-            if key in self.data.transition_data:
-                target, where = self.data.transition_data[key], (rows, times)
-                if mark_filled:
-                    self.data.transition_data["filled"][where] = 1
-                    mark_filled = False
-            elif key in self.data.episode_data:
-                target, where = self.data.episode_data[key], (rows,)  # type: ignore[assignment]
-            else:
-                raise KeyError(f"{key} not found in transition or episode data")
+            target = self[key]
+            const = key in self.data.episode_data
+            where = (rows,) if const else (rows, times)
+            if mark_filled and not const:
+                self.data.transition_data["filled"][where] = 1
+                mark_filled = False
             place = target[where]
             # A copy: arrays may be read-only views, which tensors must not share.
             tensor = value if isinstance(value, Tensor) else th.from_numpy(np.array(value))
             tensor = tensor.to(device=self.device, dtype=target.dtype)
-            if tensor.numel() != place.numel():
+            if _long_axes(tensor) != _long_axes(place):  # an equal number of values could be a transposed one
                 raise ValueError(f"a value of shape {tuple(tensor.shape)} does not fit '{key}' {tuple(place.shape)}")
             target[where] = tensor.reshape(place.shape)
             if key in self.preprocess:
@@ -100,21 +103,24 @@ class EpisodeBatch:
                 made = target[where]
                 for transform in transforms:
                     made = transform.transform(made)
-                store = self.data.transition_data if len(where) == 2 else self.data.episode_data
-                store[new_key][where] = made
+                self[new_key][where] = made
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, str):
-            store = self.data.episode_data if item in self.data.episode_data else self.data.transition_data
-            return store[item]
+            for store in (self.data.transition_data, self.data.episode_data):
+                if item in store:
+                    return store[item]
+            raise KeyError(f"{item} not found in transition or episode data")
         if isinstance(item, tuple) and item and all(isinstance(key, str) for key in item):
+            for key in item:
+                self[key]  # an unknown key is an error
             data = SimpleNamespace(
                 transition_data={k: v for k, v in self.data.transition_data.items() if k in item},
                 episode_data={k: v for k, v in self.data.episode_data.items() if k in item})
             scheme = {key: self.scheme[key] for key in item}
             return EpisodeBatch(scheme, self.groups, self.batch_size, self.max_seq_length, data, device=self.device)
-        rows, times = (item if isinstance(item, tuple) else (item, slice(None)))
-        rows, times = _as_index(rows), _as_index(times)
+        rows, times = item if isinstance(item, tuple) else (item, slice(None))
+        rows, times = _rows(rows), _times(times)
         data = SimpleNamespace(transition_data={k: v[rows, times] for k, v in self.data.transition_data.items()},
                                episode_data={k: v[rows] for k, v in self.data.episode_data.items()})
         return EpisodeBatch(self.scheme, self.groups, _length(rows, self.batch_size),
@@ -150,13 +156,11 @@ class ReplayBuffer(EpisodeBatch):
         while start < ep_batch.batch_size:
             count = min(ep_batch.batch_size - start, self.buffer_size - self.buffer_index)
             place = slice(self.buffer_index, self.buffer_index + count)
-            part = slice(start, start + count)
-            for key, value in ep_batch.data.transition_data.items():
-                target = self.data.transition_data[key]
-                target[place, : value.shape[1]] = value[part].to(target.device)
-                target[place, value.shape[1]:] = 0
-            for key, value in ep_batch.data.episode_data.items():
-                self.data.episode_data[key][place] = value[part]
+            for value in self.data.transition_data.values():
+                value[place, ep_batch.max_seq_length:] = 0
+            part = ep_batch[start:start + count].data
+            self.update(part.transition_data, place, slice(ep_batch.max_seq_length), mark_filled=False)
+            self.update(part.episode_data, place)
             self.buffer_index += count
             self.episodes_in_buffer = max(self.episodes_in_buffer, self.buffer_index)
             self.buffer_index %= self.buffer_size
@@ -178,20 +182,55 @@ class ReplayBuffer(EpisodeBatch):
         rows = self.rng.choice(self.episodes_in_buffer, batch_size, replace=False)
         return self[rows]  # type: ignore[no-any-return]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Episodes, place of the next one, and generator."""
+        held = self[: self.episodes_in_buffer].data
+        return {"transition_data": {key: value.clone() for key, value in held.transition_data.items()},
+                "episode_data": {key: value.clone() for key, value in held.episode_data.items()},
+                "buffer_size": self.buffer_size, "buffer_index": self.buffer_index, "rng": self.rng.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up a state written by :meth:`state_dict`.
+
+        Raises:
+            UserError: it is that of a buffer of another size.
+        """
+        if state["buffer_size"] != self.buffer_size:
+            raise UserError(f"the checkpoint's replay buffer has buffer_size={state['buffer_size']}, "
+                            f"but this run has buffer_size={self.buffer_size}.")
+        self.episodes_in_buffer = len(state["transition_data"]["filled"])
+        held = slice(self.episodes_in_buffer)
+        self.update(state["transition_data"], held, mark_filled=False)
+        self.update(state["episode_data"], held)
+        self.buffer_index, self.rng.bit_generator.state = state["buffer_index"], state["rng"]
+
 
 def _vshape(entry: Mapping[str, Any]) -> tuple[int, ...]:
     vshape = entry["vshape"]
     return (vshape,) if isinstance(vshape, int) else tuple(vshape)
 
 
-def _as_index(index: Any) -> Any:
-    """Integers become slices of length one, so that no axis is ever lost; arrays become tensors."""
-    if isinstance(index, (int, np.integer)):
-        return slice(int(index), int(index) + 1 or None)
+def _rows(index: Any) -> Any:
+    """Integers become slices of length one, so that no axis is ever lost; lists and masks become tensors of rows."""
     if isinstance(index, slice):
         return index
-    return th.as_tensor(index if isinstance(index, Tensor) else np.asarray(index), dtype=th.long)
+    if isinstance(index, int | np.integer):
+        return slice(int(index), int(index) + 1 or None)
+    rows = th.as_tensor(index if isinstance(index, Tensor) else np.asarray(index))
+    return rows.nonzero()[:, 0] if rows.dtype == th.bool else rows.long()
+
+
+def _times(index: Any) -> slice:
+    if not isinstance(index, slice | int | np.integer):
+        raise IndexError("times must be an integer or a slice: they are contiguous in an episode")
+    times: slice = _rows(index)
+    return times
 
 
 def _length(index: Any, size: int) -> int:
     return len(range(*index.indices(size))) if isinstance(index, slice) else len(index)
+
+
+def _long_axes(tensor: Tensor) -> list[int]:
+    """The shape without axes of length one."""
+    return [size for size in tensor.shape if size != 1]

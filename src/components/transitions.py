@@ -42,9 +42,10 @@ def played_steps(batch: EpisodeBatch) -> Tensor:
     EPyMARL's own mask also counts the last entry of an episode that was cut off before the horizon;
     its outcome was never recorded, so it is left out here.
     """
-    filled, terminated = batch["filled"][..., 0].bool(), batch["terminated"][..., 0].bool()
+    filled: Tensor = batch["filled"][..., 0].bool()
+    terminated: Tensor = batch["terminated"][..., 0].bool()
     ended = terminated.long().cumsum(1) - terminated.long()  # ends strictly before each step
-    return (filled[:, :-1] & (filled[:, 1:] | terminated[:, :-1]) & (ended[:, :-1] == 0))
+    return filled[:, :-1] & (filled[:, 1:] | terminated[:, :-1]) & (ended[:, :-1] == 0)
 
 
 def transitions(batch: EpisodeBatch, reward_scale: float = 1.0, reward_min: float | None = None,

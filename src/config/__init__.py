@@ -6,102 +6,43 @@ section for this environment (``per_env``), then ``key=value`` words.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from .. import envs
 from ..errors import UserError
 from ..utils.registry import nearest
+from .reading import merge, parse_words, read_yaml
 from .schema import CORE, Key, check, check_env_args
 
 FOLDER = Path(__file__).parent
 
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        UserError: unreadable, not YAML, a duplicate key, or not a mapping.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}).") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold a mapping of keys to values.")
-    return content
+__all__ = ["FOLDER", "find", "keys_of", "load_env", "merge", "parse_words", "read_yaml", "resolve"]
 
 
 def find(kind: str, name: str) -> Path:
-    """The file of ``--config`` (kind ``algs``) or ``--env-config`` (``envs``): a name of ours, or a path."""
-    own = FOLDER / kind / f"{name}.yaml"
-    if own.exists():
-        return own
-    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-    if path.exists():
-        return path
-    choices = sorted(file.stem for file in (FOLDER / kind).glob("*.yaml"))
+    """The file of ``--config`` (kind ``algs``) or ``--env-config`` (``envs``).
+
+    Args:
+        kind: ``algs`` or ``envs``.
+        name: a file of ours without its ending, or a path with or without it; ``./x`` is always a path.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    choices = {file.stem: file for file in sorted((FOLDER / kind).glob("*.yaml"))}
+    if name in choices:
+        return choices[name]
+    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml").expanduser()
+    try:
+        if path.is_file():
+            return path
+    except OSError:
+        pass  # such as a name that is too long: not a file
     option = "--config" if kind == "algs" else "--env-config"
     raise UserError(f"unknown {option}={name}{nearest(name, choices)}; the choices are: {', '.join(choices)}, "
                     "or the path of a YAML file.")
-
-
-def parse_words(words: Iterable[str]) -> dict[str, Any]:
-    """``key=value`` and ``key.sub=value`` words as a nested mapping; values are read as YAML.
-
-    Raises:
-        UserError: a word without ``=``.
-    """
-    updates: dict[str, Any] = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals or not key:
-            raise UserError(f"'{word}' is not of the form key=value.")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            value = text
-        if isinstance(value, str) and value.lower() in ("none", "true", "false"):
-            value = {"none": None, "true": True, "false": False}[value.lower()]
-        if isinstance(value, str):
-            try:
-                value = float(value)  # YAML reads 1e-3 as text
-            except ValueError:
-                pass
-        place = updates
-        *parents, last = key.split(".")
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
-    return updates
-
-
-def merge(base: Mapping[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``updates``, mappings merged key by key; neither is modified."""
-    merged = dict(base)
-    for key, value in updates.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(value, Mapping) and isinstance(old, Mapping) else value
-    return merged
 
 
 def resolve(alg: str, env: str, words: Iterable[str] = ()) -> dict[str, Any]:
@@ -112,34 +53,34 @@ def resolve(alg: str, env: str, words: Iterable[str] = ()) -> dict[str, Any]:
         words: ``key=value`` overrides.
 
     Raises:
-        UserError: anything unknown, missing, of the wrong type or out of range.
+        UserError: anything unknown, missing, given twice, of the wrong type or out of range.
+    """
+    from ..runners import REGISTRY as RUNNERS  # here, since runners import what imports this package
+
+    env_file, alg_path = _read_env(env), find("algs", alg)
+    alg_file = read_yaml(alg_path)
+    per_env = _per_env(alg_path, alg_file)
+    config = merge(merge(read_yaml(FOLDER / "default.yaml"), env_file), alg_file)
+    config = merge(merge(config, per_env.get(env_file["env"], {})), parse_words(words))
+    config = check(config, keys_of(config))
+    game = envs.REGISTRY[config["env"]]
+    config["env_args"] = {"map_name": config["env"], **check_env_args(config["env"], game, config["env_args"])}
+    if not RUNNERS[config["runner"]].learns_offline and config["buffer_size"] < config["batch_size"]:
+        raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
+                        f"at least batch_size={config['batch_size']}.")
+    return config
+
+
+def keys_of(config: Mapping[str, Any]) -> dict[str, Key]:
+    """The keys of this run: the core's, its learner's and its controller's.
+
+    Raises:
+        UserError: there is no such learner or controller.
     """
     from ..controllers import REGISTRY as MACS  # here, since they declare keys with this package's schema
     from ..learners import REGISTRY as LEARNERS
 
-    env_file, alg_file = read_yaml(find("envs", env)), read_yaml(find("algs", alg))
-    per_env = alg_file.pop("per_env", {})
-    config = merge(merge(read_yaml(FOLDER / "default.yaml"), env_file), alg_file)
-    config = merge(config, per_env.get(config["env"], {}))
-    updates = parse_words(words)
-    keys = keys_of(config, updates, MACS, LEARNERS)
-    for key, value in updates.items():
-        if key not in keys:
-            raise UserError(f"unknown config key '{key}'{nearest(key, keys)}.")
-        if isinstance(value, Mapping) and not isinstance(config.get(key), Mapping):
-            raise UserError(f"config key '{key}' has no keys below it.")
-    config = check(merge(config, updates), keys)
-    cls = envs.REGISTRY[config["env"]]
-    config["env_args"] = check_env_args(config["env"], cls, config["env_args"])
-    config["env_args"].setdefault("map_name", config["env"])
-    return config
-
-
-def keys_of(config: Mapping[str, Any], updates: Mapping[str, Any], macs: Mapping[str, Any],
-            learners: Mapping[str, Any]) -> dict[str, Key]:
-    """The keys of this run: the core's, its learner's and its controller's."""
-    chosen = {**config, **{k: v for k, v in updates.items() if k in ("mac", "learner")}}
-    parts = (macs[str(chosen["mac"])], learners[str(chosen["learner"])])
+    parts = (MACS[str(config["mac"])], LEARNERS[str(config["learner"])])
     return {**CORE, **{key: entry for part in parts for key, entry in getattr(part, "KEYS", {}).items()}}
 
 
@@ -149,11 +90,36 @@ def load_env(name: str, words: Iterable[str] = ()) -> tuple[envs.Game, dict[str,
     Args:
         name: value of ``--env-config``.
         words: ``env_args.key=value`` overrides.
+
+    Raises:
+        UserError: anything unknown, given twice or of the wrong type.
     """
-    file = merge(read_yaml(find("envs", name)), parse_words(words))
-    extra = set(parse_words(words)) - {"env_args"}
-    if extra:
-        raise UserError(f"only env_args.<key>=<value> can be set here, not '{sorted(extra)[0]}'.")
-    env_args = check_env_args(file["env"], envs.REGISTRY[file["env"]], file.get("env_args", {}))
-    env_args.pop("map_name", None)
-    return envs.make_game(file["env"], **env_args), file.get("recipes", {})
+    updates = parse_words(words)
+    for key in updates:
+        if key != "env_args":
+            raise UserError(f"only env_args.<key>=<value> can be set here, not '{key}'.")
+    file = merge(_read_env(name), updates)
+    env_args = CORE["env_args"].check("env_args", file.get("env_args", {}))
+    recipes = CORE["recipes"].check("recipes", file.get("recipes", {}))
+    env_args = check_env_args(file["env"], envs.REGISTRY[file["env"]], env_args)
+    return envs.make_game(file["env"], **{k: v for k, v in env_args.items() if k not in ("map_name", "seed")}), recipes
+
+
+def _read_env(name: str) -> dict[str, Any]:
+    """An environment's YAML; without ``env`` it would silently be about the default game."""
+    path = find("envs", name)
+    content = read_yaml(path)
+    if not isinstance(content.get("env"), str):
+        raise UserError(f"{path} must name its game: env: <name>.")
+    return content
+
+
+def _per_env(path: Path, alg_file: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Takes the section ``per_env`` out of an algorithm's YAML."""
+    per_env = alg_file.pop("per_env", {})
+    if not isinstance(per_env, dict) or not all(isinstance(section, dict) for section in per_env.values()):
+        raise UserError(f"per_env in {path} must be a mapping from games to keys and values.")
+    for game in per_env:
+        if game not in envs.REGISTRY:
+            raise UserError(f"per_env in {path} names the unknown game '{game}'{nearest(game, envs.REGISTRY)}.")
+    return per_env

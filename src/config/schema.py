@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from ..errors import UserError
 from ..utils.registry import nearest
@@ -21,12 +23,14 @@ class Key:
         type: a type or a union of types; a float key takes integers too.
         low, high: inclusive bounds, if any.
         choices: the allowed values, if they are few.
+        is_name: whether a text becomes the name of a folder.
     """
 
     type: Any
-    low: float | None = None
-    high: float | None = None
+    low: float = -math.inf
+    high: float = math.inf
     choices: tuple[Any, ...] = ()
+    is_name: bool = False
 
     def check(self, name: str, value: Any) -> Any:
         """The value, converted to float where the key is one.
@@ -34,32 +38,46 @@ class Key:
         Raises:
             UserError: wrong type, out of range, or not among the choices.
         """
-        kinds = get_args(self.type) or (self.type,)
-        if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        # bool is a subclass of int, but "true" is no number
-        if not any(type(value) is kind or (kind is dict and isinstance(value, Mapping)) for kind in kinds):
-            wanted = " or ".join(WORDS[kind] for kind in kinds)
-            raise UserError(f"config key '{name}' must be {wanted}, not {value!r}.")
+        kinds = _kinds(self.type)
+        if float in kinds and type(value) is int:
+            value = float(value) if abs(value) < 1e300 else math.inf
+        if isinstance(value, Mapping):
+            value = {_plain(name, key): inner for key, inner in value.items()}
+        if type(value) not in kinds:  # not isinstance: "true" is no number
+            raise UserError(f"config key '{name}' must be {' or '.join(WORDS[kind] for kind in kinds)}, not {value!r}.")
         if self.choices and value not in self.choices:
-            raise UserError(f"config key '{name}' must be one of {', '.join(map(str, self.choices))}, not {value!r}.")
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if value != value or (self.low is not None and value < self.low) or (
-                    self.high is not None and value > self.high):
-                bounds = f"at least {self.low}" if self.high is None else f"between {self.low} and {self.high}"
-                raise UserError(f"config key '{name}' must be {bounds}, not {value}.")
+            raise UserError(f"config key '{name}' must be {' or '.join(map(str, self.choices))}, not {value!r}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"config key '{name}' must be a finite number, not {value}.")
+        if isinstance(value, int | float) and not self.low <= value <= self.high:
+            bound = f"at least {self.low}" if value < self.low else f"at most {self.high}"
+            raise UserError(f"config key '{name}' must be {bound}, not {value}.")
+        if self.is_name and (not value.strip(". ") or re.search(r"[/\\\0]", value)):
+            raise UserError(f"config key '{name}' names a folder and must be a word without slashes, not {value!r}.")
         return value
 
 
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) or (annotation,)
+
+
+def _plain(name: str, key: Any) -> str:
+    """A key below ``name``, which must survive Sacred's dotted paths and its databases."""
+    if not isinstance(key, str) or not re.fullmatch(r"[\w-]+", key):
+        raise UserError(f"below config key '{name}', '{key}' must be made of letters, digits, - and _ only.")
+    return key
+
+
 COUNT, SHARE, FLAG, TEXT = Key(int, low=1), Key(float, low=0.0, high=1.0), Key(bool), Key(str)
+NAME = Key(str, is_name=True)
 
 #: keys that every run has; learners and controllers declare theirs in ``KEYS``
 CORE: dict[str, Key] = {
-    "name": TEXT, "runner": TEXT, "mac": TEXT, "learner": TEXT, "env": TEXT, "env_args": Key(dict), "recipes": Key(dict),
+    "name": NAME, "runner": TEXT, "mac": TEXT, "learner": TEXT, "env": TEXT, "env_args": Key(dict), "recipes": Key(dict),
     "common_reward": FLAG, "reward_scalarisation": Key(str, choices=("sum", "mean")),
     "seed": Key(int | None, low=0, high=2**31 - 1), "dataset": TEXT, "datasets_path": TEXT,
     "reward_scale": Key(float, low=1e-9), "reward_min": Key(float | None),
-    "t_max": Key(int, low=0), "batch_size": COUNT, "buffer_size": COUNT, "batch_size_run": Key(int, low=1, high=1),
+    "t_max": Key(int, low=0), "batch_size": COUNT, "buffer_size": COUNT, "batch_size_run": Key(int, choices=(1,)),
     "test_nepisode": COUNT, "test_interval": COUNT, "test_greedy": FLAG, "log_interval": COUNT,
     "runner_log_interval": COUNT, "learner_log_interval": COUNT, "use_tensorboard": FLAG,
     "local_results_path": TEXT, "save_model": FLAG, "save_model_interval": Key(int, low=0), "checkpoint_path": TEXT,
@@ -81,23 +99,28 @@ def check(config: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
     for name in keys:
         if name not in config:
             raise UserError(f"config key '{name}' is missing; give it a value in the algorithm's YAML file.")
-    return {name: keys[name].check(name, value) for name, value in config.items()}
+    checked = {name: keys[name].check(name, value) for name, value in config.items()}
+    for name, recipe in checked["recipes"].items():
+        checked["recipes"][name] = Key(dict).check(f"recipes.{name}", recipe)
+    return checked
 
 
 def check_env_args(env: str, cls: type, env_args: Mapping[str, Any]) -> dict[str, Any]:
     """Checks the arguments of an environment class against its signature and annotations.
 
-    ``map_name`` and ``seed`` belong to the framework and are allowed for every environment.
+    Arguments with an annotation beyond this module's words are left to the class.  ``map_name`` and
+    ``seed`` belong to the framework and are allowed for every environment.
+
+    Raises:
+        UserError: an unknown argument (with the nearest known one), or a bad value.
     """
-    hints = get_type_hints(cls.__init__)
-    known = {name: hints.get(name, Any) for name in inspect.signature(cls).parameters}
+    known = {name: entry.annotation for name, entry in inspect.signature(cls, eval_str=True).parameters.items()}
+    keys = {"map_name": NAME, "seed": Key(int, low=0),
+            **{name: Key(hint) for name, hint in known.items() if all(kind in WORDS for kind in _kinds(hint))}}
     checked: dict[str, Any] = {}
     for name, value in env_args.items():
-        if name in ("map_name", "seed"):
-            checked[name] = value
-        elif name not in known:
+        if name not in keys and name not in known:
             raise UserError(f"unknown config key 'env_args.{name}' of {env}{nearest(name, known)}; "
                             f"it takes: {', '.join(known)}.")
-        else:
-            checked[name] = Key(known[name]).check(f"env_args.{name}", value)
+        checked[name] = keys[name].check(f"env_args.{name}", value) if name in keys else value
     return checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,27 +24,30 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, or 2 after a user's mistake, which is told on standard error.
     """
-    parser = _parser()
-    args, rest = parser.parse_known_args(words)
-    options = [word for word in rest if word.startswith("-")]
-    if options:
-        parser.error(f"unknown option {options[0]}")
     try:
-        print(_run(args, rest))
+        parser = _parser()
+        args, rest = parser.parse_known_args(words)
+        options = [word for word in rest if word.startswith("-")]
+        if options:
+            parser.error(f"unknown option {options[0]}")
+        print(_run(args, rest), flush=True)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     folder = config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"]
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.data", description="Make, describe or check data sets.")
+    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.data",
+                                     description="Make, describe or check data sets.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("make", "make a recipe's data set"), ("describe", "print tables about a data set"),
                        ("validate", "check a data set against a game")):
-        command = commands.add_parser(name, help=what, description=f"{what}; env_args.<key>=<value> words set the game.",
-                                      allow_abbrev=False)
+        command = commands.add_parser(name, help=what, allow_abbrev=False,
+                                      description=f"{what}; words env_args.<key>=<value> change the game.")
         command.add_argument("--env-config", required=True, metavar="NAME", help="game, as in src/config/envs")
         command.add_argument("--seed", type=int, default=0, help="seed of a recipe's data set (default 0)")
         command.add_argument("--datasets-path", type=Path, default=Path(folder), metavar="FOLDER",

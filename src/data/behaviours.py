@@ -72,7 +72,8 @@ def _optimal(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
     def act(state: IntArray, episode: IntArray, rng: np.random.Generator) -> IntArray:
         sets = game.optimal_actions(state)
         if sets is None:
-            raise UserError(f"{game.name} does not tabulate its optimal joint actions; use another behaviour in the recipe.")
+            raise UserError(f"{game.name} does not tabulate its optimal joint actions; "
+                            "use another behaviour than 'optimal' in the recipe.")
         return np.stack([rows[rng.integers(len(rows))] for rows in sets])
 
     return act

@@ -63,16 +63,16 @@ class OfflineDataset:
     @property
     def episode_limit(self) -> int:
         """T, the longest episode the arrays can hold."""
-        return self.filled.shape[1] - 1
+        return int(self.filled.shape[1]) - 1
 
     @cached_property
     def steps(self) -> NDArray[np.bool_]:
         """Where an action was played and its outcome is known, ``[E, T + 1]``."""
         played = self.filled.copy()
-        played[:, :-1] &= self.filled[:, 1:] | self.terminated[:, :-1]
+        played[:, :-1] &= self.filled[:, 1:]
         played[:, -1] = False
-        ended = np.cumsum(self.terminated, axis=1) - self.terminated
-        return np.asarray(played & (ended == 0))
+        ends = np.cumsum(self.terminated, axis=1, dtype=np.int64)
+        return np.asarray(played & (ends == self.terminated))
 
     @cached_property
     def returns(self) -> NDArray[np.float64]:
@@ -115,17 +115,18 @@ class OfflineDataset:
         except PermissionError:
             raise UserError(f"data set {path} may not be read; change its permissions.") from None
         except Exception as error:  # zipfile, zlib, NumPy and json raise some dozen kinds for damaged bytes
-            raise UserError(f"data set {path} is damaged or not an .npz file ({type(error).__name__}); {REMEDY}.") from None
+            kind = type(error).__name__
+            raise UserError(f"data set {path} is damaged or not an .npz file ({kind}); {REMEDY}.") from None
         if not isinstance(header, dict) or not isinstance(header.get("meta"), dict):
             raise UserError(f"data set {path} was not written by this program: it has no header with its provenance.")
         if header.get("format") != FORMAT:
-            raise UserError(f"data set {path} has format {header.get('format')}, but this program reads {FORMAT}.")
+            raise UserError(f"data set {path} has format {header.get('format')!r}, but this program reads {FORMAT}.")
         for name in ARRAYS:
             if name not in arrays:
                 raise UserError(f"data set {path} lacks the key '{name}'; {REMEDY}.")
         for name in arrays:
             if name not in (*ARRAYS, "obs"):
-                raise UserError(f"data set {path} has the unknown key '{name}'; {REMEDY}.")
+                raise UserError(f"data set {path} has the unknown key {name!r}; {REMEDY}.")
         data = cls(**arrays, meta=header["meta"], source=str(path))
         if data.digest != header.get("digest"):
             raise UserError(f"data set {path} was altered: its contents do not match its digest; {REMEDY}.")

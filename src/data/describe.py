@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +64,12 @@ def _behaviours(data: OfflineDataset) -> Iterator[str]:
     names = data.meta.get("behaviours", [])
     recipe = data.meta.get("recipe", {})
     if recipe.get("per") == "step":
-        yield from _table((name, f"{_percent(share)} of the steps") for name, share in recipe["mixture"].items())
+        for name, share in recipe.get("mixture", {}).items():
+            yield f"  {name}  {_percent(share)} of the steps"
         return
-    number, count = np.unique(data.behaviour, return_counts=True)
-    yield from _table(("unknown" if k < 0 else str(names[k]), f"{n:,}", f"{_percent(n / len(data.behaviour))} of the episodes")
-                      for k, n in zip(number.tolist(), count.tolist(), strict=True))
+    for k, n in zip(*(found.tolist() for found in np.unique(data.behaviour, return_counts=True)), strict=True):
+        name = names[k] if k >= 0 else "unknown"
+        yield f"  {name}  {n:,} episodes, {_percent(n / data.n_episodes)}"
 
 
 def _returns(data: OfflineDataset) -> Iterator[str]:
@@ -77,7 +79,7 @@ def _returns(data: OfflineDataset) -> Iterator[str]:
     labels = [f"{value:.4f}" for value in values]
     if len(values) > BINS:
         count, edges = np.histogram(data.returns, BINS)
-        labels = [f"{low:.2f} .. {high:.2f}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        labels = [f"{low:.2f} .. {high:.2f}" for low, high in pairwise(edges.tolist())]
     width = max(map(len, labels))
     for label, n in zip(labels, count.tolist(), strict=True):
         yield f"  {label:>{width}}  {n:>{len(str(count.max()))}}  {'#' * round(BAR * n / count.max())}".rstrip()

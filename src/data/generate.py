@@ -37,9 +37,10 @@ def generate(game: Game, recipe: Mapping[str, Any], seed: int, quality: str = "c
         raise UserError(f"the seed of a data set must not be negative, but is {seed}.")
     rng = np.random.default_rng([seed, *hashlib.sha256(quality.encode()).digest()[:4]])
     names = list(shares)
-    weights = np.array([shares[name] for name in names])
+    weights = np.array([shares[name] for name in names]) / sum(shares.values())
     policies = [find(game, name)(game, episodes, rng) for name in names]
-    counts = np.diff(np.round(np.concatenate([[0.0], weights.cumsum()]) * episodes).astype(np.int64))
+    edges = np.round(np.concatenate([[0.0], weights.cumsum()]) * episodes).astype(np.int64)
+    counts = edges[1:] - edges[:-1]
     behaviour = rng.permutation(np.repeat(np.arange(len(names)), counts))
 
     limit, n = game.episode_limit, game.n_agents
@@ -84,10 +85,11 @@ def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float
         raise UserError(f"{name} may hold 'episodes', 'mixture' and 'per' (episode or step) only.")
     if type(episodes) is not int or episodes < 1:
         raise UserError(f"{name} needs 'episodes', a whole number of at least 1, not {episodes!r}.")
-    numbers = list(mixture.values()) if isinstance(mixture, Mapping) else []
+    mixture = dict(mixture) if isinstance(mixture, Mapping) else {}
+    numbers = list(mixture.values())
     if any(type(share) not in (int, float) or not share >= 0 for share in numbers) or abs(sum(numbers) - 1.0) > 1e-6:
-        raise UserError(f"{name} needs 'mixture', behaviours with shares from 0 to 1 that sum to 1, not {mixture!r}.")
-    return episodes, dict(mixture), per == "step"
+        raise UserError(f"{name} needs 'mixture', behaviours with shares from 0 to 1 that sum to 1, not {mixture}.")
+    return episodes, mixture, per == "step"
 
 
 def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:

@@ -43,9 +43,10 @@ def load_npy_folder(path: Path) -> OfflineDataset:
     arrays = {key: _open(path, key) for key in AXES if key not in OPTIONAL or (path / f"{key}.npy").exists()}
     _check_shapes(path, arrays)
     meta = _read_meta(path)
-    recorded = meta.get("episodes_in_buffer", len(arrays["filled"]))
-    if type(recorded) is not int or not 1 <= recorded <= len(arrays["filled"]):
-        raise UserError(f"{path}: meta.json tells of {recorded!r} episodes, but the arrays hold {len(arrays['filled'])}.")
+    slots = len(arrays["filled"])
+    recorded = meta.get("episodes_in_buffer", slots)
+    if type(recorded) is not int or not 1 <= recorded <= slots:
+        raise UserError(f"{path}: meta.json tells of {recorded!r} episodes, but the arrays hold {slots}.")
     arrays = {key: array[:recorded] for key, array in arrays.items()}  # the rest of the buffer was never written
 
     source = str(path)
@@ -58,6 +59,7 @@ def load_npy_folder(path: Path) -> OfflineDataset:
     obs = None
     if "obs" in arrays and not _obs_is_state(arrays["obs"], arrays["state"], filled):
         obs = _floats(arrays["obs"], filled)
+    filled[:, 1:] |= (terminated & filled)[:, :-1]  # the state after a true end is never used, but has an entry
     data = OfflineDataset(state, actions, available, reward, terminated, filled, np.full(recorded, -1, dtype=np.int64),
                           {"format": "alberdice", "provenance": meta}, obs, source)
     if "actions_onehot" in arrays:
@@ -74,9 +76,9 @@ def _open(path: Path, key: str) -> Array:
     except Exception as error:  # NumPy raises various kinds for damaged headers
         raise UserError(f"{path}: {key}.npy is truncated, holds pickled objects, or is no .npy file "
                         f"({' '.join(str(error).split()).rstrip('.')}).") from None
-    kinds = "iu" if key == "actions" else "fiub"
+    kinds, numbers = ("iu", "whole numbers") if key == "actions" else ("fiub", "numbers")
     if array.dtype.kind not in kinds:
-        raise UserError(f"{path}: {key}.npy must hold {'whole ' if key == 'actions' else ''}numbers, not {array.dtype}.")
+        raise UserError(f"{path}: {key}.npy must hold {numbers}, not {array.dtype}.")
     return array
 
 

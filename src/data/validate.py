@@ -67,9 +67,11 @@ def _shapes(data: OfflineDataset) -> None:
 
 
 def _provenance(data: OfflineDataset) -> None:
-    names = data.meta.get("behaviours", []) if isinstance(data.meta, dict) else None
-    if not isinstance(names, list) or not isinstance(data.meta.get("spec", {}), dict):
-        raise UserError(f"{data.source}: the provenance is damaged; it must hold a table 'spec' and a list 'behaviours'.")
+    for key, kind, word in (("spec", dict, "a table"), ("recipe", dict, "a table"), ("behaviours", list, "a list")):
+        if not isinstance(data.meta.get(key, kind()), kind):
+            found = type(data.meta[key]).__name__
+            raise UserError(f"{data.source}: '{key}' of the provenance must be {word}, not {found}.")
+    names = data.meta.get("behaviours", [])
     wrong = (data.behaviour < -1) | (data.behaviour >= len(names))
     if wrong.any():
         episode = int(wrong.argmax())
@@ -83,29 +85,29 @@ def _episodes(data: OfflineDataset) -> None:
     refuse_where(source, "filled", np.diff(filled.astype(np.int8), axis=1, prepend=1) > 0,
                  "filled steps follow a gap; an episode must be contiguous")
     refuse_where(source, "terminated", terminated & ~filled, "the episode ends at a step that is not filled")
-    refuse_where(source, "terminated", terminated & (np.cumsum(terminated, axis=1) > 1),
-                 "the episode ends a second time")
-    ended = np.cumsum(terminated, axis=1) - terminated  # counts ends strictly before
-    overrun = (ended > 0) & filled
+    ends = np.cumsum(terminated, axis=1, dtype=np.int64)  # up to and with each step
+    refuse_where(source, "terminated", terminated & (ends > 1), "the episode ends a second time")
+    overrun = (ends > terminated) & filled
     overrun[:, 1:] &= overrun[:, :-1]  # the entry right after the end holds the last state
     refuse_where(source, "filled", overrun, "the episode goes on after it has ended")
-    last = np.zeros_like(terminated)
-    last[:, -1] = terminated[:, -1]
-    refuse_where(source, "terminated", last, "the episode ends where only its last state may be")
+    # Learners cut batches to their longest episode; without the last entry they would cut off a step.
+    alone = terminated.copy()
+    alone[:, :-1] &= ~filled[:, 1:]
+    refuse_where(source, "terminated", alone, "the episode ends without an entry for its last state")
     if not data.steps.any():
         raise UserError(f"{source}: no episode has a complete step, so there is nothing to learn from.")
 
 
 def _values(data: OfflineDataset) -> None:
     source, steps, n_actions = data.source, data.steps, data.avail_actions.shape[3]
-    refuse_where(source, "state", ~np.isfinite(data.state).all(2), "a value is not finite (NaN or infinite)")
+    refuse_where(source, "state", ~np.isfinite(data.state), "a value is not finite (NaN or infinite)")
     if data.obs is not None:
-        refuse_where(source, "obs", ~np.isfinite(data.obs).all((2, 3)), "a value is not finite (NaN or infinite)")
+        refuse_where(source, "obs", ~np.isfinite(data.obs), "a value is not finite (NaN or infinite)")
     refuse_where(source, "reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)")
     # Padding too: learners index with these and mask afterwards, and 0 times NaN is NaN.
     refuse_where(source, "actions", (data.actions < 0) | (data.actions >= n_actions),
                  f"an action is outside 0..{n_actions - 1}")
-    refuse_where(source, "avail_actions", ~data.avail_actions.any(3), "an agent has no available action")
+    refuse_where(source, "avail_actions", ~np.asarray(data.avail_actions.any(3)), "an agent has no available action")
     taken = np.take_along_axis(data.avail_actions, data.actions[..., None], 3)[..., 0]
     refuse_where(source, "actions", ~taken & steps[..., None], "an agent took an action that was not available")
 
@@ -139,14 +141,14 @@ def check_game(data: OfflineDataset, game: Game) -> None:
 
 
 def check_states(data: OfflineDataset, game: Game) -> None:
-    """Refuses state vectors that the game, as far as it can tell, never shows.
+    """Refuses state vectors, of steps that were played, that the game never shows as far as it can tell.
 
     Raises:
         UserError: naming the first such episode and step.
     """
-    seen = data.state[data.filled]
+    seen = data.state[data.steps]
     state = game.decode(seen)
     if state is not None:
-        wrong = np.zeros_like(data.filled)
-        wrong[data.filled] = (game.global_state(state) != seen).any(1)
+        wrong = np.zeros_like(data.steps)
+        wrong[data.steps] = (game.global_state(state) != seen).any(1)
         refuse_where(data.source, "state", wrong, f"this is not a state of {game.name}")

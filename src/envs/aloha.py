@@ -43,6 +43,7 @@ class Aloha(Game):
     name = "aloha"
     action_names = ("wait", "send")
     info_keys: ClassVar[tuple[str, ...]] = ("messages_sent", "collisions")
+    headline: ClassVar[str] = "messages_sent"
 
     def __init__(self, rows: int = 2, cols: int = 5, arrival_rate: float = 0.6, max_backlog: int = 5,
                  send_reward: float = 0.1, collision_reward: float = -10.0, episode_limit: int = 20) -> None:
@@ -98,6 +99,9 @@ class Aloha(Game):
     def optimum(self) -> float:
         """``send_reward`` times :meth:`optimal_messages`: collisions never pay."""
         return self.send_reward * self.optimal_messages()
+
+    def headline_optimum(self) -> float:
+        return self.optimal_messages()
 
     def optimal_messages(self) -> float:
         """Exact expected number of messages that the best policy sends in an episode."""

@@ -48,11 +48,13 @@ class Game(ABC):
         episode_limit: T, the horizon.
         action_names: a word for each action, used for rendering and tables.
         info_keys: keys of ``Step.info``; the last value of an episode is logged as ``<key>_mean``.
+        headline: what results are quoted in, ``return`` or one of the info keys.
     """
 
     name: ClassVar[str]
     action_names: tuple[str, ...]
     info_keys: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[str] = "return"
     n_agents: int
     n_actions: int
     state_dim: int
@@ -81,6 +83,10 @@ class Game(ABC):
     @abstractmethod
     def optimum(self) -> float:
         """The exact expected undiscounted return of the best joint policy."""
+
+    def headline_optimum(self) -> float:
+        """The optimum in the unit of ``headline``."""
+        return self.optimum()
 
     @abstractmethod
     def optimal_actions(self, state: IntArray) -> list[IntArray] | None:

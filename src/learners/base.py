@@ -35,7 +35,7 @@ class Learner(ABC):
 
     def __init__(self, mac: Any, scheme: Mapping[str, Any], logger: Any, args: Any) -> None:
         self.mac, self.logger, self.args = mac, logger, args
-        self.updates = 0
+        self.updates, self.t_env = 0, 0
         self.log_stats_t = -args.learner_log_interval - 1
         self.nets: dict[str, nn.Module] = self.build()
         self.optimisers = {
@@ -61,6 +61,7 @@ class Learner(ABC):
         """
         step = transitions(batch, self.args.reward_scale, self.args.reward_min,
                            self.args.reward_scalarisation == "sum")
+        self.t_env = t_env
         losses, stats = self.losses(step)
         total = th.stack(list(losses.values())).sum()
         for optimiser in self.optimisers.values():
@@ -73,7 +74,7 @@ class Learner(ABC):
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            optimiser.step()
+            optimiser.step()  # a network without a gradient is left alone
         self.updates += 1
         self.after_step()
         if t_env - self.log_stats_t >= self.args.learner_log_interval:

@@ -18,6 +18,7 @@ from ..components.transitions import Transitions
 from ..config.schema import FLAG, SHARE, Key
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.critics import REGISTRY as CRITICS
+from ..modules.critics import Judgement
 from ..modules.losses import (
     behaviour_loss,
     expected_policy_loss,
@@ -36,7 +37,7 @@ class CpaArLearner(Learner):
     KEYS: ClassVar[dict[str, Key]] = {
         "weight": Key(str, choices=tuple(CRITICS)), "alpha": Key(float, low=1e-6),
         "policy_loss": Key(str, choices=("expected", "weighted")), "weight_clip": Key(float, low=1.0),
-        "support_share": SHARE, "support_floor": SHARE, "critic_time": FLAG}
+        "policy_start": SHARE, "support_share": SHARE, "support_floor": SHARE, "critic_time": FLAG}
 
     def build(self) -> dict[str, nn.Module]:
         args, n_state = self.args, self.mac.encoder.n_out
@@ -54,15 +55,19 @@ class CpaArLearner(Learner):
             return self._seen(log_policy(self.behaviour.first_head(step.next_state), step.next_available[:, 0]))
 
         judgement = self.critic.judge(step, seen, next_seen)
+        losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss}
+        weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
+        stats = {"weight_mean": weights.mean(), "weight_max": weights.max()}
+        # A policy fitted to the guesses of an untrained critic can take long to let go of them.
+        if self.t_env >= self.args.policy_start * self.args.t_max:
+            losses["policy_loss"] = self._policy_loss(step, seen, judgement)
+        return losses, stats
+
+    def _policy_loss(self, step: Transitions, seen: Tensor, judgement: Judgement) -> Tensor:
         log_pi = log_policy(self.mac.agent(step.state, step.actions), step.available)
         if self.args.policy_loss == "expected" and judgement.q is not None:
-            policy = expected_policy_loss(log_pi, judgement.q, seen, self.args.alpha)
-        else:
-            policy = weighted_policy_loss(log_pi, step.actions, judgement.log_weights, self.args.weight_clip)
-        losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss,
-                  "policy_loss": policy}
-        weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
-        return losses, {"weight_mean": weights.mean(), "weight_max": weights.max()}
+            return expected_policy_loss(log_pi, judgement.q, seen, self.args.alpha)
+        return weighted_policy_loss(log_pi, step.actions, judgement.log_weights, self.args.weight_clip)
 
     def _seen(self, log_mu: Tensor) -> Tensor:
         return in_support(log_mu, self.args.support_share, self.args.support_floor)

@@ -1,13 +1,17 @@
-"""Checkpoints: a folder per save, complete or not there at all, and never unpickled."""
+"""Checkpoints: a folder per save, complete or not there at all, and never unpickled.
+
+``<root>/<t_env>/`` holds the learner's files, ``run.th`` (sampler, generators, counters) and
+``manifest.json``, which knows the digests of all files and its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import pickle
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +19,14 @@ import torch as th
 
 from .. import __version__
 from ..errors import UserError
+from .files import sync
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 
 
 def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts: dict[str, Any]) -> Path:
-    """Writes ``root/<t_env>`` with the learner's files, the run's state and a manifest.
+    """Writes ``root/<t_env>``, replacing what was saved there before.
 
     Args:
         root: the run's model folder, made if needed.
@@ -31,7 +36,7 @@ def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts:
         facts: what the checkpoint belongs to (game, configuration, data), plain JSON values.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written; what was there before is unchanged.
     """
     final = root / str(t_env)
     try:
@@ -40,20 +45,35 @@ def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts:
         try:
             learner.save_models(str(folder))
             th.save(run_state, folder / "run.th")
-            digests = {file.name: _digest(file) for file in sorted(folder.iterdir())}
-            manifest = {"format": FORMAT, "version": __version__, "t_env": t_env, "files": digests, **facts}
-            (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
-            for file in folder.iterdir():
-                with open(file, "rb") as handle:
-                    os.fsync(handle.fileno())
-            if final.exists():
-                shutil.rmtree(final)
-            os.replace(folder, final)
+            files = {file.name: _digest(file.read_bytes()) for file in sorted(folder.iterdir())}
+            manifest = {"format": FORMAT, "version": __version__, "t_env": t_env, "files": files, **facts}
+            (folder / MANIFEST).write_text(_to_text(manifest), encoding="utf-8")
+            for path in (*folder.iterdir(), folder):
+                sync(path)
+            folder.chmod(0o755)
+            _move_over(folder, final)
+            sync(root)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"the model cannot be saved to {final} ({error.strerror or error}).") from None
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise UserError(f"the model cannot be saved to {final} ({reason}).") from None
     return final
+
+
+def _move_over(folder: Path, final: Path) -> None:
+    """Renames ``folder`` to ``final``; on failure an old ``final`` is back in place."""
+    if not final.exists():
+        os.replace(folder, final)
+        return
+    old = final.with_name(f".old-{folder.name}")
+    os.replace(final, old)
+    try:
+        os.replace(folder, final)
+    except BaseException:
+        old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def find(path: str, load_step: int) -> Path:
@@ -66,14 +86,16 @@ def find(path: str, load_step: int) -> Path:
     Raises:
         UserError: there is none.
     """
-    root = Path(path)
-    if (root / MANIFEST).exists():
-        return root
-    steps = [int(child.name) for child in root.iterdir() if child.name.isdigit()] if root.is_dir() else []
+    root = Path(path).expanduser()
+    try:
+        if (root / MANIFEST).exists():
+            return root
+        steps = {int(child.name): child for child in root.iterdir() if child.name.isdecimal() and child.is_dir()}
+    except OSError:
+        steps = {}
     if not steps:
         raise UserError(f"checkpoint_path={path} holds no checkpoint; give the folder that a run printed as its model.")
-    chosen = max(steps) if load_step == 0 else min(steps, key=lambda step: abs(step - load_step))
-    return root / str(chosen)
+    return steps[max(steps) if load_step == 0 else min(steps, key=lambda step: abs(step - load_step))]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -82,23 +104,38 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: a file is missing, truncated or altered, or the format is unknown.
     """
+    broken = UserError(f"{folder} is no whole checkpoint of this program: its {MANIFEST} is missing or damaged.")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        text = (folder / MANIFEST).read_bytes().decode()
+        manifest: dict[str, Any] = json.loads(text)
+        if manifest["format"] != FORMAT:
+            raise UserError(f"{folder} has checkpoint format {manifest['format']}, this program reads {FORMAT}.")
+        del manifest["digest"]
         files = dict(manifest["files"])
-        known = manifest["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder} is no checkpoint of this program: its {MANIFEST} is missing or damaged.") from None
-    if not known:
-        raise UserError(f"{folder} has checkpoint format {manifest['format']}, this program reads {FORMAT}.")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise broken from None
+    if _to_text(manifest) != text:
+        raise broken
     for name, digest in files.items():
         file = folder / Path(name).name
-        if not file.exists() or _digest(file) != digest:
-            raise UserError(f"{file} is missing or was altered; the checkpoint cannot be used, take another one.")
-    return dict(manifest)
+        try:
+            altered = _digest(file.read_bytes()) != digest
+        except OSError:
+            altered = True
+        if altered:
+            raise UserError(f"{file} is missing or was altered; the checkpoint cannot be used, "
+                            "take another one with load_step=<t_env>.")
+    return manifest
 
 
-def check(manifest: dict[str, Any], folder: Path, spec: dict[str, Any], config: dict[str, Any]) -> None:
-    """Refuses a checkpoint of another game, shape, or kind of network.
+def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Refuses a checkpoint of another game or of other networks.
+
+    Args:
+        manifest: of the checkpoint.
+        folder: where it lies.
+        spec: the identity of the game to be played.
+        config: the configuration of this run.
 
     Raises:
         UserError: naming the first difference.
@@ -108,10 +145,23 @@ def check(manifest: dict[str, Any], folder: Path, spec: dict[str, Any], config: 
             what = "game" if key == "game" else f"env_args.{key}"
             raise UserError(f"{folder} was trained with {what}={manifest['game'].get(key)}, "
                             f"but this run plays {what}={value}.")
-    for key in ("mac", "learner", "hidden_dim", "n_layers", "state_levels", "weight"):
+    for key in ("mac", "learner", "hidden_dim", "n_layers", "state_levels"):
         old, new = manifest["config"].get(key), config.get(key)
         if old != new:
             raise UserError(f"{folder} was trained with {key}={old}, but this run has {key}={new}.")
+
+
+def load_learner(learner: Any, folder: Path) -> None:
+    """Calls ``learner.load_models``.
+
+    Raises:
+        UserError: the networks are of another shape, or a file is damaged.
+    """
+    try:
+        learner.load_models(str(folder))
+    except (RuntimeError, KeyError, ValueError) as error:  # what state dictionaries that do not fit raise
+        raise UserError(f"{folder} does not fit the networks of this run ({_last_line(error)}); "
+                        "load it with the configuration it was trained with.") from None
 
 
 def load_run_state(folder: Path) -> dict[str, Any]:
@@ -127,9 +177,20 @@ def load_tensors(file: Path) -> Any:
     """
     try:
         return th.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{file} is damaged or holds more than tensors ({str(error).splitlines()[0]}).") from None
+    except Exception as error:  # zipfile, pickle and torch raise some dozen kinds for damaged bytes
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{file} is damaged or holds more than tensors ({reason}).") from None
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _to_text(manifest: Mapping[str, Any]) -> str:
+    """The manifest as its file has it, digest included."""
+    digest = _digest(json.dumps(manifest, indent=1).encode())
+    return json.dumps({**manifest, "digest": digest}, indent=1)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()

@@ -26,13 +26,22 @@ def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except BaseException:
         os.unlink(name)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # makes the rename itself durable
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes ``text`` as UTF-8, all or nothing (see :func:`write_with`)."""
     write_with(path, lambda file: file.write(text.encode()))
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk.
+
+    Raises:
+        OSError: they cannot be.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

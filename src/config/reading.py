@@ -1,0 +1,111 @@
+"""YAML files and ``key=value`` words as plain mappings with text keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import UserError
+
+#: what PyYAML raises for bad text; all but the first come from odd scalars behind explicit tags
+_BAD = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the plain scalars of YAML 1.2, which refuses a key given twice.
+
+    PyYAML's own reading is that of YAML 1.1, where ``on`` is true, ``1:30`` is 90, a date is no
+    text, and ``1e-3`` is.
+    """
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own way; filled below)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # keys that come in by << may be given again
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is not text", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(str(loader.construct_scalar(node)))  # YAML 1.1 would take 010 for 8
+
+
+for _tag, _pattern, _first in (
+        ("null", r"~|null|Null|NULL|None|none|", ["~", "n", "N", ""]),
+        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+        ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+         list("-+.0123456789")),
+        ("merge", r"<<", ["<"])):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        UserError: unreadable, not YAML, a duplicate key, a key that is not text, or not a mapping.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, Loader=_Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}).") from None
+    except _BAD as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a mapping of keys to values.")
+    return content
+
+
+def parse_words(words: Iterable[str]) -> dict[str, Any]:
+    """``key=value`` and ``key.sub=value`` words as a nested mapping; values are read as YAML.
+
+    Raises:
+        UserError: a word is not of that form, or a key is given twice.
+    """
+    updates: dict[str, Any] = {}
+    for word in words:
+        path, equals, text = word.partition("=")
+        *parents, last = path.split(".")
+        if not equals or not all((*parents, last)):
+            raise UserError(f"'{word}' is not of the form key=value.")
+        place = updates
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise UserError(f"'{word}' contradicts an earlier word, which gives '{parent}' another value.")
+        if last in place:
+            raise UserError(f"the config key '{path}' is given twice.")
+        place[last] = _value(text)
+    return updates
+
+
+def _value(text: str) -> Any:
+    """``text`` as YAML; what is no YAML, and nothing at all, is text."""
+    try:
+        return yaml.load(text, Loader=_Loader) if text else ""
+    except _BAD:
+        return text
+
+
+def merge(base: Mapping[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``updates``, mappings merged key by key; neither is modified."""
+    merged = dict(base)
+    for key, value in updates.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(value, Mapping) and isinstance(old, Mapping) else value
+    return merged

@@ -1,0 +1,92 @@
+"""Every learner and controller that a YAML file names keeps EPyMARL's contract."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch as th
+from helpers import Built
+
+from epymarl_cpa.config import FOLDER
+from epymarl_cpa.errors import UserError
+
+ALGS = sorted(file.stem for file in (FOLDER / "algs").glob("*.yaml"))
+SMALL = ("policy_start=0.0", "hidden_dim=8", "learner_log_interval=1", "t_max=10")
+
+
+@pytest.mark.parametrize("alg", ALGS)
+@pytest.mark.parametrize("env", ["xor", "bridge", "sensor", "aloha"])
+def test_training_changes_the_policy_and_logs(alg: str, env: str) -> None:
+    built = Built(alg, env, *SMALL)
+    before = [p.clone() for p in built.mac.parameters()]
+    batch = built.played(4)
+    for t in range(3):
+        built.learner.train(batch, t, t)
+    assert any(not th.equal(a, b) for a, b in zip(before, built.mac.parameters(), strict=True))
+    assert all(th.isfinite(p).all() for p in built.mac.parameters())
+    assert built.learner.logger.stats["policy_loss"]
+
+
+@pytest.mark.parametrize("alg", ALGS)
+@pytest.mark.parametrize("greedy", ["true", "false"])
+def test_only_available_actions_are_chosen(alg: str, greedy: str) -> None:
+    built = Built(alg, "sensor", *SMALL, f"test_greedy={greedy}")
+    batch = built.played(16)
+    batch["avail_actions"][:, 0, :, :] = 0
+    only = th.randint(0, built.game.n_actions, (16, built.game.n_agents, 1), generator=th.Generator().manual_seed(0))
+    batch["avail_actions"][:, 0].scatter_(2, only, 1)
+    for test_mode in (False, True):
+        actions = built.mac.select_actions(batch, t_ep=0, t_env=0, test_mode=test_mode)
+        assert th.equal(actions, only[..., 0])
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_actions_have_the_shape_of_the_chosen_episodes(alg: str) -> None:
+    built = Built(alg, "aloha", *SMALL)
+    batch = built.played(5)
+    built.mac.init_hidden(batch_size=5)
+    assert built.mac.select_actions(batch, t_ep=1, t_env=0).shape == (5, 10)
+    some = built.mac.select_actions(batch, t_ep=1, t_env=0, bs=[0, 3], test_mode=True)
+    assert some.shape == (2, 10)
+    assert some.dtype == th.long
+    logits = built.mac.forward(batch, t=1)
+    assert logits.shape == (5, 10, 2)
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_test_mode_draws_nothing_from_training(alg: str) -> None:
+    one, two = (Built(alg, "sensor", *SMALL, "test_greedy=false") for _ in range(2))
+    batch = one.played(8)
+    global_before = th.get_rng_state()
+    for _ in range(3):
+        one.mac.select_actions(batch, t_ep=0, t_env=0, test_mode=True)
+    assert th.equal(th.get_rng_state(), global_before)
+    assert th.equal(one.mac.select_actions(batch, t_ep=1, t_env=0), two.mac.select_actions(batch, t_ep=1, t_env=0))
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_state_goes_through_files_and_training_goes_on_alike(alg: str, tmp_path: Path) -> None:
+    one, two = (Built(alg, "bridge", *SMALL, f"seed={seed}") for seed in (0, 1))
+    batch = one.played(4)
+    one.learner.train(batch, 0, 0)
+    one.learner.save_models(str(tmp_path))
+    two.learner.load_models(str(tmp_path))
+    for built in (one, two):
+        built.learner.train(batch, 1, 1)
+    for name, net in one.learner.nets.items():
+        for key, value in net.state_dict().items():
+            assert th.equal(value, two.learner.nets[name].state_dict()[key]), (name, key)
+    copy.deepcopy(one.mac)
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_divergence_stops_the_run_with_a_sentence_and_changes_nothing(alg: str) -> None:
+    built = Built(alg, "xor", *SMALL)
+    batch = built.played(4)
+    batch["state"][:] = float("nan")
+    before = [p.clone() for p in built.mac.parameters()]
+    with pytest.raises(UserError, match="not finite at t_env 7"):
+        built.learner.train(batch, 7, 7)
+    assert all(th.equal(a, b) for a, b in zip(before, built.mac.parameters(), strict=True))

@@ -1,0 +1,75 @@
+"""Small things that several tests build."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch as th
+
+from epymarl_cpa.components.episode_buffer import EpisodeBatch, ReplayBuffer
+from epymarl_cpa.components.transforms import OneHot
+from epymarl_cpa.config import resolve
+from epymarl_cpa.controllers import REGISTRY as MACS
+from epymarl_cpa.envs import Game, make_game
+from epymarl_cpa.learners import REGISTRY as LEARNERS
+from epymarl_cpa.utils.logging import Logger
+
+
+class Built:
+    """Controller and learner of a configuration, without runner and files.
+
+    Args:
+        alg, env: names of YAML files.
+        words: ``key=value`` overrides.
+    """
+
+    def __init__(self, alg: str, env: str, *words: str) -> None:
+        self.config = resolve(alg, env, [*words])
+        self.args = SimpleNamespace(**{**self.config, "seed": self.config["seed"] or 0}, device="cpu")
+        env_args = {k: v for k, v in self.args.env_args.items() if k not in ("map_name", "seed")}
+        self.game: Game = make_game(self.args.env, **env_args)
+        game = self.game
+        self.args.n_agents, self.args.n_actions = game.n_agents, game.n_actions
+        self.args.state_shape, self.args.episode_limit = game.state_dim, game.episode_limit
+        self.groups = {"agents": game.n_agents}
+        self.preprocess = {"actions": ("actions_onehot", [OneHot(game.n_actions)])}
+        self.scheme: dict[str, dict[str, Any]] = {
+            "state": {"vshape": game.state_dim}, "obs": {"vshape": game.state_dim, "group": "agents"},
+            "actions": {"vshape": (1,), "group": "agents", "dtype": th.long},
+            "avail_actions": {"vshape": (game.n_actions,), "group": "agents", "dtype": th.int},
+            "reward": {"vshape": (1,)}, "terminated": {"vshape": (1,), "dtype": th.uint8}}
+        buffer = ReplayBuffer(self.scheme, self.groups, 1, game.episode_limit + 1, self.preprocess)
+        th.manual_seed(self.args.seed)
+        self.mac = MACS[self.args.mac](buffer.scheme, self.groups, self.args)
+        self.learner = LEARNERS[self.args.learner](self.mac, buffer.scheme, Logger(logging.getLogger("test")), self.args)
+
+    def batch(self, episodes: int) -> EpisodeBatch:
+        """An empty batch ``[episodes, T + 1, ...]``."""
+        return EpisodeBatch(self.scheme, self.groups, episodes, self.game.episode_limit + 1,
+                            preprocess=self.preprocess)
+
+    def played(self, episodes: int, seed: int = 0) -> EpisodeBatch:
+        """Episodes of uniformly random available actions."""
+        rng, game, batch = np.random.default_rng(seed), self.game, self.batch(episodes)
+        state, running = game.initial(episodes, rng), np.arange(episodes)
+        for t in range(game.episode_limit + 1):
+            mask = game.available(state)
+            actions = (rng.random(mask.shape) * mask).argmax(2)
+            batch.update({"state": game.global_state(state), "avail_actions": mask, "obs": game.observe(state),
+                          "actions": actions[..., None]}, bs=running, ts=t)
+            if t == game.episode_limit:
+                break
+            step = game.transition(state, actions, rng)
+            batch.update({"reward": step.reward[:, None], "terminated": step.done[:, None]}, bs=running, ts=t)
+            last = running[step.done]
+            if len(last) and t + 1 <= game.episode_limit:
+                end = step.state[step.done]
+                batch.update({"state": game.global_state(end), "avail_actions": game.available(end),
+                              "obs": game.observe(end)}, bs=last, ts=t + 1)
+            state, running = step.state[~step.done], running[~step.done]
+            if not len(running):
+                break
+        return batch
