@@ -20,7 +20,6 @@ setup(
     description="Offline multi-agent reinforcement learning by Cooperative Policy Agreement, in EPyMARL's shape",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
     python_requires=">=3.11",
     package_dir={"epymarl_cpa": "src"},
     packages=["epymarl_cpa", *(f"epymarl_cpa.{name}" for name in SUBPACKAGES)],

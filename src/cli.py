@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,49 +19,55 @@ with warnings.catch_warnings():
     from sacred.observers import FileStorageObserver
     from sacred.utils import SacredError
 
-from .config import parse_words, resolve
+from docopt import DocoptExit, docopt
+
+from . import __version__
+from .config import merge, parse_words, resolve
 from .errors import UserError
 from .run import run
+from .utils import checkpoint
 from .utils.logging import get_logger
+from .utils.process import handling, interrupt
+from .utils.registry import nearest
 
 USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
 
 
-class Error(SacredError):
+class Error(SacredError):  # type: ignore[misc]  # Sacred has no types
     """A user's mistake, which Sacred prints without a traceback."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, print_traceback=False, print_usage=False)
 
 
+Error.__module__ = "builtins"  # so that it is printed as "Error: ..."
+
+
 def main(argv: Sequence[str]) -> int:
     """Runs the command line ``argv`` (with the program's name first).
 
     Returns:
-        The exit status: 0 on success, 2 for a user's mistake (told in one sentence).
+        The exit status: 0 on success, 1 for a failure, 2 for a user's mistake (told in one
+        sentence), 130 after SIGINT or SIGTERM.
     """
     try:
         experiment, line = build(argv)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        experiment.run_commandline(line)
+        with handling((signal.SIGTERM,), interrupt):
+            experiment.run_commandline(line)
     except KeyboardInterrupt:
         return 130
     except SystemExit as end:  # Sacred has printed what went wrong
-        return end.code if isinstance(end.code, int) else 1
+        return 2 if isinstance(end.__context__, Error) else int(end.code or 0)
     return 0
 
 
 def entry() -> int:
     """The console script ``epymarl-cpa``."""
     return main(sys.argv)
-
-
-def _interrupt(signum: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
@@ -72,69 +78,92 @@ def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
     """
     rest = list(argv[1:])
     alg, env = _take(rest, "--config"), _take(rest, "--env-config")
-    if {"-h", "--help", "help"} & set(rest[:1]) and not (alg and env):
+    options = rest[: rest.index("with")] if "with" in rest else rest
+    later = rest[len(options) + 1:]
+    options, words = options + [w for w in later if w.startswith("-")], [w for w in later if not w.startswith("-")]
+    if {"-h", "--help", "help"} & set(options):
         alg, env = alg or "cpa_ar", env or "xor"
     if not alg or not env:
         raise UserError(f"--config and --env-config are both needed: {USAGE}")
-    options, words = (rest[: rest.index("with")], rest[rest.index("with") + 1:]) if "with" in rest else (rest, [])
-    loose = [word for word in options if "=" in word and not word.startswith("-")]
-    if loose:
-        raise UserError(f"'{loose[0]}' must come after the word 'with': {USAGE}")
     defaults, chosen = resolve(alg, env), resolve(alg, env, words)
+    if chosen["seed"] is None and chosen["checkpoint_path"]:
+        folder = checkpoint.find(chosen["checkpoint_path"], chosen["load_step"])
+        chosen["seed"] = checkpoint.read_manifest(folder)["config"]["seed"]
+
     SETTINGS["CAPTURE_MODE"] = "sys"
     SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = False
     experiment = Experiment(chosen["name"], base_dir=str(Path(__file__).parent), save_git_info=False)
     experiment.logger = get_logger()
-    experiment.add_config(_without_unset_seed(defaults))
-    command = next((option for option in options if not option.startswith("-")), None)
-    folder = Path(chosen["local_results_path"])
-    if command is None:
-        _need_writable(folder)
-    place = folder / "sacred" / chosen["name"] / str(chosen["env_args"]["map_name"])
-    experiment.observers.append(FileStorageObserver(str(place)))
+    experiment.add_package_dependency("epymarl-cpa", __version__)
+    # Sacred refuses changes to keys that it does not know yet, such as a recipe's optional ones.
+    experiment.add_config(_without_unset_seed(merge(chosen, _without_unset_seed(defaults))))
 
-    @experiment.main
+    @experiment.main  # type: ignore[untyped-decorator]
     def trial(_run: Any, _config: Mapping[str, Any], _log: logging.Logger) -> dict[str, float]:
+        """Train and evaluate, or only evaluate (the default)."""
         try:
             return run(copy.deepcopy(dict(_config)), _run, _log)
         except UserError as error:
             raise Error(str(error)) from None
 
+    place = Path(chosen["local_results_path"]) / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
+    if _command(experiment, options) == experiment.default_command:
+        _need_writable(place)
+    experiment.observers.append(FileStorageObserver(str(place)))
     return experiment, [argv[0], *options, *_sacred_words(words, chosen)]
 
 
 def _take(words: list[str], option: str) -> str | None:
-    """Removes ``option=value`` or ``option value`` from ``words`` and returns the value."""
-    for i, word in enumerate(words):
-        if word.startswith(f"{option}="):
-            del words[i]
-            return word.partition("=")[2]
-        if word == option and i + 1 < len(words):
-            value = words[i + 1]
+    """Removes ``option=value`` or ``option value`` from ``words`` and returns the value.
+
+    Raises:
+        UserError: the option is given twice.
+    """
+    values: list[str] = []
+    i = 0
+    while i < len(words):
+        if words[i].startswith(f"{option}="):
+            values.append(words.pop(i).partition("=")[2])
+        elif words[i] == option and i + 1 < len(words):
+            values.append(words[i + 1])
             del words[i:i + 2]
-            return value
-    return None
+        else:
+            i += 1
+    if len(values) > 1:
+        raise UserError(f"{option} is given twice: {values[0]} and {values[1]}.")
+    return values[0] if values else None
+
+
+def _command(experiment: Experiment, options: Sequence[str]) -> str | None:
+    """Sacred's command in ``options``, or the default one; None if help is asked for.
+
+    Raises:
+        UserError: the options or the command do not exist.
+    """
+    try:
+        parsed = docopt(experiment.get_usage()[2], list(options), default_help=False)
+    except DocoptExit:
+        raise UserError(f"'{' '.join(options)}' is not understood; --help lists the options, "
+                        f"and settings follow the word 'with': {USAGE}") from None
+    command: str = parsed["COMMAND"] or experiment.default_command
+    if parsed["help"] or parsed["--help"]:
+        return None
+    if "=" in command:
+        raise UserError(f"'{command}' must come after the word 'with': {USAGE}")
+    commands = dict(experiment.gather_commands())
+    if command not in commands:
+        raise UserError(f"unknown command '{command}'{nearest(command, commands)}; "
+                        f"the choices are: {', '.join(commands)}.")
+    return command
 
 
 def _sacred_words(words: Sequence[str], config: Mapping[str, Any]) -> list[str]:
     """``with`` words whose values Sacred reads as exactly the checked ones."""
-
-    def leaves(updates: Mapping[str, Any], values: Any, path: str) -> list[str]:
-        found: list[str] = []
-        for key, value in updates.items():
-            inner = values[key]
-            found += (leaves(value, inner, f"{path}{key}.") if isinstance(value, Mapping) and value
-                      else [f"{path}{key}={inner!r}"])
-        return found
-
-    updates = parse_words(words)
-    if "seed" in updates and updates["seed"] is None:
-        del updates["seed"]
-    updated = leaves(updates, config, "")
+    updated = [f"{key}={config[key]!r}" for key in parse_words(words) if config[key] is not None or key != "seed"]
     return ["with", *updated] if updated else []
 
 
-def _without_unset_seed(config: dict[str, Any]) -> dict[str, Any]:
+def _without_unset_seed(config: Mapping[str, Any]) -> dict[str, Any]:
     """Sacred draws and records a seed where the configuration has none."""
     return {key: value for key, value in config.items() if key != "seed" or value is not None}
 
@@ -142,8 +171,8 @@ def _without_unset_seed(config: dict[str, Any]) -> dict[str, Any]:
 def _need_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(13, "permission denied")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UserError(f"the results folder {folder} cannot be written ({error.strerror}); "
                         "choose another with local_results_path=<folder>.") from None

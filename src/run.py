@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import random
 import time
 from datetime import datetime
@@ -16,10 +15,13 @@ import torch as th
 from .components.episode_buffer import ReplayBuffer
 from .components.transforms import OneHot
 from .controllers import REGISTRY as MACS
+from .envs.game import IntArray
 from .learners import REGISTRY as LEARNERS
 from .runners import REGISTRY as RUNNERS
+from .runners.evaluation import Values
 from .utils import checkpoint
 from .utils.logging import Logger
+from .utils.process import StopRequest, keep_freed_memory
 
 
 def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, float]:
@@ -35,8 +37,9 @@ def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, floa
 
     Raises:
         UserError: bad data, a checkpoint that does not fit, a folder that cannot be written.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the model has been saved.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     args = SimpleNamespace(**config)
     th.set_num_threads(args.torch_threads)
     random.seed(args.seed)
@@ -56,6 +59,15 @@ def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, floa
         return Trial(args, config, logger, Path(args.local_results_path) / "models" / token).run()
     finally:
         logger.finish()
+
+
+def due(t: int, before: int, interval: int) -> bool:
+    """Whether the clock has passed a multiple of ``interval`` on its way from ``before`` to ``t``.
+
+    It depends on nothing else, so that a continued run does everything at the same times as an
+    uninterrupted one.  An interval of 0 is never due.
+    """
+    return interval > 0 and t // interval > before // interval
 
 
 class Trial:
@@ -90,87 +102,94 @@ class Trial:
         if args.use_cuda:
             self.learner.cuda()
         self.episode, self.tested_at, self.saved_at = 0, -1, -1
-        self.results: dict[str, Any] = {}
+        self.results: dict[str, Values] = {}
         if args.checkpoint_path:
             self._load()
 
     def run(self) -> dict[str, float]:
-        """Evaluates only, or trains to ``t_max``; a run that is interrupted saves before it ends."""
+        """Evaluates only, or trains to ``t_max``.
+
+        Raises:
+            KeyboardInterrupt: SIGINT or SIGTERM came; the step in progress was finished and saved.
+        """
         if self.args.evaluate:
             if not self.args.checkpoint_path:
                 self.console.warning("evaluate=true without checkpoint_path: evaluating an untrained controller")
             self._test()
-            if self.args.render:
-                self._render()
         else:
-            try:
-                self._train()
-            except KeyboardInterrupt:
-                self.console.warning("interrupted: saved to %s", self._save())
-                raise
+            self._train()
         self.runner.close_env()
         return self._summary()
 
     def _train(self) -> None:
-        args, started, log_t = self.args, time.monotonic(), self.runner.t_env
-        first_t = self.runner.t_env
-        self._test()
-        test_t = save_t = first_t
-        while self.runner.t_env < args.t_max:
-            batch = self.runner.run(test_mode=False)
-            self.episode += batch.batch_size
-            if not self.runner.learns_offline:
-                self.buffer.insert_episode_batch(batch)
-                batch = self.buffer.sample(args.batch_size) if self.buffer.can_sample(args.batch_size) else None
-                if batch is not None:
-                    batch = batch[:, : batch.max_t_filled()]
-                    batch.to(args.device)
-            t_env = self.runner.t_env
-            if batch is not None:
-                self.learner.train(batch, t_env, self.episode)
-            if t_env - test_t >= args.test_interval:
-                test_t += args.test_interval * ((t_env - test_t) // args.test_interval)
-                self._test()
-                left = (time.monotonic() - started) * (args.t_max - t_env) / max(1, t_env - first_t)
-                self.console.info("%3d %% of %d, %.0f s left; test return %.4f", 100 * t_env // args.t_max, args.t_max,
-                                  max(0.0, left), self.results["return"].mean())
-            if args.save_model and args.save_model_interval and t_env - save_t >= args.save_model_interval:
-                save_t = t_env
-                self._save()
-            if t_env - log_t >= args.log_interval:
-                log_t = t_env
-                self.logger.log_stat("episode", self.episode, t_env)
-                self.logger.print_recent_stats()
-        if self.tested_at != self.runner.t_env:
+        args, started, first_t = self.args, time.monotonic(), self.runner.t_env
+        stop = StopRequest()
+        with stop.listening():
             self._test()
-        if self.saved_at != self.runner.t_env:
-            self.console.info("model: %s", self._save())
+            while self.runner.t_env < args.t_max and not stop.made:
+                before = self.runner.t_env
+                self._learn()
+                t_env = self.runner.t_env
+                if due(t_env, before, args.test_interval):
+                    self._test()
+                    left = (time.monotonic() - started) * (args.t_max - t_env) / (t_env - first_t)
+                    self.console.info("%3d %% of %d, %.0f s left; test return %.4f", 100 * t_env // args.t_max,
+                                      args.t_max, max(0.0, left), self.results["return"].mean())
+                if args.save_model and due(t_env, before, args.save_model_interval):
+                    self._save()
+                if due(t_env, before, args.log_interval):
+                    self.logger.log_stat("episode", self.episode, t_env)
+                    self.logger.print_recent_stats()
+            if stop.made:
+                self.console.warning("interrupted at t_env %d", self.runner.t_env)
+                self._save()
+                raise KeyboardInterrupt
+            if self.tested_at != self.runner.t_env:
+                self._test()
+            if self.saved_at != self.runner.t_env:
+                self._save()
+
+    def _learn(self) -> None:
+        """One batch, and one update if there is enough to learn from."""
+        batch = self.runner.run(test_mode=False)
+        self.episode += batch.batch_size
+        if not self.runner.learns_offline:
+            self.buffer.insert_episode_batch(batch)
+            if not self.buffer.can_sample(self.args.batch_size):
+                return
+            batch = self.buffer.sample(self.args.batch_size)
+            batch = batch[:, : batch.max_t_filled()]
+            batch.to(self.args.device)
+        self.learner.train(batch, self.runner.t_env, self.episode)
 
     def _test(self) -> None:
-        self.results = self.runner.evaluate()
+        self.results = self.runner.evaluate(self._show if self.args.evaluate and self.args.render else None)
         self.tested_at = self.runner.t_env
 
-    def _render(self) -> None:
-        episodes, self.args.test_nepisode = self.args.test_nepisode, 1
-        self.runner.evaluate(watch=lambda state: self.console.info("\n%s", self.runner.game.draw(state)))
-        self.args.test_nepisode = episodes
+    def _show(self, state: IntArray) -> None:
+        self.console.info("\n%s", self.runner.game.draw(state))
 
-    def _save(self) -> Path:
+    def _save(self) -> None:
         self.saved_at = self.runner.t_env
         state = {"runner": self.runner.state_dict(), "episode": self.episode, "torch": th.get_rng_state()}
-        dataset = getattr(self.runner, "dataset", None)
-        facts = {"game": self.runner.game.spec(), "config": self.config,
-                 "dataset": None if dataset is None else {"source": dataset.source, "digest": dataset.digest}}
-        return checkpoint.save(self.models, self.runner.t_env, self.learner, state, facts)
+        facts = {"game": self.runner.game.spec(), "config": self.config}
+        if self.runner.learns_offline:
+            dataset = self.runner.dataset
+            facts["dataset"] = {"source": dataset.source, "digest": dataset.digest}
+        else:
+            state["buffer"] = self.buffer.state_dict()
+        self.console.info("model: %s", checkpoint.save(self.models, self.runner.t_env, self.learner, state, facts))
 
     def _load(self) -> None:
         folder = checkpoint.find(self.args.checkpoint_path, self.args.load_step)
         manifest = checkpoint.read_manifest(folder)
         checkpoint.check(manifest, folder, self.runner.game.spec(), self.config)
-        self.learner.load_models(str(folder))
+        checkpoint.load_learner(self.learner, folder)
         state = checkpoint.load_run_state(folder)
-        if self.args.runner == manifest["config"]["runner"]:
+        if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else
             self.runner.load_state_dict(state["runner"])
+            if not self.runner.learns_offline and not self.args.evaluate:
+                self.buffer.load_state_dict(state["buffer"])
         self.episode = state["episode"]
         th.set_rng_state(state["torch"])
         self.console.info("loaded %s", folder)
@@ -186,18 +205,3 @@ class Trial:
         self.console.info("optimum    %.4f", best)
         self.console.info("ratio      %.4f", value / best if best else float("nan"))
         return {**means, "optimum": game.optimum(), "headline": value, "headline_optimum": best}
-
-
-def _keep_freed_memory() -> None:
-    """Asks glibc to reuse large freed blocks instead of returning them to the system at once.
-
-    Every layer of a batch frees and takes the same few megabytes; going through the kernel each
-    time costs a fifth of a training step.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return  # another C library: nothing lost but speed
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    mallopt(m_mmap_threshold, 1 << 30)
-    mallopt(m_trim_threshold, (1 << 31) - 1)

@@ -44,7 +44,8 @@ class Built:
         buffer = ReplayBuffer(self.scheme, self.groups, 1, game.episode_limit + 1, self.preprocess)
         th.manual_seed(self.args.seed)
         self.mac = MACS[self.args.mac](buffer.scheme, self.groups, self.args)
-        self.learner = LEARNERS[self.args.learner](self.mac, buffer.scheme, Logger(logging.getLogger("test")), self.args)
+        logger = Logger(logging.getLogger("test"))
+        self.learner = LEARNERS[self.args.learner](self.mac, buffer.scheme, logger, self.args)
 
     def batch(self, episodes: int) -> EpisodeBatch:
         """An empty batch ``[episodes, T + 1, ...]``."""

@@ -131,7 +131,7 @@ class EpisodeBatch:
         return int(self.data.transition_data["filled"].sum(1).max().item())
 
     def __repr__(self) -> str:
-        return f"EpisodeBatch(batch_size={self.batch_size}, max_seq_length={self.max_seq_length}, keys={list(self.scheme)})"
+        return f"{type(self).__name__}([{self.batch_size}, {self.max_seq_length}, ...], {', '.join(self.scheme)})"
 
 
 class ReplayBuffer(EpisodeBatch):

@@ -12,7 +12,8 @@ from typing import Any, get_args
 from ..errors import UserError
 from ..utils.registry import nearest
 
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping", type(None): "null"}
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping",
+         type(None): "null"}
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ NAME = Key(str, is_name=True)
 
 #: keys that every run has; learners and controllers declare theirs in ``KEYS``
 CORE: dict[str, Key] = {
-    "name": NAME, "runner": TEXT, "mac": TEXT, "learner": TEXT, "env": TEXT, "env_args": Key(dict), "recipes": Key(dict),
-    "common_reward": FLAG, "reward_scalarisation": Key(str, choices=("sum", "mean")),
+    "name": NAME, "runner": TEXT, "mac": TEXT, "learner": TEXT, "env": TEXT, "env_args": Key(dict),
+    "recipes": Key(dict), "common_reward": FLAG, "reward_scalarisation": Key(str, choices=("sum", "mean")),
     "seed": Key(int | None, low=0, high=2**31 - 1), "dataset": TEXT, "datasets_path": TEXT,
     "reward_scale": Key(float, low=1e-9), "reward_min": Key(float | None),
     "t_max": Key(int, low=0), "batch_size": COUNT, "buffer_size": COUNT, "batch_size_run": Key(int, choices=(1,)),
@@ -83,7 +84,8 @@ CORE: dict[str, Key] = {
     "local_results_path": TEXT, "save_model": FLAG, "save_model_interval": Key(int, low=0), "checkpoint_path": TEXT,
     "load_step": Key(int, low=0), "evaluate": FLAG, "render": FLAG, "use_cuda": FLAG, "torch_threads": COUNT,
     "gamma": SHARE, "lr": Key(float, low=0.0), "lr_final": SHARE, "grad_norm_clip": Key(float, low=1e-9),
-    "hidden_dim": COUNT, "state_levels": Key(int, low=0), "n_layers": COUNT, "target_update_interval_or_tau": Key(float, low=1e-9),
+    "hidden_dim": COUNT, "state_levels": Key(int, low=0), "n_layers": COUNT,
+    "target_update_interval_or_tau": Key(float, low=1e-9),
 }
 
 

@@ -41,14 +41,19 @@ class AutoregressiveMAC:
     def __init__(self, scheme: dict[str, Any], groups: dict[str, int], args: Any) -> None:
         self.n_agents, self.args = args.n_agents, args
         self.encoder = StateEncoder(_size(scheme["state"]["vshape"]), args.state_levels)
-        self.agent = AutoregressiveNet(self.encoder.n_out, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
+        self.agent = AutoregressiveNet(self.encoder.n_out, args.n_agents, args.n_actions, args.hidden_dim,
+                                       args.n_layers)
         self.action_selector = None
         self.hidden_states = None
-        seed = args.seed or 0
-        self.generators = {test: th.Generator().manual_seed(2 * seed + test) for test in (False, True)}
+        self._seed = args.seed or 0
+        self.generators = {test: th.Generator().manual_seed(2 * self._seed + test) for test in (False, True)}
 
     def init_hidden(self, batch_size: int) -> None:
         """Nothing to do: the policy has no memory."""
+
+    def seed_tests(self) -> None:
+        """Starts the luck of tests afresh: every evaluation has the same, whatever came before it."""
+        self.generators[True].manual_seed(2 * self._seed + 1)
 
     @th.no_grad()
     def select_actions(self, ep_batch: EpisodeBatch, t_ep: int, t_env: int, bs: Any = slice(None),

@@ -21,8 +21,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
         groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
     for (env, data, alg), group in groups.items():
         values = np.array([row["headline"] for row in group])
-        seconds = [row["seconds"] for row in group]
+        seconds, peak = [row["seconds"] for row in group], max(row["peak_mb"] for row in group)
         lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
-                     f"| {group[0]['headline_optimum']:.4f} | {len(group)} | {np.mean(seconds):.0f} ({max(seconds):.0f}) "
-                     f"| {max(row['peak_mb'] for row in group)} |")
+                     f"| {group[0]['headline_optimum']:.4f} | {len(group)} "
+                     f"| {np.mean(seconds):.0f} ({max(seconds):.0f}) | {peak} |")
     return "\n".join(lines)

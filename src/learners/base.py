@@ -50,7 +50,7 @@ class Learner(ABC):
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses to add up and minimise, by name, and further statistics, for M steps."""
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027 (most learners have nothing to do)
         """Called after every update, e.g. to move target networks."""
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:

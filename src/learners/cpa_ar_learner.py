@@ -46,7 +46,8 @@ class CpaArLearner(Learner):
         return {"policy": self.mac.agent, "behaviour": self.behaviour, "critic": self.critic}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        step = dataclasses.replace(step, state=self.mac.encoder(step.state), next_state=self.mac.encoder(step.next_state))
+        encode = self.mac.encoder
+        step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
         log_mu = log_policy(self.behaviour(step.state, step.actions), step.available)  # [M, N, A]
         seen = self._seen(log_mu.detach())
 

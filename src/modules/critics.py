@@ -21,7 +21,7 @@ from .autoregressive import AutoregressiveNet
 from .losses import gumbel_loss, log_weight, soft_value, taken
 from .value import StateValue
 
-REGISTRY: Registry[type["Critic"]] = Registry("weight")
+REGISTRY: Registry[type[Critic]] = Registry("weight")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ class MixedCritic(Critic):
         self.target_utility, self.target_mixer = self.follow(self.utility), self.follow(self.mixer)
 
     @staticmethod
-    def mix(utility: nn.Module, mixer: nn.Module, state: Tensor, time: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    def mix(utility: nn.Module, mixer: nn.Module, state: Tensor, time: Tensor, actions: Tensor,
+            ) -> tuple[Tensor, Tensor]:
         """w_i Q_i for every own action ``[M, N, A]`` and b ``[M]``."""
         out = mixer(state, time)
         weights = th.softmax(out[:, :-1], 1) * (out.shape[1] - 1)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..components.episode_buffer import EpisodeBatch
 from ..envs.game import Game
 from ..envs.multi_agent_env import MultiAgentEnv
-from .evaluation import evaluate, log_evaluation
+from .evaluation import Values, Watch, evaluate, log_evaluation
 
 
 class Runner(ABC):
@@ -48,13 +45,13 @@ class Runner(ABC):
 
     @abstractmethod
     def run(self, test_mode: bool = False) -> EpisodeBatch | None:
-        """The next training batch, or an evaluation."""
+        """The next training batch; in test mode plays and logs an evaluation instead and returns None."""
 
-    def evaluate(self, watch: Any = None) -> dict[str, NDArray[np.float64]]:
+    def evaluate(self, watch: Watch | None = None) -> dict[str, Values]:
         """Plays ``test_nepisode`` episodes, logs their means and returns the values per episode."""
         results = evaluate(self.game, self.mac, self.empty_batch, self.args.test_nepisode, self.args.seed,
                            self.t_env, watch)
-        log_evaluation(self.logger, results, self.game.optimum(), self.t_env)
+        log_evaluation(self.logger, results, self.game.optimum(), self.t_env, self.args)
         return results
 
     def empty_batch(self, episodes: int) -> EpisodeBatch:

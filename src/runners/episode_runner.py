@@ -9,11 +9,17 @@ import numpy as np
 from ..components.episode_buffer import EpisodeBatch
 from . import REGISTRY
 from .base import Runner
+from .evaluation import return_stats
+
+TRAINING_STREAM = 1_000_004  # keeps these episodes apart from everything else drawn from the seed
 
 
 @REGISTRY.register("episode")
 class EpisodeRunner(Runner):
     """EPyMARL's episode runner; evaluation is batched as in the offline runner.
+
+    The game's luck in an episode depends on the seed and the episode's number only, so that a
+    continued run meets the episodes that an uninterrupted one would have met.
 
     Args:
         args: the run's configuration; ``episode_limit`` is added to it.
@@ -21,14 +27,16 @@ class EpisodeRunner(Runner):
 
     Attributes:
         t_env: number of environment steps played for training.
+        episodes: number of episodes played for training.
     """
 
     learns_offline = False
 
     def __init__(self, args: Any, logger: Any) -> None:
         super().__init__(args, logger)
-        self.log_train_stats_t = -args.runner_log_interval - 1
-        self._recent: dict[str, list[float]] = {"return": [], "ep_length": []}
+        self.episodes, self.log_train_stats_t = 0, -args.runner_log_interval - 1
+        self._recent: dict[str, list[float]] = {}
+        self._seed = args.env_args.get("seed", args.seed)
 
     def run(self, test_mode: bool = False) -> EpisodeBatch | None:
         """Plays and records one episode; in test mode plays and logs an evaluation instead."""
@@ -36,40 +44,47 @@ class EpisodeRunner(Runner):
             self.evaluate()
             return None
         batch = self.empty_batch(1)
-        self.env.reset()
+        luck = np.random.SeedSequence([self._seed, TRAINING_STREAM, self.episodes])
+        self.env.reset(seed=int(luck.generate_state(1)[0]))
         self.mac.init_hidden(batch_size=1)
-        total, terminated, t = 0.0, False, 0
+        total, t, over = 0.0, 0, False
+        info: dict[str, float] = {}
         while True:
             batch.update({"state": [self.env.get_state()], "avail_actions": [self.env.get_avail_actions()],
                           "obs": [self.env.get_obs()]}, ts=t)
             # The action at the last state is recorded too, as in EPyMARL, but never played.
             actions = self.mac.select_actions(batch, t_ep=t, t_env=self.t_env, test_mode=False)
             batch.update({"actions": actions[..., None]}, ts=t, mark_filled=False)
-            if terminated:
+            if over:
                 break
             _, reward, terminated, truncated, info = self.env.step(actions[0].cpu().numpy())
             batch.update({"reward": [reward], "terminated": [(terminated and not info.get("episode_limit", False),)]},
                          ts=t, mark_filled=False)
-            total += float(np.sum(reward))
-            terminated = terminated or truncated
+            total += float(np.mean(reward) if self.args.reward_scalarisation == "mean" else np.sum(reward))
+            over = terminated or truncated
             t += 1
-        self.t_env += t
-        self._log_training(total, t)
+        self.t_env, self.episodes = self.t_env + t, self.episodes + 1
+        self._log_training({"return": total, "ep_length": float(t), **info})
         return batch
 
-    def _log_training(self, total: float, length: int) -> None:
-        self._recent["return"].append(total)
-        self._recent["ep_length"].append(float(length))
-        if self.t_env - self.log_train_stats_t >= self.args.runner_log_interval:
-            self.logger.log_stat("return_std", float(np.std(self._recent["return"])), self.t_env)
-            for key, values in self._recent.items():
-                self.logger.log_stat(f"{key}_mean", float(np.mean(values)), self.t_env)
-                values.clear()
-            self.log_train_stats_t = self.t_env
+    def _log_training(self, facts: dict[str, float]) -> None:
+        for key, value in facts.items():
+            self._recent.setdefault(key, []).append(value)
+        if self.t_env - self.log_train_stats_t < self.args.runner_log_interval:
+            return
+        stats = return_stats(np.array(self._recent.pop("return")), self.args)
+        stats |= {f"{key}_mean": float(np.mean(values)) for key, values in self._recent.items()}
+        for key, value in stats.items():
+            self.logger.log_stat(key, value, self.t_env)
+        self._recent.clear()
+        self.log_train_stats_t = self.t_env
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters; the environment itself starts afresh after loading."""
-        return {"t_env": self.t_env, "log_train_stats_t": self.log_train_stats_t}
+        """Counters, and statistics that were not logged yet."""
+        return {"t_env": self.t_env, "episodes": self.episodes, "log_train_stats_t": self.log_train_stats_t,
+                "recent": {key: list(values) for key, values in self._recent.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.t_env, self.log_train_stats_t = state["t_env"], state["log_train_stats_t"]
+        self.t_env, self.episodes, self.log_train_stats_t = (
+            state[key] for key in ("t_env", "episodes", "log_train_stats_t"))
+        self._recent = state["recent"]

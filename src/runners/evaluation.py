@@ -1,36 +1,43 @@
-"""Evaluation: all episodes of a game at once, on a generator of their own."""
+"""Evaluation: all episodes of a game at once, on generators of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..components.episode_buffer import EpisodeBatch
-from ..envs.game import Game
+from ..envs.game import Game, IntArray
+
+Values = NDArray[np.float64]
+Watch = Callable[[IntArray], None]
 
 EVALUATION_STREAM = 1_000_003  # keeps these episodes apart from everything else drawn from the seed
 
 
-def evaluate(game: Game, mac: Any, new_batch: Any, episodes: int, seed: int, t_env: int,
-             watch: Any = None) -> Mapping[str, np.ndarray]:
+def evaluate(game: Game, mac: Any, new_batch: Callable[[int], EpisodeBatch], episodes: int, seed: int, t_env: int,
+             watch: Watch | None = None) -> dict[str, Values]:
     """Plays ``episodes`` episodes with the controller, always the same start and luck for a seed.
 
     Args:
         game: the rules.
-        mac: chooses actions with ``select_actions`` (one call per step for all episodes).
-        new_batch: makes an empty :class:`EpisodeBatch` of a given number of episodes.
+        mac: chooses actions with ``select_actions`` (one call per step for all episodes); one that
+            draws them has ``seed_tests()``, which starts its luck in tests afresh.
+        new_batch: makes an empty batch of a given number of episodes.
         episodes: how many.
         seed: of the game's randomness.
         t_env: passed on to the controller.
-        watch: if given, called with the state ``[K]`` of the first episode before every step.
+        watch: if given, called with each state ``[K]`` of the first episode.
 
     Returns:
         ``return`` (undiscounted), ``ep_length``, and the game's last info values, each ``[episodes]``.
     """
     rng = np.random.default_rng([seed, EVALUATION_STREAM])
-    batch: EpisodeBatch = new_batch(episodes)
+    if hasattr(mac, "seed_tests"):
+        mac.seed_tests()
+    batch = new_batch(episodes)
     mac.init_hidden(batch_size=episodes)
     state = game.initial(episodes, rng)
     running = np.arange(episodes)
@@ -55,9 +62,25 @@ def evaluate(game: Game, mac: Any, new_batch: Any, episodes: int, seed: int, t_e
     return out
 
 
-def log_evaluation(logger: Any, results: Mapping[str, np.ndarray], optimum: float, t_env: int) -> None:
+def log_evaluation(logger: Any, results: Mapping[str, Values], optimum: float, t_env: int, args: Any) -> None:
     """Logs means under EPyMARL's names, plus the regret against the exact optimum."""
-    for key, values in results.items():
-        logger.log_stat(f"test_{key}_mean", values.mean(), t_env)
-    logger.log_stat("test_return_std", results["return"].std(), t_env)
-    logger.log_stat("test_regret_mean", optimum - results["return"].mean(), t_env)
+    stats = {f"{key}_mean": float(values.mean()) for key, values in results.items() if key != "return"}
+    stats |= return_stats(results["return"], args)
+    stats["regret_mean"] = optimum - float(results["return"].mean())
+    for key, value in stats.items():
+        logger.log_stat(f"test_{key}", value, t_env)
+
+
+def return_stats(team: Values, args: Any) -> dict[str, float]:
+    """Mean and standard deviation of the team's returns ``[E]``, under EPyMARL's names.
+
+    Without ``common_reward`` those of the agents' shares and of their total come as well, which is
+    where EPyMARL's plots look for them.
+    """
+    series = {"return": team}
+    if not args.common_reward:
+        share = team / args.n_agents if args.reward_scalarisation == "sum" else team
+        series |= {f"agent_{agent}_return": share for agent in range(args.n_agents)}
+        series["total_return"] = share * args.n_agents
+    return {f"{key}_{name}": float(of(values)) for key, values in series.items()
+            for name, of in (("mean", np.mean), ("std", np.std))}

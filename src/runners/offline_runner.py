@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import torch as th
 from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch
-from ..data import load_dataset
+from ..data import OfflineDataset, load_dataset
 from . import REGISTRY
 from .base import Runner
 
@@ -25,21 +26,29 @@ class OfflineRunner(Runner):
 
     Attributes:
         t_env: number of batches handed out, i.e. of updates.
-        dataset: the recorded episodes.
+        dataset: the recorded episodes; a run that only evaluates does not need them.
+
+    Raises:
+        UserError: the data set is missing, damaged, or of another game.
     """
 
     learns_offline = True
 
     def __init__(self, args: Any, logger: Any) -> None:
         super().__init__(args, logger)
-        self.dataset = load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path))
-        logger.console_logger.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
-                                   self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
         self._generator = th.Generator().manual_seed(args.seed)
         self._order = th.empty(0, dtype=th.long)
-        self._tensors = self._to_tensors()
+        if not args.evaluate:
+            logger.console_logger.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
+                                       self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
 
-    def _to_tensors(self) -> dict[str, Tensor]:
+    @cached_property
+    def dataset(self) -> OfflineDataset:
+        args = self.args
+        return load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path))
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
         data, game = self.dataset, self.game
         arrays = {"state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
                   "reward": data.reward[..., None], "terminated": data.terminated[..., None],
@@ -76,12 +85,21 @@ class OfflineRunner(Runner):
         data["filled"], data["terminated"] = data["filled"].long(), data["terminated"].to(th.uint8)
         data["avail_actions"] = data["avail_actions"].int()
         return EpisodeBatch(self.scheme, self.groups, len(rows), length,
-                            SimpleNamespace(transition_data=data, episode_data={}), device=self.args.device)
+                            SimpleNamespace(transition_data=data, episode_data={}), self.preprocess, self.args.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Counter and sampler."""
-        return {"t_env": self.t_env, "order": self._order, "generator": self._generator.get_state()}
+        """Counter, sampler, and the digest of the data that it samples."""
+        return {"t_env": self.t_env, "digest": self.dataset.digest, "order": self._order.clone(),
+                "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.t_env, self._order = state["t_env"], state["order"]
+        """Takes up a state; on other data than before the sampler starts afresh."""
+        self.t_env = state["t_env"]
+        if self.args.evaluate:
+            return
+        if state["digest"] != self.dataset.digest:
+            self.logger.console_logger.warning("the checkpoint was trained on other data (digest %s)",
+                                               state["digest"][:12])
+            return
+        self._order = state["order"]
         self._generator.set_state(state["generator"])

@@ -75,5 +75,5 @@ def discover(package: str, path: Iterable[str]) -> None:
 
 def nearest(name: str, choices: object) -> str:
     """`` (did you mean 'x'?)`` if one of ``choices`` resembles ``name``, else nothing."""
-    found = difflib.get_close_matches(name, list(choices), n=1)  # type: ignore[call-overload]
+    found = difflib.get_close_matches(str(name), list(choices), n=1)  # type: ignore[call-overload]
     return f" (did you mean '{found[0]}'?)" if found else ""

@@ -1,0 +1,240 @@
+"""Checkpoints are whole or refused, and loading one never runs code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch as th
+
+from epymarl_cpa.errors import UserError
+from epymarl_cpa.utils import checkpoint
+
+FACTS = {"game": {"game": "xor", "n_agents": 2}, "config": {"mac": "m", "lr": 1e-3, "seed": 1}}
+
+
+class Learner:
+    """Saves one tensor."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def save_models(self, path: str) -> None:
+        th.save({"w": th.full((3,), self.value)}, Path(path) / "learner.th")
+
+    def load_models(self, path: str) -> None:
+        self.value = checkpoint.load_tensors(Path(path) / "learner.th")["w"][0].item()
+
+
+def save(root: Path, t_env: int, value: float = 1.0) -> Path:
+    state = {"rng": np.random.default_rng(0).bit_generator.state, "order": th.arange(3), "t_env": t_env}
+    return checkpoint.save(root, t_env, Learner(value), state, FACTS)
+
+
+def load(folder: Path) -> float:
+    checkpoint.read_manifest(folder)
+    learner = Learner(0.0)
+    checkpoint.load_learner(learner, folder)
+    return learner.value
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    folder = save(tmp_path / "models", 30, 2.5)
+    assert folder == tmp_path / "models/30"
+    assert sorted(file.name for file in folder.iterdir()) == ["learner.th", "manifest.json", "run.th"]
+    assert load(folder) == 2.5
+    manifest = checkpoint.read_manifest(folder)
+    assert {key: manifest[key] for key in FACTS} == FACTS
+    assert manifest["t_env"] == 30
+    state = checkpoint.load_run_state(folder)
+    assert state["rng"] == np.random.default_rng(0).bit_generator.state
+    assert th.equal(state["order"], th.arange(3))
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_saving_again_replaces(tmp_path: Path) -> None:
+    save(tmp_path, 30, 1.0)
+    assert load(save(tmp_path, 30, 2.0)) == 2.0
+    assert [child.name for child in tmp_path.iterdir()] == ["30"]
+
+
+def test_which_checkpoint_is_meant(tmp_path: Path) -> None:
+    for t_env in (9, 30, 100):
+        save(tmp_path, t_env)
+    for name in (".saving-200", "²", "500x"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "300").write_text("a file")
+    for step, name in ((0, "100"), (30, "30"), (1, "9"), (40, "30"), (1000, "100")):
+        assert checkpoint.find(str(tmp_path), step).name == name
+    assert checkpoint.find(str(tmp_path / "9"), 0) == tmp_path / "9"
+    for absent in (tmp_path / "absent", tmp_path / "500x", tmp_path / "300"):
+        with pytest.raises(UserError, match=r"holds no checkpoint; give the folder that a run printed as its model\.$"):
+            checkpoint.find(str(absent), 0)
+
+
+@pytest.mark.parametrize("name", ["learner.th", "run.th", "manifest.json"])
+def test_altered_files_are_refused(name: str, tmp_path: Path) -> None:
+    folder = save(tmp_path, 30)
+    whole = (folder / name).read_bytes()
+    rng = np.random.default_rng(0)
+    places = range(len(whole)) if name == "manifest.json" else rng.integers(len(whole), size=60)
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        (folder / name).write_bytes(bytes(flipped))
+        with pytest.raises(UserError, match="altered|damaged|format"):
+            checkpoint.read_manifest(folder)
+    for length in (0, 1, len(whole) // 2, len(whole) - 1):
+        (folder / name).write_bytes(whole[:length])
+        with pytest.raises(UserError, match="altered|damaged"):
+            checkpoint.read_manifest(folder)
+    (folder / name).unlink()
+    with pytest.raises(UserError, match="missing"):
+        checkpoint.read_manifest(folder)
+    (folder / name).write_bytes(whole)
+    assert load(folder) == 1.0
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"format": 1}', '{"format": 1, "digest": "", "files": 3}', "[" * 9999])
+def test_manifests_of_others_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match="is no whole checkpoint of this program"):
+        checkpoint.read_manifest(tmp_path)
+
+
+def test_another_format_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(UserError, match=f"has checkpoint format 99, this program reads {checkpoint.FORMAT}"):
+        checkpoint.read_manifest(tmp_path)
+
+
+class Evil:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, (f"touch {self.mark}",)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_malicious_pickle_is_never_run(tmp_path: Path) -> None:
+    mark, file = tmp_path / "mark", tmp_path / "learner.th"
+    for disguise in (lambda: file.write_bytes(pickle.dumps(Evil(mark))), lambda: th.save({"w": Evil(mark)}, file)):
+        disguise()
+        with pytest.raises(UserError, match="is damaged or holds more than tensors"):
+            checkpoint.load_tensors(file)
+        assert not mark.exists()
+    th.load(file, weights_only=False)
+    assert mark.exists(), "the attack is real"
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_damaged_tensors_give_a_sentence_or_tensors(tmp_path: Path) -> None:
+    """Without a manifest (EPyMARL's own loading) there is no digest to rely on."""
+    file = tmp_path / "learner.th"
+    th.save({"w": th.arange(8.0), "n": 3, "text": "x"}, file)
+    whole, rng = file.read_bytes(), np.random.default_rng(1)
+    inner = zipfile.ZipFile(file).read("learner/data.pkl")
+    start, refused = whole.index(inner), 0
+    for place in (*range(start, start + len(inner)), *rng.integers(len(whole), size=100)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(bytes(damaged))
+        try:
+            checkpoint.load_tensors(file)
+        except UserError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > len(inner) // 2
+
+
+def broken(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the given part of a save fail."""
+    real = os.replace
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    def second(source: Any, target: Any) -> None:
+        if ".saving-" in str(source):
+            fail()
+        real(source, target)
+
+    if kind == "torch":
+        monkeypatch.setattr(th, "save", lambda *args: (_ for _ in ()).throw(RuntimeError("[enforce fail] write failed\nmore")))
+    elif kind == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    else:
+        monkeypatch.setattr(os, "replace", fail if kind == "replace" else second)
+
+
+@pytest.mark.parametrize("kind", ["torch", "fsync", "replace", "second replace"])
+@pytest.mark.parametrize("t_env", [30, 60])
+def test_a_failing_save_keeps_what_there_was(kind: str, t_env: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, 30, 1.0)
+    with monkeypatch.context() as patched:
+        broken(kind, patched)
+        with pytest.raises(UserError, match=r"cannot be saved to .*/\d+ \((No space left on device|\[enforce fail\].*)\)\.$"):
+            save(tmp_path, t_env, 2.0)
+    assert [child.name for child in tmp_path.iterdir()] == ["30"], "nothing half-made is left"
+    assert load(tmp_path / "30") == 1.0
+    assert load(save(tmp_path, t_env, 2.0)) == 2.0
+
+
+def test_what_a_killed_process_leaves_behind_is_no_checkpoint(tmp_path: Path) -> None:
+    save(tmp_path, 30, 1.0)
+    shutil.copytree(tmp_path / "30", tmp_path / ".saving-x")
+    (tmp_path / ".saving-x/manifest.json").unlink()
+    assert checkpoint.find(str(tmp_path), 0).name == "30"
+    assert load(save(tmp_path, 60, 2.0)) == 2.0
+
+
+def test_an_interrupt_during_a_save_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, 30)
+
+    def interrupted(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(th, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(tmp_path, 60, Learner(0), {}, FACTS)
+    assert [child.name for child in tmp_path.iterdir()] == ["30"]
+
+
+@pytest.mark.parametrize("in_the_way", ["root", "proc"])
+def test_unwritable_folders(in_the_way: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    root = tmp_path / "file" if in_the_way == "root" else Path("/proc/models")
+    with pytest.raises(UserError, match="the model cannot be saved to"):
+        save(root, 30)
+
+
+def test_other_games_and_networks_are_refused(tmp_path: Path) -> None:
+    manifest = {"game": {"game": "xor", "n_agents": 2}, "config": {"mac": "m", "hidden_dim": 8}}
+    checkpoint.check(manifest, tmp_path, {"game": "xor", "n_agents": 2}, {"mac": "m", "hidden_dim": 8, "lr": 3})
+    for spec, config, complaint in (
+            ({"game": "bridge"}, {}, "was trained with game=xor, but this run plays game=bridge"),
+            ({"n_agents": 3}, {}, "was trained with env_args.n_agents=2, but this run plays env_args.n_agents=3"),
+            ({}, {"mac": "n", "hidden_dim": 8}, "was trained with mac=m, but this run has mac=n"),
+            ({}, {"mac": "m", "hidden_dim": 9}, "was trained with hidden_dim=8, but this run has hidden_dim=9")):
+        with pytest.raises(UserError, match=complaint):
+            checkpoint.check(manifest, tmp_path, spec, config)
+
+
+def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    class Other(Learner):
+        def load_models(self, path: str) -> None:
+            th.nn.Linear(2, 1).load_state_dict({"weight": th.zeros(1, 3), "bias": th.zeros(1)})
+
+    with pytest.raises(UserError, match=r"does not fit the networks of this run \(size mismatch for weight.*\); load it"):
+        checkpoint.load_learner(Other(0), save(tmp_path, 30))
