@@ -106,7 +106,7 @@ def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
         except UserError as error:
             raise Error(str(error)) from None
 
-    place = Path(chosen["local_results_path"]) / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
+    place = Path(chosen["local_results_path"]).expanduser() / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
     if _command(experiment, options) == experiment.default_command:
         _need_writable(place)
     experiment.observers.append(FileStorageObserver(str(place)))

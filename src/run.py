@@ -52,11 +52,12 @@ def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, floa
     logger = Logger(console)
     if sacred_run is not None:
         logger.setup_sacred(sacred_run)
+    results = Path(args.local_results_path).expanduser()
     token = f"{args.name}_seed{args.seed}_{args.env_args['map_name']}_{datetime.now():%Y%m%d-%H%M%S-%f}"
     if args.use_tensorboard:
-        logger.setup_tb(Path(args.local_results_path) / "tb_logs" / token)
+        logger.setup_tb(results / "tb_logs" / token)
     try:
-        return Trial(args, config, logger, Path(args.local_results_path) / "models" / token).run()
+        return Trial(args, config, logger, results / "models" / token).run()
     finally:
         logger.finish()
 
@@ -184,6 +185,9 @@ class Trial:
         folder = checkpoint.find(self.args.checkpoint_path, self.args.load_step)
         manifest = checkpoint.read_manifest(folder)
         checkpoint.check(manifest, folder, self.runner.game.spec(), self.config)
+        changed = checkpoint.differences(manifest, self.config)
+        if changed and not self.args.evaluate:
+            self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
         checkpoint.load_learner(self.learner, folder)
         state = checkpoint.load_run_state(folder)
         if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else
@@ -200,8 +204,8 @@ class Trial:
         means = {key: float(values.mean()) for key, values in self.results.items()}
         value, best = means[game.headline], game.headline_optimum()
         if game.headline != "return":
-            self.console.info("return     %.4f (optimum %.4f)", means["return"], game.optimum())
+            self.console.info("return     %.4f (optimum %.4f)", means["return"], self.runner.optimum)
         self.console.info("%-10s %.4f", game.headline.replace("_", " "), value)
         self.console.info("optimum    %.4f", best)
         self.console.info("ratio      %.4f", value / best if best else float("nan"))
-        return {**means, "optimum": game.optimum(), "headline": value, "headline_optimum": best}
+        return {**means, "optimum": self.runner.optimum, "headline": value, "headline_optimum": best}

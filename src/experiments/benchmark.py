@@ -21,6 +21,7 @@ def batched(game: Game, episodes: int) -> tuple[int, float]:
     state = game.initial(episodes, rng)
     while len(state):
         game.global_state(state)
+        game.observe(state)
         mask = game.available(state)
         step = game.transition(state, (rng.random(mask.shape) * mask).argmax(2), rng)
         steps += len(state)

@@ -11,17 +11,22 @@ import hashlib
 import itertools
 import json
 import multiprocessing
+import re
 import resource
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..config import FOLDER, read_yaml, resolve
 from ..errors import UserError
 from ..utils.files import write_text
+from ..utils.process import handling, interrupt
 from ..utils.registry import nearest
 from .table import markdown
 
@@ -47,11 +52,12 @@ class Cell:
         return resolve(name, self.env, [*self.words, *words])
 
     def row_name(self) -> str:
-        """File name of the run's row; holds a digest of everything that decides the result."""
+        """File name of the run's row; its digest covers configuration and version, not the contents of data files."""
         config = self.config()
-        decides = {key: value for key, value in config.items() if not key.endswith("_path")}
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:10]
-        return f"{self.alg.replace(' ', '_')}-{self.env}-{config['dataset']}-seed{config['seed']}-{digest}.json"
+        decides = {key: value for key, value in config.items() if key not in ("local_results_path", "datasets_path")}
+        digest = hashlib.sha256(json.dumps([__version__, decides], sort_keys=True).encode()).hexdigest()[:10]
+        readable = f"{self.alg}-{self.env}-{config['dataset']}-seed{config['seed']}"
+        return f"{re.sub(r'[^A-Za-z0-9_.=-]+', '_', readable)}-{digest}.json"
 
 
 def read_grid(name: str) -> list[Cell]:
@@ -81,39 +87,61 @@ def read_grid(name: str) -> list[Cell]:
 
 
 def work(cell: Cell, results: str) -> dict[str, Any]:
-    """Runs one cell in this process, recorded by Sacred, and returns its row."""
+    """Runs one cell in this process, recorded by Sacred, and returns its row; a failure is a row with ``error``."""
     from ..cli import build
 
     name, *words = cell.alg.split()
     started = time.monotonic()
-    experiment, line = build(["sweep", f"--config={name}", f"--env-config={cell.env}", "--loglevel=WARNING", "with",
-                              *cell.words, *words, f"local_results_path={results}", "save_model=false"])
-    experiment.logger.setLevel("WARNING")
-    outcome = experiment.run_commandline(line).result
     config = cell.config()
-    return {"alg": cell.alg, "env": cell.env, "dataset": config["dataset"], "seed": config["seed"],
-            "seconds": round(time.monotonic() - started, 1),
+    row = {"alg": cell.alg, "env": cell.env, "dataset": config["dataset"], "seed": config["seed"]}
+    try:
+        experiment, line = build(["sweep", f"--config={name}", f"--env-config={cell.env}", "--loglevel=WARNING", "with",
+                                  *cell.words, *words, f"local_results_path={results}", "save_model=false"])
+        experiment.logger.setLevel("WARNING")
+        outcome = experiment.run_commandline(line).result
+    except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
+        return {**row, "error": str(end.__context__)}
+    return {**row, "seconds": round(time.monotonic() - started, 1),
             "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **outcome}
 
 
-def sweep(cells: list[Cell], folder: Path, workers: int) -> list[dict[str, Any]]:
-    """Runs the cells that have no row yet and returns all rows, in the order of the cells."""
+def sweep(cells: list[Cell], folder: Path, workers: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """Runs the cells that have no row yet.
+
+    Returns:
+        all rows there are, in the order of the cells, and a sentence for every run that failed.
+
+    Raises:
+        KeyboardInterrupt: SIGINT or SIGTERM; the runs in progress are lost, finished ones are not.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = {cell: folder / cell.row_name() for cell in cells}
     missing = [cell for cell in cells if not files[cell].exists()]
     print(f"{len(cells) - len(missing)} of {len(cells)} runs are done already", flush=True)
+    failed: list[str] = []
     started = time.monotonic()
     context = multiprocessing.get_context("spawn")
     # A fresh process for every run, so that peak memory is the run's own and nothing carries over.
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        futures = {pool.submit(work, cell, str(folder / "runs")): cell for cell in missing}
+    pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1)
+    try:
+        futures = {pool.submit(work, cell, str(folder / "runs")): files[cell] for cell in missing}
         for done, future in enumerate(as_completed(futures), 1):
-            cell, row = futures[future], future.result()
-            write_text(files[cell], json.dumps(row, indent=1) + "\n")
+            file = futures[future]
+            try:
+                row = future.result()
+            except BrokenProcessPool as error:  # a worker was killed, say for want of memory
+                row = {"error": str(error)}
+            if "error" in row:
+                failed.append(f"{file.stem}: {row['error']}")
+                print(f"[{done}/{len(missing)}] FAILED {failed[-1]}", file=sys.stderr, flush=True)
+                continue
+            write_text(file, json.dumps(row, indent=1) + "\n")
             left = (time.monotonic() - started) / done * (len(missing) - done)
-            print(f"[{done}/{len(missing)}, {left / 60:.0f} min left] {files[cell].stem}: "
+            print(f"[{done}/{len(missing)}, {left / 60:.0f} min left] {file.stem}: "
                   f"{row['headline']:.4f} of {row['headline_optimum']:.4f} in {row['seconds']:.0f} s", flush=True)
-    return [json.loads(files[cell].read_text()) for cell in cells]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [json.loads(files[cell].read_text()) for cell in cells if files[cell].exists()], failed
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -124,12 +152,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", default="results/sweeps", help="folder of the rows (default results/sweeps)")
     args = parser.parse_args(argv)
     try:
-        rows = sweep(read_grid(args.grid), Path(args.out) / Path(args.grid).stem, max(1, args.workers))
+        with handling((signal.SIGTERM,), interrupt):
+            rows, failed = sweep(read_grid(args.grid), Path(args.out) / Path(args.grid).stem, max(1, args.workers))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues with what is missing", file=sys.stderr)
+        return 130
     print("\n" + markdown(rows))
-    return 0
+    if failed:
+        print(f"\n{len(failed)} runs failed:\n" + "\n".join(failed), file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -57,10 +57,14 @@ class Learner(ABC):
         """One update on B episodes.
 
         Raises:
-            UserError: a loss or a gradient is not finite; nothing has been changed then.
+            UserError: a loss or a gradient is not finite, or the batch holds no complete step; nothing
+            has been changed then.
         """
         step = transitions(batch, self.args.reward_scale, self.args.reward_min,
                            self.args.reward_scalarisation == "sum")
+        if not len(step.reward):
+            raise UserError(f"the batch at t_env {t_env} holds no step whose outcome is known; check 'filled' and "
+                            "'terminated' of the data.")
         self.t_env = t_env
         losses, stats = self.losses(step)
         total = th.stack(list(losses.values())).sum()
@@ -111,7 +115,7 @@ class Learner(ABC):
         self.updates, self.log_stats_t = state["updates"], state["log_stats_t"]
 
     def save_models(self, path: str) -> None:
-        """Writes ``learner.th`` (everything) and the controller's own file into the folder ``path``."""
+        """Writes ``learner.th`` (everything), and the controller alone for those who only want to act."""
         th.save(self.state_dict(), Path(path) / "learner.th")
         self.mac.save_models(path)
 

@@ -1,8 +1,10 @@
 """Critics of the autoregressive teacher, one for each reading of Eqs. 5 to 7 (config key ``weight``).
 
 A critic learns values from recorded steps and says how much better than the behaviour each action
-is.  ``chain`` and ``prefix`` agree in the limit with ``joint``, whose policy is the exact optimum of
-the regularised problem, pi(a|s) proportional to mu(a|s) exp(Q(s, a) / alpha).
+is.  With the true mu, and nothing clipped or cut off as unseen, ``chain``, ``prefix`` and ``joint``
+have the same policy, the exact optimum of the regularised problem: pi(a|s) proportional to
+mu(a|s) exp(Q(s, a) / alpha).  ``chain`` and ``prefix`` value every action that mu may take, ``joint`` only
+joint actions that were recorded.
 """
 
 from __future__ import annotations
@@ -92,9 +94,11 @@ class ChainCritic(Critic):
     """The soft value written as a chain of the agents' advantages.
 
     Q(s, a) = V(s) + sum_i A_i(s, a_<=i), where each A_i = b_i - alpha log sum mu exp(b_i / alpha)
-    has soft mean 0 by construction.  Then G_i = V + A_1 + .. + A_i are exactly the values of the
-    ``prefix`` critic, every one consistent with the next, so that a single regression of Q on
-    r + gamma V(s') trains all heads at once; a head only has to know what its own choice changes.
+    has soft mean 0 by construction.  Then G_i = V + A_1 + .. + A_i are values of prefixes as the
+    ``prefix`` critic learns them, but every one consistent with the next, so that a single
+    regression of Q on r + gamma V(s') trains all heads at once; a head only has to know what its own
+    choice changes.  V may see the time (``critic_time``), the advantages do not: like the policy,
+    they are those of the mean time.
     """
 
     def __init__(self, n_state: int, horizon: int, args: Any) -> None:
@@ -128,11 +132,12 @@ class PrefixCritic(Critic):
         self.q = self.heads(n_state + (1 if self.horizon else 0))
         self.target_q = self.follow(self.q)
 
-    def _timed(self, state: Tensor, time: Tensor) -> Tensor:
+    def timed(self, state: Tensor, time: Tensor) -> Tensor:
+        """States ``[M, S]`` with the share of the horizon passed, if the critic is to see it."""
         return th.cat([state, (time / self.horizon)[:, None]], 1) if self.horizon else state
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
-        now, ahead = self._timed(step.state, step.time), self._timed(step.next_state, step.time + 1)
+        now, ahead = self.timed(step.state, step.time), self.timed(step.next_state, step.time + 1)
         with th.no_grad():
             target = self.target_q(now, step.actions)
             first = self.target_q.first_head(ahead)  # type: ignore[operator]
@@ -193,7 +198,8 @@ class JointCritic(MixedCritic):
     """One weight for the whole joint action, exp((Q_tot - V) / alpha): the exact chain rule.
 
     V = alpha log E_mu exp(Q_tot / alpha) is learned from recorded joint actions alone (Gumbel regression) and also
-    serves as the soft in-sample maximum of the target.
+    serves as the soft in-sample maximum of the target.  Best joint actions that are rarer than
+    :func:`gumbel_loss` allows are undervalued, so this suits few agents.
     """
 
     def __init__(self, n_state: int, horizon: int, args: Any) -> None:

@@ -37,10 +37,11 @@ def in_support(log_mu: Tensor, share: float, floor: float) -> Tensor:
 
     Values of actions that the data hardly holds are extrapolations; the soft maximum must not see
     them.  Kept are actions with at least ``share`` of the most likely one's probability and at
-    least ``floor``.
+    least ``floor``; the most likely one always is.
     """
     mu = log_mu.exp()
-    keep = mu >= (share * mu.amax(-1, keepdim=True)).clamp(min=floor)
+    top = mu.amax(-1, keepdim=True)
+    keep = mu >= th.minimum((share * top).clamp(min=floor), top)
     return F.log_softmax(masked_logits(log_mu, keep), dim=-1)
 
 
@@ -76,16 +77,21 @@ def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, c
 def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
     """Eq. 5 with its expectation over a_i ~ mu taken exactly, over all A actions of the agent.
 
-    Same minimiser as the weighted loss, pi_i proportional to mu_i exp(q_i / alpha), at a fraction of its variance.
+    Where ``log_mu`` is the data's own law and no weight is clipped, it is the mean of the weighted
+    loss over the recorded actions, so it has the same minimiser, pi_i proportional to
+    mu_i exp(q_i / alpha), without the noise of which action was recorded.
     """
     target = F.softmax(log_mu + q / alpha, dim=-1).detach()
-    return -(target * log_pi.clamp(min=-100.0)).sum(-1).mean()
+    # Actions without weight count nothing, also where their log-probability is the lowest there is.
+    return -(target * th.where(target > 0, log_pi, 0.0)).sum(-1).mean()
 
 
 def gumbel_loss(q: Tensor, value: Tensor, alpha: float, limit: float = 5.0) -> Tensor:
     """Loss whose minimiser over ``value`` is alpha log E[exp(q / alpha)], for samples ``[M]``.
 
-    The exponent is cut at ``limit`` (linear beyond), which bounds the gradient of rare high values.
+    The exponent is continued linearly beyond ``limit``, which bounds the gradient of rare high
+    values.  The price: a best value that fewer than exp(-limit) of the samples hold (0.7 % for 5)
+    is underestimated.
     """
     z = (q.detach() - value) / alpha
     cut = z.clamp(max=limit)

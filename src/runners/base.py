@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, ClassVar
 
 from ..components.episode_buffer import EpisodeBatch
@@ -36,6 +37,11 @@ class Runner(ABC):
         args.episode_limit = self.game.episode_limit
         self.batch_size, self.t_env = 1, 0
 
+    @cached_property
+    def optimum(self) -> float:
+        """The best possible expected return; some games need a second to find it."""
+        return self.game.optimum()
+
     def get_env_info(self) -> dict[str, Any]:
         return self.env.get_env_info()
 
@@ -51,7 +57,7 @@ class Runner(ABC):
         """Plays ``test_nepisode`` episodes, logs their means and returns the values per episode."""
         results = evaluate(self.game, self.mac, self.empty_batch, self.args.test_nepisode, self.args.seed,
                            self.t_env, watch)
-        log_evaluation(self.logger, results, self.game.optimum(), self.t_env, self.args)
+        log_evaluation(self.logger, results, self.optimum, self.t_env, self.args)
         return results
 
     def empty_batch(self, episodes: int) -> EpisodeBatch:

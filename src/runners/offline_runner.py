@@ -45,7 +45,7 @@ class OfflineRunner(Runner):
     @cached_property
     def dataset(self) -> OfflineDataset:
         args = self.args
-        return load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path))
+        return load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path).expanduser())
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:

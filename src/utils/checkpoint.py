@@ -23,6 +23,11 @@ from .files import sync
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+#: keys that say where, how long and how closely watched, but not what is learned
+BESIDES = frozenset((
+    "name", "t_max", "test_nepisode", "test_interval", "test_greedy", "log_interval", "runner_log_interval",
+    "learner_log_interval", "use_tensorboard", "use_cuda", "torch_threads", "local_results_path", "datasets_path",
+    "save_model", "save_model_interval", "checkpoint_path", "load_step", "evaluate", "render"))
 
 
 def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts: dict[str, Any]) -> Path:
@@ -149,6 +154,13 @@ def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], co
         old, new = manifest["config"].get(key), config.get(key)
         if old != new:
             raise UserError(f"{folder} was trained with {key}={old}, but this run has {key}={new}.")
+
+
+def differences(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """What a continued run would learn by other settings than before, as ``key=new (was old)``."""
+    old = manifest["config"]
+    return [f"{key}={value} (was {old.get(key)})" for key, value in config.items()
+            if key not in BESIDES and old.get(key) != value]
 
 
 def load_learner(learner: Any, folder: Path) -> None:

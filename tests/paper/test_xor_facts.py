@@ -12,15 +12,15 @@ from epymarl_cpa.data import load_dataset
 from epymarl_cpa.data.dataset import OfflineDataset
 from epymarl_cpa.modules.losses import log_policy
 
-UPDATES = 500
+UPDATES = 400
 
 
 def train(alg: str, quality: str, folder: Path, *words: str) -> Built:
     built = Built(alg, "xor", f"t_max={UPDATES}", "hidden_dim=32", "lr=0.005", "seed=0", *words)
     data: OfflineDataset = load_dataset(quality, built.game, built.config["recipes"], 0, folder)
-    batch = built.batch(1000)
+    batch = built.batch(200)
     for t in range(UPDATES):
-        rows = th.randint(0, data.n_episodes, (1000,), generator=th.Generator().manual_seed(t)).numpy()
+        rows = th.randint(0, data.n_episodes, (200,), generator=th.Generator().manual_seed(t)).numpy()
         batch.update({"state": data.state[rows], "avail_actions": data.avail_actions[rows],
                       "actions": data.actions[rows][..., None], "reward": data.reward[rows][..., None],
                       "terminated": data.terminated[rows][..., None]})
@@ -58,3 +58,14 @@ def test_cloning_ties_where_they_are_not(tmp_path: Path) -> None:
     """T5: on AA+AB+BA the second agent has seen A and B equally often after A."""
     table = joint_table(train("ar_bc", "medium", tmp_path))
     assert (table[0] / (table[0] + table[1])).item() == pytest.approx(0.5, abs=0.08)
+
+
+def test_cloning_takes_the_first_action_as_often_as_the_data(tmp_path: Path) -> None:
+    """T5: A comes first in two thirds of AA+AB+BA."""
+    table = joint_table(train("ar_bc", "medium", tmp_path))
+    assert (table[0] + table[1]).item() == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_cloning_keeps_the_losing_half_of_complete_data(tmp_path: Path) -> None:
+    table = joint_table(train("ar_bc", "poor", tmp_path))
+    assert (table[1] + table[2]).item() == pytest.approx(0.5, abs=0.08)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import torch as th
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,13 +14,6 @@ from epymarl_cpa.components.action_selectors import draw, masked_logits, thresho
 LOGITS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=6)
 WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(2.0**-140, 1.0, width=32)), min_size=1, max_size=8).filter(any)
 BETA, MODE = st.floats(0.0, 1.0), st.sampled_from(["ratio", "flat"])
-
-
-class Edge:
-    """Draws that lie on the ends of the unit interval, where rounding bites."""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
 
 
 def draws(probs: Tensor, seed: int) -> Tensor:
@@ -36,12 +31,10 @@ def test_only_possible_actions_are_drawn(weights: list[float], seed: int) -> Non
 @given(WEIGHTS, st.sampled_from([0.0, 2.0**-24, 0.5, 1 - 2.0**-24, 1.0]))
 @settings(max_examples=200, deadline=None)
 def test_draws_at_the_ends_of_the_unit_interval(weights: list[float], u: float) -> None:
-    probs, real = th.tensor([weights]), th.rand
-    th.rand = lambda *shape, **kwargs: th.full(shape[0], u)  # type: ignore[assignment]
-    try:
+    """Where rounding bites: u = 0 before a leading zero, and u on the last edge."""
+    probs = th.tensor([weights])
+    with patch.object(th, "rand", lambda shape, **kwargs: th.full(shape, u)):
         chosen = draw(probs, th.Generator())
-    finally:
-        th.rand = real
     assert probs[0, chosen] > 0
 
 

@@ -66,3 +66,13 @@ def test_rows_are_told_apart_by_everything_that_decides_them(grid: Path) -> None
     one = read_grid(str(grid))[0].row_name()
     grid.write_text(GRID.replace("t_max=20", "t_max=21"))
     assert read_grid(str(grid))[0].row_name() != one
+
+
+def test_a_failing_run_costs_no_other(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid.write_text(GRID.replace("[good]", "[./missing.npz, good]"))
+    assert main([str(grid), "--out=rows", "--workers=1"]) == 1
+    said = capsys.readouterr()
+    assert "2 runs failed" in said.err
+    assert "missing.npz" in said.err
+    assert "| xor | good | cpa_ar |" in said.out
+    assert len(list(Path("rows/tiny").glob("*.json"))) == 2

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch as th
 
+from epymarl_cpa.config.schema import CORE
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.utils import checkpoint
 
@@ -90,11 +91,11 @@ def test_altered_files_are_refused(name: str, tmp_path: Path) -> None:
         flipped = bytearray(whole)
         flipped[place] ^= 1 << int(rng.integers(8))
         (folder / name).write_bytes(bytes(flipped))
-        with pytest.raises(UserError, match="altered|damaged|format"):
+        with pytest.raises(UserError, match=r"altered|damaged|format"):
             checkpoint.read_manifest(folder)
     for length in (0, 1, len(whole) // 2, len(whole) - 1):
         (folder / name).write_bytes(whole[:length])
-        with pytest.raises(UserError, match="altered|damaged"):
+        with pytest.raises(UserError, match=r"altered|damaged"):
             checkpoint.read_manifest(folder)
     (folder / name).unlink()
     with pytest.raises(UserError, match="missing"):
@@ -103,7 +104,8 @@ def test_altered_files_are_refused(name: str, tmp_path: Path) -> None:
     assert load(folder) == 1.0
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"format": 1}', '{"format": 1, "digest": "", "files": 3}', "[" * 9999])
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"format": 1}', '{"format": 1, "digest": "", "files": 3}',
+                                  "[" * 9999])
 def test_manifests_of_others_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UserError, match="is no whole checkpoint of this program"):
@@ -165,13 +167,16 @@ def broken(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OSError(28, "No space left on device")
 
+    def torch_fail(*args: Any) -> None:
+        raise RuntimeError("[enforce fail] write failed\nand where")
+
     def second(source: Any, target: Any) -> None:
         if ".saving-" in str(source):
             fail()
         real(source, target)
 
     if kind == "torch":
-        monkeypatch.setattr(th, "save", lambda *args: (_ for _ in ()).throw(RuntimeError("[enforce fail] write failed\nmore")))
+        monkeypatch.setattr(th, "save", torch_fail)
     elif kind == "fsync":
         monkeypatch.setattr(os, "fsync", fail)
     else:
@@ -180,11 +185,13 @@ def broken(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", ["torch", "fsync", "replace", "second replace"])
 @pytest.mark.parametrize("t_env", [30, 60])
-def test_a_failing_save_keeps_what_there_was(kind: str, t_env: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_save_keeps_what_there_was(kind: str, t_env: int, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = r"(No space left on device|\[enforce fail\] write failed)"
     save(tmp_path, 30, 1.0)
     with monkeypatch.context() as patched:
         broken(kind, patched)
-        with pytest.raises(UserError, match=r"cannot be saved to .*/\d+ \((No space left on device|\[enforce fail\].*)\)\.$"):
+        with pytest.raises(UserError, match=rf"cannot be saved to .*/{t_env} \({reason}\)\.$"):
             save(tmp_path, t_env, 2.0)
     assert [child.name for child in tmp_path.iterdir()] == ["30"], "nothing half-made is left"
     assert load(tmp_path / "30") == 1.0
@@ -231,10 +238,18 @@ def test_other_games_and_networks_are_refused(tmp_path: Path) -> None:
             checkpoint.check(manifest, tmp_path, spec, config)
 
 
+def test_settings_that_change_what_is_learned_are_listed() -> None:
+    manifest = {"config": {"lr": 0.1, "t_max": 5, "weight": "chain", "alpha": 1.0}}
+    assert checkpoint.differences(manifest, {"lr": 0.1, "t_max": 9, "weight": "joint", "beta": 0.0, "alpha": 1.0}) == [
+        "weight=joint (was chain)", "beta=0.0 (was None)"]
+    assert checkpoint.differences(manifest, manifest["config"]) == []
+    assert set(CORE) >= checkpoint.BESIDES
+
+
 def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     class Other(Learner):
         def load_models(self, path: str) -> None:
             th.nn.Linear(2, 1).load_state_dict({"weight": th.zeros(1, 3), "bias": th.zeros(1)})
 
-    with pytest.raises(UserError, match=r"does not fit the networks of this run \(size mismatch for weight.*\); load it"):
+    with pytest.raises(UserError, match=r"does not fit the networks of this run \(size mismatch for weight.*\);"):
         checkpoint.load_learner(Other(0), save(tmp_path, 30))

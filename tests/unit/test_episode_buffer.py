@@ -45,7 +45,8 @@ def test_layout() -> None:
     assert shapes == {
         "state": ((3, 6, S), th.float32), "obs": ((3, 6, N, S), th.float32), "actions": ((3, 6, N, 1), th.int64),
         "avail_actions": ((3, 6, N, A), th.int32), "reward": ((3, 6, 1), th.float32),
-        "terminated": ((3, 6, 1), th.uint8), "actions_onehot": ((3, 6, N, A), th.float32), "filled": ((3, 6, 1), th.int64)}
+        "terminated": ((3, 6, 1), th.uint8), "actions_onehot": ((3, 6, N, A), th.float32),
+        "filled": ((3, 6, 1), th.int64)}
     assert batch["task"].shape == (3, 2)
     assert all(not value.any() for value in batch.data.transition_data.values())
     assert set(batch.scheme) == {*SCHEME, "actions_onehot", "filled"}
@@ -82,8 +83,8 @@ def test_filled_is_marked_once_by_transition_keys_only() -> None:
     assert batch["task"].tolist() == [[5, 6], [7, 8]]
 
 
-@pytest.mark.parametrize("rows", [[0, 2], np.array([0, 2]), th.tensor([0, 2]), slice(0, 3, 2), [True, False, True, False],
-                                  np.array([True, False, True, False])])
+@pytest.mark.parametrize("rows", [[0, 2], np.array([0, 2]), th.tensor([0, 2]), slice(0, 3, 2),
+                                  [True, False, True, False], np.array([True, False, True, False])])
 def test_rows_may_be_chosen_in_every_way(rows: Any) -> None:
     batch = make(4)
     batch.update({"reward": [[3.0], [4.0]], "task": [[1, 1], [2, 2]]}, bs=rows, ts=1)
@@ -151,7 +152,8 @@ def test_unknown_keys() -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [
-    ("obs", np.zeros((2, N, S + 1))), ("obs", np.zeros((N, S, 3))), ("state", np.zeros((S, 3))), ("reward", [1.0, 2.0])])
+    ("obs", np.zeros((2, N, S + 1))), ("obs", np.zeros((N, S, 3))), ("state", np.zeros((S, 3))),
+    ("reward", [1.0, 2.0])])
 def test_values_that_do_not_fit(key: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"does not fit '{key}'"):
         make(3).update({key: value}, ts=0)

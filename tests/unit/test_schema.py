@@ -18,7 +18,8 @@ NUMBER, SHARE = Key(float), Key(float, low=0.0, high=1.0)
     (NUMBER, float("-inf"), "finite"), (NUMBER, 10**400, "finite"), (SHARE, -0.1, "at least 0.0, not -0.1"),
     (SHARE, 2, "at most 1.0, not 2.0"), (Key(int), 1.0, "a whole number, not 1.0"), (Key(int, low=3), 2, "at least 3"),
     (Key(int | None), "x", "a whole number or null, not 'x'"), (Key(str, choices=("a", "b")), "c", "a or b, not 'c'"),
-    (Key(bool), 0, "true or false, not 0"), (Key(dict), [], "a mapping, not []"), (Key(dict), {1: 2}, "'1' must be made"),
+    (Key(bool), 0, "true or false, not 0"), (Key(dict), [], "a mapping, not []"),
+    (Key(dict), {1: 2}, "'1' must be made"),
     (Key(dict), {"a.b": 2}, "'a.b' must be made of letters"), (Key(dict), {"py/object": 2}, "must be made of letters"),
     *((Key(str, is_name=True), name, "names a folder") for name in ("", ".", "..", " ", "a/b", "a\\b", "a\0"))])
 def test_refused(key: Key, value: Any, complaint: str) -> None:
@@ -58,9 +59,10 @@ class Sample:
 def test_environment_arguments_follow_the_signature() -> None:
     good = {"size": 3, "rate": 1, "mode": "b", "anything": [1], "map_name": "x", "seed": 4}
     assert check_env_args("sample", Sample, good) == {**good, "rate": 1.0}
-    for bad, complaint in (({"size": 1.5}, "'env_args.size' must be a whole number"), ({"seed": None}, "'env_args.seed'"),
-                           ({"map_name": 3}, "'env_args.map_name' must be text"), ({"rate": "x"}, "must be a number"),
-                           ({"sise": 1}, "unknown config key 'env_args.sise' of sample (did you mean 'size'?); it takes: ")):
+    for bad, complaint in (
+            ({"size": 1.5}, "'env_args.size' must be a whole number"), ({"seed": None}, "'env_args.seed'"),
+            ({"map_name": 3}, "'env_args.map_name' must be text"), ({"rate": "x"}, "must be a number"),
+            ({"sise": 1}, "unknown config key 'env_args.sise' of sample (did you mean 'size'?); it takes: ")):
         with pytest.raises(UserError, match=re.escape(complaint)):
             check_env_args("sample", Sample, bad)
 

@@ -13,13 +13,15 @@ from epymarl_cpa.config import merge, parse_words, resolve
 from epymarl_cpa.config.schema import CORE
 from epymarl_cpa.errors import UserError
 
-KEYS = [*CORE, "env_args.n_agents", "env_args.bb_reward", "recipes.poor.episodes", "recipes.new.mixture.random", "alpha",
-        "beta_mode", "unknown", "lr.x"]
+KEYS = [*CORE, "env_args.n_agents", "env_args.bb_reward", "recipes.poor.episodes", "recipes.new.mixture.random",
+        "alpha", "beta_mode", "unknown", "lr.x"]
 VALUES = st.one_of(
     st.text(max_size=12), st.integers().map(str), st.floats().map(repr), st.booleans().map(str), st.just("null"),
-    st.sampled_from(["[1, 2]", "{a: 1}", "{poor: {episodes: 3}}", "!!int x", "&a *a", "2024-99-99", "0b", "?", "- x: y"]))
+    st.sampled_from(["[1, 2]", "{a: 1}", "{poor: {episodes: 3}}", "!!int x", "&a *a", "2024-99-99", "0b", "?", "- x: y",
+                     "{<<: 3}", "!!set {a}", "!!binary x"]))
 WORDS = st.lists(st.tuples(st.sampled_from(KEYS), VALUES).map("=".join), max_size=3)
-TREES = st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8)
+TREES = st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+                     max_leaves=8)
 MAPPINGS = st.dictionaries(st.sampled_from("abc"), TREES, max_size=3)
 
 

@@ -1,0 +1,48 @@
+"""Every YAML file on disk resolves with every other one, and runs a few steps."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+from outcome import SMALL, Outcome
+
+from epymarl_cpa.config import FOLDER, read_yaml, resolve
+from epymarl_cpa.envs import REGISTRY as GAMES
+
+ALGS, ENVS = (sorted(file.stem for file in (FOLDER / kind).glob("*.yaml")) for kind in ("algs", "envs"))
+FEW = [f"recipes.{name}.episodes=40" for name in ("good", "medium", "poor")]
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("alg", ALGS)
+def test_every_pair_trains_and_evaluates(alg: str, env: str, tiny_run: Callable[..., Outcome]) -> None:
+    outcome = tiny_run(*FEW, "dataset=poor", "t_max=3", "test_interval=2", alg=alg, env=env)
+    series = outcome.series()
+    assert [t for t, _ in series["test_return_mean"]] == [0, 2, 3]
+    assert any(key.endswith("_loss") and len(points) == 3 for key, points in series.items())
+    assert outcome.steps() == [3]
+    words = [f"{key}={value}" for key, value in {**SMALL, "dataset": "poor", "t_max": 3, "test_interval": 2}.items()]
+    assert outcome.record("config") == resolve(alg, env, [word for word in words if "recipes" not in word] + FEW)
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("quality", ["good", "medium", "poor"])
+def test_every_recipe_makes_data_to_learn_from(quality: str, env: str, tiny_run: Callable[..., Outcome]) -> None:
+    assert tiny_run(*FEW, f"dataset={quality}", "t_max=1", alg=ALGS[0], env=env).steps() == [1]
+
+
+@pytest.mark.parametrize("alg", ALGS)
+def test_an_algorithms_file_is_named_like_its_method(alg: str) -> None:
+    """Folders and plots go by ``name``, the command line by the file."""
+    assert read_yaml(FOLDER / "algs" / f"{alg}.yaml")["name"] == alg
+
+
+@pytest.mark.parametrize("env", ENVS)
+def test_an_environments_file_names_a_game_and_all_its_arguments(env: str) -> None:
+    """So that every argument can be seen, and changed with ``env_args``."""
+    content = read_yaml(FOLDER / "envs" / f"{env}.yaml")
+    known = set(inspect.signature(GAMES[content["env"]]).parameters)
+    assert set(content["env_args"]) == known | {"map_name"}
+    assert set(content["recipes"]) >= {"good", "medium", "poor"}

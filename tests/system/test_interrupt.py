@@ -1,0 +1,125 @@
+"""SIGINT and SIGTERM: the step is finished and saved, the record says so, and the run can go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcome import Outcome, equal
+
+from epymarl_cpa.utils.process import StopRequest, handling, interrupt
+
+Run = Callable[..., Outcome]
+WORDS = ("seed=1", "batch_size=8", "hidden_dim=8", "test_nepisode=2", "recipes.medium.episodes=40", "lr_final=1",
+         "learner_log_interval=1000")
+
+
+@contextmanager
+def sent_at(number: int, step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sends this process a signal in the middle of the given update."""
+    from epymarl_cpa.components import transitions
+    from epymarl_cpa.learners import base
+
+    calls = 0
+
+    def counted(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == step:
+            os.kill(os.getpid(), number)
+        return transitions.transitions(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(base, "transitions", counted)
+        yield
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_step_in_progress_is_finished_and_saved(number: int, tiny_run: Run,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(number)
+    with sent_at(number, 30, monkeypatch):
+        cut = tiny_run("t_max=60", status=130)
+    assert signal.getsignal(number) is before, "handlers are put back"
+    assert cut.steps() == [30]
+    assert cut.record("run")["status"] == "INTERRUPTED"
+    assert cut.state()["updates"] == 30
+    whole = tiny_run("t_max=60")
+    resumed = tiny_run("t_max=60", f"checkpoint_path={cut.models}")
+    assert equal(resumed.state(), whole.state()), "as if nothing had happened"
+
+
+def test_a_real_process_saves_and_exits_non_zero(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-m", "epymarl_cpa", "--config=ar_bc", "--env-config=xor", "with",
+                                "t_max=100000000", "test_interval=50", *WORDS], cwd=tmp_path, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    assert any("test return" in line for line in lines), "it is training"
+    process.send_signal(signal.SIGTERM)
+    rest, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "interrupted at t_env" in rest
+    run, = tmp_path.glob("results/sacred/ar_bc/xor/1/run.json")
+    assert '"INTERRUPTED"' in run.read_text()
+    folder, = tmp_path.glob("results/models/*/*")
+    assert folder.name.isdecimal()
+    assert (folder / "manifest.json").exists()
+
+
+def test_before_training_it_ends_at_once(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as while a data set is made."""
+    def slow(*args: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr("epymarl_cpa.runners.offline_runner.load_dataset", slow)
+    started = time.monotonic()
+    cut = tiny_run(status=130)
+    assert time.monotonic() - started < 5
+    assert cut.record("run")["status"] == "INTERRUPTED"
+    assert cut.models is None
+
+
+def test_the_second_signal_does_not_wait() -> None:
+    stop = StopRequest()
+    with stop.listening():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.made
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_handlers_are_put_back_after_an_error() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ZeroDivisionError), handling((signal.SIGTERM,), interrupt):
+        assert signal.getsignal(signal.SIGTERM) is interrupt
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_outside_the_main_thread_nothing_is_handled() -> None:
+    """Python forbids it there; a run started from a thread must not fail for it."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with StopRequest().listening():
+                pass
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not failures
