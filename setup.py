@@ -31,6 +31,7 @@ setup(
         "gymnasium>=1.0",
         "pettingzoo>=1.24.3",
         "sacred>=0.8.7",
+        "docopt-ng",  # comes with sacred; cli.py asks it what a command line means
         "setuptools<82",  # sacred 0.8 imports pkg_resources
     ],
     extras_require=EXTRAS,
