@@ -55,10 +55,11 @@ def test_merge_goes_key_by_key_and_modifies_nothing() -> None:
 
 
 def test_later_sources_win() -> None:
-    by_env = resolve("cpa_ar", "bridge")
-    assert by_env["alpha"] == 0.02, "the algorithm's section for the environment"
+    by_env, alg = resolve("cpa_ar", "bridge"), read_yaml(FOLDER / "algs/cpa_ar.yaml")
+    assert alg["per_env"]["bridge"]["alpha"] != alg["alpha"]
+    assert by_env["alpha"] == alg["per_env"]["bridge"]["alpha"], "the algorithm's section for the environment"
     assert by_env["state_levels"] == 6, "the environment's YAML"
-    assert resolve("cpa_ar", "xor")["alpha"] == 0.05, "the algorithm's YAML"
+    assert resolve("cpa_ar", "xor")["alpha"] == alg["alpha"], "the algorithm's YAML"
     assert resolve("cpa_ar", "xor")["lr"] == yaml.safe_load((FOLDER / "default.yaml").read_text())["lr"]
     assert resolve("cpa_ar", "bridge", ["alpha=0.3"])["alpha"] == 0.3, "the command line"
     changed = resolve("cpa_ar", "bridge", ["env_args.start=separate", "recipes.poor.episodes=7"])
