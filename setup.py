@@ -6,7 +6,8 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 SUBPACKAGES = find_packages("src")
-VERSION = next(line.split('"')[1] for line in (HERE / "src/__init__.py").read_text().splitlines() if "__version__" in line)
+PACKAGE = (HERE / "src/__init__.py").read_text(encoding="utf-8")
+VERSION = next(line.split('"')[1] for line in PACKAGE.splitlines() if "__version__" in line)
 
 EXTRAS = {
     "tensorboard": ["tensorboard>=2.15"],  # utils/logging.py, use_tensorboard=true
