@@ -72,7 +72,7 @@ def small_critic(weight: str, **changes: object) -> Critic:
 
 
 def test_chain_weights_multiply_to_the_weight_of_the_joint_action() -> None:
-    """prod_i weight_i = exp((Q - V) / alpha) = mean over prefixes of G_i telescoped, for any network."""
+    """The product of the agents' weights is exp((Q - V) / alpha), for any network."""
     critic, step = small_critic("chain"), every_joint_action()
     assert isinstance(critic, ChainCritic)
     log_mu = log_policy(th.zeros(len(step.actions), 2, A), step.available)
