@@ -179,7 +179,9 @@ class Trial:
             facts["dataset"] = {"source": dataset.source, "digest": dataset.digest}
         else:
             state["buffer"] = self.buffer.state_dict()
-        self.console.info("model: %s", checkpoint.save(self.models, self.runner.t_env, self.learner, state, facts))
+        model = checkpoint.save(self.models, self.runner.t_env, self.learner, state, facts)
+        self.logger.note("model", str(model))
+        self.console.info("model: %s", model)
 
     def _load(self) -> None:
         folder = checkpoint.find(self.args.checkpoint_path, self.args.load_step)
@@ -188,7 +190,7 @@ class Trial:
         changed = checkpoint.differences(manifest, self.config)
         if changed and not self.args.evaluate:
             self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
-        checkpoint.load_learner(self.learner, folder)
+        checkpoint.load_into(self.learner, folder)
         state = checkpoint.load_run_state(folder)
         if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else
             self.runner.load_state_dict(state["runner"])

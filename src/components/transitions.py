@@ -16,6 +16,7 @@ class Transitions:
 
     Attributes:
         state, next_state: ``[M, S]``, as recorded.
+        obs: ``[M, N, O]``.
         actions, next_actions: ``[M, N]``.
         available, next_available: bool ``[M, N, A]``.
         reward: training team reward ``[M]`` (see ``reward_min`` and ``reward_scale``).
@@ -34,6 +35,7 @@ class Transitions:
     next_available: Tensor
     time: Tensor
     next_played: Tensor
+    obs: Tensor
 
 
 def played_steps(batch: EpisodeBatch) -> Tensor:
@@ -70,4 +72,4 @@ def transitions(batch: EpisodeBatch, reward_scale: float = 1.0, reward_min: floa
         actions=actions[row, time], next_actions=actions[row, time + 1],
         available=available[row, time].bool(), next_available=available[row, time + 1].bool(),
         reward=reward * reward_scale, done=batch["terminated"][row, time, 0].float(),
-        time=time, next_played=following.float())
+        time=time, next_played=following.float(), obs=batch["obs"][row, time])

@@ -1,7 +1,7 @@
 """From YAML files and the command line to one checked configuration.
 
-Later sources win: ``default.yaml``, the environment's YAML, the algorithm's YAML, the algorithm's
-section for this environment (``per_env``), then ``key=value`` words.
+Later sources win: ``default.yaml``, the environment's YAML, the algorithm's YAML (over the one that
+it ``extends``), the algorithm's section for this environment (``per_env``), then ``key=value`` words.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def resolve(alg: str, env: str, words: Iterable[str] = ()) -> dict[str, Any]:
     from ..runners import REGISTRY as RUNNERS  # here, since runners import what imports this package
 
     env_file, alg_path = _read_env(env), find("algs", alg)
-    alg_file = read_yaml(alg_path)
+    alg_file = _read_alg(alg_path)
     per_env = _per_env(alg_path, alg_file)
     config = merge(merge(read_yaml(FOLDER / "default.yaml"), env_file), alg_file)
     config = merge(merge(config, per_env.get(env_file["env"], {})), parse_words(words))
@@ -112,6 +112,21 @@ def _read_env(name: str) -> dict[str, Any]:
     if not isinstance(content.get("env"), str):
         raise UserError(f"{path} must name its game: env: <name>.")
     return content
+
+
+def _read_alg(path: Path, children: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """An algorithm's YAML over the one that it ``extends``, if any.
+
+    Raises:
+        UserError: the files extend one another in a circle, or ``extends`` is no name.
+    """
+    content = read_yaml(path)
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    if not isinstance(base, str) or path in children:
+        raise UserError(f"extends in {path} must name another algorithm's file, not one that extends this one.")
+    return merge(_read_alg(find("algs", base), (*children, path)), content)
 
 
 def _per_env(path: Path, alg_file: dict[str, Any]) -> dict[str, dict[str, Any]]:

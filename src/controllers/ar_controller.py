@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..components.action_selectors import draw, masked_logits, threshold
 from ..components.episode_buffer import EpisodeBatch
+from ..components.joint_law import JointLaw, enumerate_law
 from ..config.schema import SHARE, Key
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.state_encoder import StateEncoder
@@ -40,7 +41,7 @@ class AutoregressiveMAC:
 
     def __init__(self, scheme: dict[str, Any], groups: dict[str, int], args: Any) -> None:
         self.n_agents, self.args = args.n_agents, args
-        self.encoder = StateEncoder(_size(scheme["state"]["vshape"]), args.state_levels)
+        self.encoder = StateEncoder(size_of(scheme["state"]["vshape"]), args.state_levels)
         self.agent = AutoregressiveNet(self.encoder.n_out, args.n_agents, args.n_actions, args.hidden_dim,
                                        args.n_layers)
         self.action_selector = None
@@ -73,6 +74,21 @@ class AutoregressiveMAC:
 
         return self.agent.rollout(state, choose)
 
+    def conditional(self, available: Tensor) -> Callable[[int, Tensor], Tensor]:
+        """Eq. 8's probabilities ``[B, k, A]`` from (agent, logits ``[B, k, A]``), for masks ``[B, N, A]``."""
+        def probabilities(agent: int, logits: Tensor) -> Tensor:
+            return threshold(masked_logits(logits, available[:, agent, None]).softmax(-1), self.args.beta,
+                             self.args.beta_mode)
+        return probabilities
+
+    def joint_law(self, ep_batch: EpisodeBatch, bs: Any, t: Any, width: int) -> JointLaw:
+        """How likely every joint action is in the states at places ``(bs, t)``, ``[B]`` each, at threshold ``beta``."""
+        return self.law(ep_batch["state"][bs, t], ep_batch["avail_actions"][bs, t], width)
+
+    def law(self, state: Tensor, available: Tensor, width: int) -> JointLaw:
+        """The same from states ``[B, S]`` and masks ``[B, N, A]``; ``width`` joint actions at most."""
+        return enumerate_law(self.agent, self.encoder(state), self.conditional(available), width)
+
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Logits ``[B, N, A]`` at time ``t``, each head given the recorded earlier actions."""
         return self.agent(self.encoder(ep_batch["state"][:, t]), ep_batch["actions"][:, t, :, 0])  # type: ignore[no-any-return]
@@ -103,5 +119,6 @@ class AutoregressiveMAC:
         self.load_state_dict(load_tensors(Path(path) / "mac.th"))
 
 
-def _size(vshape: int | tuple[int, ...]) -> int:
+def size_of(vshape: int | tuple[int, ...]) -> int:
+    """Numbers in an entry of a scheme's ``vshape``."""
     return vshape if isinstance(vshape, int) else int(th.tensor(vshape).prod())

@@ -69,7 +69,7 @@ class OptimalSets:
         return optimal, parts & ~optimal
 
 
-def _optimal_sets(seen: NDArray[np.float32], time: IntArray, game: Game) -> tuple[OptimalSets, IntArray] | None:
+def optimal_sets(seen: NDArray[np.float32], time: IntArray, game: Game) -> tuple[OptimalSets, IntArray] | None:
     """Optimal sets of what was seen ``[B, S]`` at ``time`` ``[B]``, and the number of each row's set ``[B]``."""
     state = game.decode(seen)
     if state is None:
@@ -82,7 +82,7 @@ def _optimal_sets(seen: NDArray[np.float32], time: IntArray, game: Game) -> tupl
 
 def recorded_shares(data: OfflineDataset, game: Game) -> Shares | None:
     """Shares of the recorded joint actions; None where the game does not tabulate optimal ones."""
-    found = _optimal_sets(data.state[data.steps], np.nonzero(data.steps)[1], game)
+    found = optimal_sets(data.state[data.steps], np.nonzero(data.steps)[1], game)
     if found is None:
         return None
     optimal, mismatch = found[0].classify(found[1], data.actions[data.steps])
@@ -131,7 +131,7 @@ class Product:
     def shares(self, game: Game) -> Shares | None:
         """Shares of the joint actions drawn; None where the game does not tabulate optimal ones."""
         state, joint, chance, exact = self.joint_actions()
-        found = _optimal_sets(self.seen, np.zeros(len(self.seen), dtype=np.int64), game)
+        found = optimal_sets(self.seen, np.zeros(len(self.seen), dtype=np.int64), game)
         if found is None:
             return None
         optimal, mismatch = found[0].classify(found[1][state], joint)

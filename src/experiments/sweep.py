@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import multiprocessing
+import os
 import re
 import resource
 import signal
@@ -28,9 +29,10 @@ from ..errors import UserError
 from ..utils.files import write_text
 from ..utils.process import handling, interrupt
 from ..utils.registry import nearest
-from .table import markdown
+from .table import diversity, markdown
 
 KEYS = ("algs", "envs", "datasets", "seeds", "with")
+TEACHERS, PARTS = "teachers", "parts"
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,22 @@ class Cell:
         alg: value of ``--config``, with ``key=value`` words behind it if any.
         env: value of ``--env-config``.
         words: further ``key=value`` words, data set and seed among them.
+        teachers: name of the sweep that trains this run's teacher, or nothing.
     """
 
     alg: str
     env: str
     words: tuple[str, ...]
+    teachers: str = ""
 
     def config(self) -> dict[str, Any]:
         name, *words = self.alg.split()
         return resolve(name, self.env, [*self.words, *words])
+
+    def task(self) -> tuple[str, str, int]:
+        """Game, data and seed."""
+        config = self.config()
+        return self.env, config["dataset"], config["seed"]
 
     def row_name(self) -> str:
         """File name of the run's row; its digest covers configuration and version, not the contents of data files."""
@@ -63,6 +72,10 @@ class Cell:
 def read_grid(name: str) -> list[Cell]:
     """The cells of ``config/sweeps/<name>.yaml`` or of a YAML file.
 
+    A grid holds lists under ``algs``, ``envs``, ``datasets``, ``seeds`` and maybe ``with``, or several
+    such grids under ``parts``.  ``teachers`` names another sweep, whose models are the teachers of
+    methods that take one, and what the other methods evaluate instead of training.
+
     Raises:
         UserError: unknown grid or key, or a configuration that does not resolve.
     """
@@ -73,21 +86,53 @@ def read_grid(name: str) -> list[Cell]:
         raise UserError(f"unknown sweep '{name}'{nearest(name, choices)}; the choices are: {', '.join(choices)}, "
                         "or the path of a YAML file.")
     grid = read_yaml(path)
+    teachers = grid.pop(TEACHERS, "")
+    parts = grid.pop(PARTS, None) or [{}]
+    if not isinstance(teachers, str) or not isinstance(parts, list) or not all(isinstance(p, dict) for p in parts):
+        raise UserError(f"{path}: '{TEACHERS}' must name a sweep, and '{PARTS}' must hold a list of grids.")
+    cells = [cell for part in parts for cell in _cells(path, {**grid, **part}, teachers)]
+    return cells
+
+
+def _cells(path: Path, grid: dict[str, Any], teachers: str) -> list[Cell]:
     for key in grid:
         if key not in KEYS:
-            raise UserError(f"{path}: unknown key '{key}'{nearest(key, KEYS)}.")
+            raise UserError(f"{path}: unknown key '{key}'{nearest(key, (*KEYS, TEACHERS, PARTS))}.")
     for key in KEYS:
         if not isinstance(grid.get(key, [] if key == "with" else None), list):
             raise UserError(f"{path}: the key '{key}' must hold a list.")
-    cells = [Cell(alg, env, (*grid.get("with", []), f"dataset={data}", f"seed={seed}"))
-             for env, data, alg, seed in itertools.product(grid["envs"], grid["datasets"], grid["algs"], grid["seeds"])]
+    cells = [Cell(alg, env, (*grid.get("with", []), f"dataset={data}", f"seed={seed}"), teachers)
+            for env, data, alg, seed in itertools.product(grid["envs"], grid["datasets"], grid["algs"], grid["seeds"])]
     for cell in cells:
         cell.config()
     return cells
 
 
-def work(cell: Cell, results: str) -> dict[str, Any]:
-    """Runs one cell in this process, recorded by Sacred, and returns its row; a failure is a row with ``error``."""
+def teachers_of(cells: list[Cell]) -> dict[Cell, Cell]:
+    """For each cell that needs one, the cell of the other sweep that trains its teacher.
+
+    Raises:
+        UserError: that sweep has none for the same game, data and seed.
+    """
+    found: dict[Cell, Cell] = {}
+    for name in {cell.teachers for cell in cells if cell.teachers}:
+        by_task = {teacher.task(): teacher for teacher in read_grid(name)}
+        for cell in cells:
+            if cell.teachers == name:
+                if cell.task() not in by_task:
+                    raise UserError(f"the sweep '{name}' trains no teacher for {', '.join(map(str, cell.task()))}.")
+                found[cell] = by_task[cell.task()]
+    return found
+
+
+def work(cell: Cell, folder: str, model: str = "") -> dict[str, Any]:
+    """Runs one cell in this process, recorded by Sacred, and returns its row; a failure is a row with ``error``.
+
+    Args:
+        cell: what to run.
+        folder: of the sweep; the runs go to ``runs`` in it.
+        model: of the cell's teacher, if it has one.
+    """
     from ..cli import build
 
     name, *words = cell.alg.split()
@@ -95,18 +140,21 @@ def work(cell: Cell, results: str) -> dict[str, Any]:
     config = cell.config()
     row = {"alg": cell.alg, "env": cell.env, "dataset": config["dataset"], "seed": config["seed"]}
     try:
+        given = [] if not model else [f"teacher={model}"] if "teacher" in config else \
+            [f"checkpoint_path={model}", "evaluate=true"]
         experiment, line = build(["sweep", f"--config={name}", f"--env-config={cell.env}", "--loglevel=WARNING", "with",
-                                  *cell.words, *words, f"local_results_path={results}", "save_model=false"])
+                                  *cell.words, *words, *given, f"local_results_path={folder}/runs", "save_model=false"])
         experiment.logger.setLevel("WARNING")
-        outcome = experiment.run_commandline(line).result
+        finished = experiment.run_commandline(line)
     except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
         return {**row, "error": str(end.__context__)}
     return {**row, "seconds": round(time.monotonic() - started, 1),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **outcome}
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "model": os.path.relpath(finished.info.get("model", model), folder), **finished.result}
 
 
 def sweep(cells: list[Cell], folder: Path, workers: int) -> tuple[list[dict[str, Any]], list[str]]:
-    """Runs the cells that have no row yet.
+    """Runs the cells that have no row yet, and before them the teachers that they need, in the folder beside this one.
 
     Returns:
         all rows there are, in the order of the cells, and a sentence for every run that failed.
@@ -115,16 +163,17 @@ def sweep(cells: list[Cell], folder: Path, workers: int) -> tuple[list[dict[str,
         KeyboardInterrupt: SIGINT or SIGTERM; the runs in progress are lost, finished ones are not.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    models, failed = _train_teachers(cells, folder, workers)
+    cells = [cell for cell in cells if not cell.teachers or cell in models]
     files = {cell: folder / cell.row_name() for cell in cells}
     missing = [cell for cell in cells if not files[cell].exists()]
     print(f"{len(cells) - len(missing)} of {len(cells)} runs are done already", flush=True)
-    failed: list[str] = []
     started = time.monotonic()
     context = multiprocessing.get_context("spawn")
     # A fresh process for every run, so that peak memory is the run's own and nothing carries over.
     pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1)
     try:
-        futures = {pool.submit(work, cell, str(folder / "runs")): files[cell] for cell in missing}
+        futures = {pool.submit(work, cell, str(folder), models.get(cell, "")): files[cell] for cell in missing}
         for done, future in enumerate(as_completed(futures), 1):
             file = futures[future]
             try:
@@ -144,6 +193,22 @@ def sweep(cells: list[Cell], folder: Path, workers: int) -> tuple[list[dict[str,
     return [json.loads(files[cell].read_text()) for cell in cells if files[cell].exists()], failed
 
 
+def _train_teachers(cells: list[Cell], folder: Path, workers: int) -> tuple[dict[Cell, str], list[str]]:
+    """The models of the cells' teachers, and what went wrong while training those that were missing."""
+    files = {cell: folder / cell.row_name() for cell in cells if cell.teachers}
+    teachers = teachers_of([cell for cell, file in files.items() if not file.exists()])
+    models, failed = {cell: "" for cell, file in files.items() if file.exists()}, []
+    for name in {cell.teachers for cell in teachers}:
+        mine = {cell: teacher for cell, teacher in teachers.items() if cell.teachers == name}
+        place = folder.with_name(name)
+        failed += sweep(list(dict.fromkeys(mine.values())), place, workers)[1]
+        for cell, teacher in mine.items():
+            row = place / teacher.row_name()
+            if row.exists():
+                models[cell] = str(place / json.loads(row.read_text())["model"])
+    return models, failed
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.sweep", description=__doc__)
@@ -160,7 +225,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command continues with what is missing", file=sys.stderr)
         return 130
-    print("\n" + markdown(rows))
+    print("\n" + "\n\n".join(filter(None, (markdown(rows), diversity(rows)))))
     if failed:
         print(f"\n{len(failed)} runs failed:\n" + "\n".join(failed), file=sys.stderr)
     return 1 if failed else 0

@@ -1,14 +1,35 @@
-"""From the rows of a sweep to a table."""
+"""From the rows of sweeps to tables: ``python -m epymarl_cpa.experiments.table results/sweeps/teacher ...``."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+#: measures of diversity: heading and format
+DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": ("joint H, bits", ".3f"),
+             "modes": ("modes", ".2f"), "modes_covered": ("of the teacher's", ".3f"), "tv": ("TV to teacher", ".4f"),
+             "mismatch_rate": ("mismatch", ".4f")}
 
-def markdown(rows: Sequence[dict[str, Any]]) -> str:
+Rows = Sequence[dict[str, Any]]
+
+
+def _groups(rows: Rows) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """Rows of the same game, data set and method; games and data sets in the order in which they first come."""
+    games = list(dict.fromkeys(row["env"] for row in rows))
+    tasks = list(dict.fromkeys((row["env"], row["dataset"]) for row in rows))
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (games.index(row["env"]), tasks.index((row["env"], row["dataset"])))):
+        groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
+    return groups
+
+
+def markdown(rows: Rows) -> str:
     """Mean and population standard deviation over seeds of each game's headline figure, as Markdown.
 
     Args:
@@ -16,13 +37,55 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """
     lines = ["| game | data | method | result | worst seed | optimum | seeds | s per run (max) | peak MB |",
              "|---|---|---|---|---|---|---|---|---|"]
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
-    for (env, data, alg), group in groups.items():
+    for (env, data, alg), group in _groups(rows).items():
         values = np.array([row["headline"] for row in group])
         seconds, peak = [row["seconds"] for row in group], max(row["peak_mb"] for row in group)
         lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
                      f"| {group[0]['headline_optimum']:.4f} | {len(group)} "
                      f"| {np.mean(seconds):.0f} ({max(seconds):.0f}) | {peak} |")
     return "\n".join(lines)
+
+
+def diversity(rows: Rows) -> str:
+    """The same for the measures of diversity, for the rows that have them; nothing if none has."""
+    measured = [row for row in rows if "joint_entropy" in row]
+    if not measured:
+        return ""
+    headings = ["game", "data", "method", "result", "worst seed", *(heading for heading, _ in DIVERSITY.values())]
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    for (env, data, alg), group in _groups(measured).items():
+        values = np.array([row["headline"] for row in group])
+        cells = [format(np.mean([row[key] for row in group]), spec) if key in group[0] else "-"
+                 for key, (_, spec) in DIVERSITY.items()]
+        lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
+                     f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.table",
+                                     description="Tables of finished sweeps.")
+    parser.add_argument("source", nargs="+", type=Path, help="folder of a sweep's rows, or a .jsonl file of rows")
+    parser.add_argument("--jsonl", action="store_true", help="print the rows themselves, one a line")
+    args = parser.parse_args(argv)
+    try:
+        rows = [row for source in args.source for row in _read(source)]
+    except (OSError, ValueError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    if args.jsonl:
+        print("\n".join(json.dumps(row) for row in rows))
+    else:
+        print("\n\n".join(filter(None, (markdown(rows), diversity(rows)))))
+    return 0
+
+
+def _read(source: Path) -> list[dict[str, Any]]:
+    if source.is_dir():
+        return [json.loads(file.read_text()) for file in sorted(source.glob("*.json"))]
+    return [json.loads(line) for line in source.read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -74,7 +74,7 @@ class Learner(ABC):
         norms = {name: nn.utils.clip_grad_norm_(net.parameters(), self.args.grad_norm_clip)
                  for name, net in self.nets.items()}
         self._check_finite({**losses, **{f"{name}_grad_norm": norm for name, norm in norms.items()}}, t_env)
-        rate = self.args.lr * (1 - (1 - self.args.lr_final) * min(1.0, t_env / max(1, self.args.t_max)))
+        rate = self.rate(t_env)
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = rate
@@ -87,6 +87,11 @@ class Learner(ABC):
                 self.logger.log_stat(name, float(value.detach()), t_env)
             for name, norm in norms.items():
                 self.logger.log_stat(f"{name}_grad_norm", float(norm), t_env)
+
+    def rate(self, t_env: int) -> float:
+        """The learning rate, which falls linearly from ``lr`` to its share ``lr_final``."""
+        share: float = 1 - (1 - self.args.lr_final) * min(1.0, t_env / max(1, self.args.t_max))
+        return float(self.args.lr * share)
 
     def _check_finite(self, values: Mapping[str, Tensor], t_env: int) -> None:
         if math.isfinite(sum(float(value.detach()) for value in values.values())):

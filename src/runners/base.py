@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..components.episode_buffer import EpisodeBatch
 from ..envs.game import Game
 from ..envs.multi_agent_env import MultiAgentEnv
+from .diversity import diversity
 from .evaluation import Values, Watch, evaluate, log_evaluation
 
 
@@ -16,7 +17,7 @@ class Runner(ABC):
     """A runner in EPyMARL's contract.
 
     Args:
-        args: the run's configuration; ``episode_limit`` is added to it.
+        args: the run's configuration; ``episode_limit`` and ``game_spec`` are added to it.
         logger: takes statistics.
 
     Attributes:
@@ -34,7 +35,7 @@ class Runner(ABC):
         self.env = MultiAgentEnv(args.env, **{"seed": args.seed, **args.env_args}, common_reward=args.common_reward,
                                  reward_scalarisation=args.reward_scalarisation)
         self.game: Game = self.env.game
-        args.episode_limit = self.game.episode_limit
+        args.episode_limit, args.game_spec = self.game.episode_limit, self.game.spec()
         self.batch_size, self.t_env = 1, 0
 
     @cached_property
@@ -54,9 +55,14 @@ class Runner(ABC):
         """The next training batch; in test mode plays and logs an evaluation instead and returns None."""
 
     def evaluate(self, watch: Watch | None = None) -> dict[str, Values]:
-        """Plays ``test_nepisode`` episodes, logs their means and returns the values per episode."""
-        results = evaluate(self.game, self.mac, self.empty_batch, self.args.test_nepisode, self.args.seed,
-                           self.t_env, watch)
+        """Plays ``test_nepisode`` episodes, logs their means and returns the values per episode.
+
+        A team that draws its joint actions is also measured for diversity, with values per state.
+        """
+        batch = self.empty_batch(self.args.test_nepisode)
+        results = evaluate(self.game, self.mac, batch, self.args.seed, self.t_env, watch)
+        if hasattr(self.mac, "joint_law") and not self.args.test_greedy:
+            results |= diversity(self.game, self.mac, batch, self.args.seed)
         log_evaluation(self.logger, results, self.optimum, self.t_env, self.args)
         return results
 

@@ -17,16 +17,15 @@ Watch = Callable[[IntArray], None]
 EVALUATION_STREAM = 1_000_003  # keeps these episodes apart from everything else drawn from the seed
 
 
-def evaluate(game: Game, mac: Any, new_batch: Callable[[int], EpisodeBatch], episodes: int, seed: int, t_env: int,
-             watch: Watch | None = None) -> dict[str, Values]:
-    """Plays ``episodes`` episodes with the controller, always the same start and luck for a seed.
+def evaluate(game: Game, mac: Any, batch: EpisodeBatch, seed: int, t_env: int, watch: Watch | None = None,
+             ) -> dict[str, Values]:
+    """Plays a batch of episodes with the controller, always the same start and luck for a seed.
 
     Args:
         game: the rules.
         mac: chooses actions with ``select_actions`` (one call per step for all episodes); one that
             draws them has ``seed_tests()``, which starts its luck in tests afresh.
-        new_batch: makes an empty batch of a given number of episodes.
-        episodes: how many.
+        batch: empty; states, masks and actions are written into it.
         seed: of the game's randomness.
         t_env: passed on to the controller.
         watch: if given, called with each state ``[K]`` of the first episode.
@@ -37,7 +36,7 @@ def evaluate(game: Game, mac: Any, new_batch: Callable[[int], EpisodeBatch], epi
     rng = np.random.default_rng([seed, EVALUATION_STREAM])
     if hasattr(mac, "seed_tests"):
         mac.seed_tests()
-    batch = new_batch(episodes)
+    episodes = batch.batch_size
     mac.init_hidden(batch_size=episodes)
     state = game.initial(episodes, rng)
     running = np.arange(episodes)

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ BESIDES = frozenset((
     "name", "t_max", "test_nepisode", "test_interval", "test_greedy", "log_interval", "runner_log_interval",
     "learner_log_interval", "use_tensorboard", "use_cuda", "torch_threads", "local_results_path", "datasets_path",
     "save_model", "save_model_interval", "checkpoint_path", "load_step", "evaluate", "render"))
+#: keys that decide what the networks are
+SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "state_levels")
 
 
 def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts: dict[str, Any]) -> Path:
@@ -81,12 +83,13 @@ def _move_over(folder: Path, final: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def find(path: str, load_step: int) -> Path:
+def find(path: str, load_step: int, key: str = "checkpoint_path") -> Path:
     """The checkpoint folder that ``checkpoint_path`` and ``load_step`` mean.
 
     Args:
         path: a run's model folder, or one checkpoint in it.
         load_step: t_env of the wanted checkpoint (the nearest is taken); 0 for the newest.
+        key: the config key that holds ``path``.
 
     Raises:
         UserError: there is none.
@@ -99,7 +102,7 @@ def find(path: str, load_step: int) -> Path:
     except OSError:
         steps = {}
     if not steps:
-        raise UserError(f"checkpoint_path={path} holds no checkpoint; give the folder that a run printed as its model.")
+        raise UserError(f"{key}={path} holds no checkpoint; give the folder that a run printed as its model.")
     return steps[max(steps) if load_step == 0 else min(steps, key=lambda step: abs(step - load_step))]
 
 
@@ -133,7 +136,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], config: Mapping[str, Any],
+          keys: Sequence[str] = SHAPE) -> None:
     """Refuses a checkpoint of another game or of other networks.
 
     Args:
@@ -141,6 +145,7 @@ def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], co
         folder: where it lies.
         spec: the identity of the game to be played.
         config: the configuration of this run.
+        keys: config keys that must agree.
 
     Raises:
         UserError: naming the first difference.
@@ -150,7 +155,7 @@ def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], co
             what = "game" if key == "game" else f"env_args.{key}"
             raise UserError(f"{folder} was trained with {what}={manifest['game'].get(key)}, "
                             f"but this run plays {what}={value}.")
-    for key in ("mac", "learner", "hidden_dim", "n_layers", "state_levels"):
+    for key in keys:
         old, new = manifest["config"].get(key), config.get(key)
         if old != new:
             raise UserError(f"{folder} was trained with {key}={old}, but this run has {key}={new}.")
@@ -163,14 +168,14 @@ def differences(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[
             if key not in BESIDES and old.get(key) != value]
 
 
-def load_learner(learner: Any, folder: Path) -> None:
-    """Calls ``learner.load_models``.
+def load_into(part: Any, folder: Path) -> None:
+    """Calls ``load_models`` of a learner or a controller.
 
     Raises:
         UserError: the networks are of another shape, or a file is damaged.
     """
     try:
-        learner.load_models(str(folder))
+        part.load_models(str(folder))
     except (RuntimeError, KeyError, ValueError) as error:  # what state dictionaries that do not fit raise
         raise UserError(f"{folder} does not fit the networks of this run ({_last_line(error)}); "
                         "load it with the configuration it was trained with.") from None

@@ -45,6 +45,11 @@ class Logger:
             raise UserError("use_tensorboard=true needs TensorBoard: pip install 'epymarl-cpa[tensorboard]'.") from None
         self._writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
 
+    def note(self, key: str, fact: str) -> None:
+        """Records a fact about the run, such as where its model lies, in Sacred's ``info``."""
+        if self._run is not None:
+            self._run.info[key] = fact
+
     def log_stat(self, key: str, value: float, t: int, to_sacred: bool = True) -> None:
         """Adds the point (t, value) to the series ``key``."""
         value, t = float(value), int(t)

@@ -12,16 +12,19 @@ from helpers import Built
 from epymarl_cpa.config import FOLDER, resolve
 from epymarl_cpa.errors import UserError
 
-ALGS = sorted(file.stem for file in (FOLDER / "algs").glob("*.yaml"))
+#: every method; and students that learn at once, from a teacher that has learned nothing
+ALGS = [*sorted(file.stem for file in (FOLDER / "algs").glob("*.yaml")), "cpa_pa t_max=0"]
 ENVS = sorted(file.stem for file in (FOLDER / "envs").glob("*.yaml"))
 #: what keeps a run small, as far as the method knows the key
-SMALL = {"hidden_dim": "8", "learner_log_interval": "1", "t_max": "10", "policy_start": "0.0"}
+SMALL = {"hidden_dim": "8", "learner_log_interval": "1", "t_max": "10", "policy_start": "0.0", "pool_hidden": "8"}
 
 
 def make(alg: str, env: str, **words: str) -> Built:
-    """Controller and learner of a small run."""
-    known = resolve(alg, env)
-    return Built(alg, env, *(f"{key}={value}" for key, value in {**SMALL, **words}.items() if key in known))
+    """Controller and learner of a small run; behind the name of ``alg`` may stand words of its own."""
+    name, *more = alg.split()
+    known = resolve(name, env)
+    chosen = {**SMALL, **dict(word.split("=") for word in more), **words}
+    return Built(name, env, *(f"{key}={value}" for key, value in chosen.items() if key in known))
 
 
 @pytest.mark.parametrize("alg", ALGS)

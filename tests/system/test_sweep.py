@@ -45,7 +45,7 @@ def test_a_sweep_leaves_rows_and_does_nothing_twice(grid: Path, capsys: pytest.C
 
 @pytest.mark.parametrize(("change", "message"), [
     (("seeds", "seed"), "unknown key 'seed' (did you mean 'seeds'?)"),
-    (("cpa_ar,", "cpa_ra,"), "unknown --config=cpa_ra (did you mean 'cpa_ar'?)"),
+    (("cpa_ar,", "cpa_arr,"), "unknown --config=cpa_arr (did you mean 'cpa_ar'?)"),
     (("[xor]", "[xorr]"), "unknown --env-config=xorr (did you mean 'xor'?)"),
     (("t_max=20", "tmax=20"), "unknown config key 'tmax' (did you mean 't_max'?)"),
     (("[0]", "0"), "'seeds' must hold a list"),

@@ -43,7 +43,7 @@ def save(root: Path, t_env: int, value: float = 1.0) -> Path:
 def load(folder: Path) -> float:
     checkpoint.read_manifest(folder)
     learner = Learner(0.0)
-    checkpoint.load_learner(learner, folder)
+    checkpoint.load_into(learner, folder)
     return learner.value
 
 
@@ -252,4 +252,4 @@ def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
             th.nn.Linear(2, 1).load_state_dict({"weight": th.zeros(1, 3), "bias": th.zeros(1)})
 
     with pytest.raises(UserError, match=r"does not fit the networks of this run \(size mismatch for weight.*\);"):
-        checkpoint.load_learner(Other(0), save(tmp_path, 30))
+        checkpoint.load_into(Other(0), save(tmp_path, 30))

@@ -1,0 +1,196 @@
+"""One agent's policy, to be run anywhere: this file and NumPy are all it needs.
+
+    policy = Policy.load("agent_0.npz")
+    policy.agree(seed=7)                            # the only thing the agents share, once
+    action = policy.act(state, episode=0, step=0)   # no word to or from the other agents
+
+In every step all agents draw the same agreement key from the shared seed, so that they pick the
+same entry of the team's pool of joint actions, and each reads its own part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Philox
+from numpy.typing import NDArray
+
+FORMAT = 1
+Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+class PolicyError(Exception):
+    """What is wrong and what to do about it, in a sentence."""
+
+
+class AgreementKey:
+    """The team's shared luck: a function of seed, episode and step, and of nothing else.
+
+    It is counted, not drawn in sequence (Philox, Salmon et al. 2011), so it does not matter who asks
+    for which key, how often, and in what order.
+
+    Args:
+        seed: the same for all agents.
+        per: ``step`` for a new key in every step, ``episode`` for one that holds for the episode.
+
+    Raises:
+        PolicyError: a negative seed, or another word for ``per``.
+    """
+
+    def __init__(self, seed: int, per: str = "step") -> None:
+        if seed < 0:
+            raise PolicyError(f"the agents' shared seed must not be negative, but is {seed}.")
+        if per not in ("step", "episode"):
+            raise PolicyError(f"a new agreement key comes per step or per episode, not per '{per}'.")
+        self.per = per
+        self._philox = Philox(key=seed)
+        self._start = self._philox.state
+
+    def draw(self, episodes: Sequence[int], step: int, size: int) -> NDArray[np.float64]:
+        """Keys ``[B, size]`` of B episodes at a step, uniform in (0, 1)."""
+        bits = np.zeros((len(episodes), size), dtype=np.uint64)
+        for row, episode in enumerate(episodes):
+            self._start["state"]["counter"][:] = (0, 0, 0 if self.per == "episode" else step, episode)
+            self._philox.state = self._start
+            bits[row] = self._philox.random_raw(size)
+        return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+    def commitment(self) -> str:
+        """Equal for equal seeds, and telling nothing else about them in practice."""
+        return hashlib.sha256(self.draw([2**40], 2**40, 64).tobytes()).hexdigest()
+
+
+def gaussian(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard normal numbers ``[B, n]`` from uniform ones ``[B, 2 n]`` (Box and Muller)."""
+    u, v = np.split(uniform, 2, axis=1)
+    normal: NDArray[np.float64] = np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v)
+    return normal
+
+
+def pick(shares: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The entry ``[B]`` at which the cumulated shares ``[B, c]`` pass the key ``[B]``: the inverse CDF."""
+    edges = shares.cumsum(1)
+    index = (edges <= uniform[:, None] * edges[:, -1:]).sum(1)
+    last = shares.shape[1] - 1 - (shares[:, ::-1] > 0).argmax(1)  # rounding can put the key on the last edge
+    chosen: NDArray[np.int64] = np.minimum(index, last)
+    return chosen
+
+
+def perceptron(x: NDArray[np.float32], layers: Layers) -> NDArray[np.float32]:
+    """A vector through dense layers with rectifiers between them."""
+    for i, (weight, bias) in enumerate(layers):
+        x = (np.maximum(x, 0) if i else x) @ weight + bias
+    return x
+
+
+class Policy:
+    """One agent.
+
+    Args:
+        meta: plain facts: ``agent``, ``n_actions``, ``pool_size``, ``key``, ... (see ``export.py``).
+        arrays: the networks' layers, ``<net>.w<i>`` and ``<net>.b<i>``.
+
+    Attributes:
+        meta: as given.
+    """
+
+    def __init__(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.meta = dict(meta)
+        self._layers = {name: _layers(arrays, name) for name in ("entries", "shares", "key", "head")}
+        self._key: AgreementKey | None = None
+
+    @staticmethod
+    def load(path: str | Path) -> Policy:
+        """Reads a policy file; nothing in it is ever executed.
+
+        Raises:
+            PolicyError: the file is missing, truncated, altered, or of another format.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            meta = json.loads(str(arrays.pop("meta")))
+            signed = str(arrays.pop("digest"))
+            intact = signed == digest(meta, arrays)
+        except FileNotFoundError:
+            raise PolicyError(f"there is no policy file {path}.") from None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, NotImplementedError,
+                RecursionError, MemoryError, AttributeError, RuntimeError, SyntaxError, zlib.error) as error:
+            raise PolicyError(f"{path} is no whole policy file ({error}); export it again.") from None
+        if not intact:
+            raise PolicyError(f"{path} was altered after it was exported; export it again.")
+        if meta.get("format") != FORMAT:
+            raise PolicyError(f"{path} has format {meta.get('format')}, this loader reads {FORMAT}.")
+        return Policy(meta, arrays)
+
+    def agree(self, seed: int) -> str:
+        """Takes the shared seed; returns its commitment, which must be the same for all agents."""
+        self._key = AgreementKey(seed, self.meta["key_per"])
+        return self._key.commitment()
+
+    def act(self, seen: NDArray[Any], available: NDArray[Any] | None = None, episode: int = 0, step: int = 0) -> int:
+        """This agent's action.
+
+        Args:
+            seen: the state ``[S]`` (or the own observation, where ``meta["input"]`` is ``obs``).
+            available: mask ``[A]`` of the own actions; all by default.
+            episode, step: numbers that all agents agree on; they decide the key.
+
+        Raises:
+            PolicyError: the seed is missing, or what is seen has the wrong shape.
+        """
+        if self._key is None:
+            raise PolicyError("the agents have no shared seed yet; call agree(seed) first.")
+        if np.shape(seen) != (self.meta["n_seen"],):
+            raise PolicyError(f"agent {self.meta['agent']} needs {self.meta['n_seen']} numbers, "
+                              f"but sees an array of shape {np.shape(seen)}.")
+        x = self._encode(np.asarray(seen, dtype=np.float32))
+        entries = perceptron(x, self._layers["entries"]).reshape(self.meta["pool_size"], -1)
+        entry = entries[self._choose(x, entries, self._key.draw([episode], step, self.meta["key_numbers"]))]
+        logits = perceptron(entry, self._layers["head"])
+        if available is not None:
+            logits = np.where(np.asarray(available, dtype=bool), logits, np.finfo(np.float32).min)
+        return int(logits.argmax())
+
+    def _encode(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        levels = self.meta["state_levels"]
+        if not levels:
+            return seen
+        level = np.clip(np.rint(seen).astype(np.int64), 0, levels - 1)
+        return np.eye(levels, dtype=np.float32)[level].ravel()
+
+    def _choose(self, x: NDArray[np.float32], entries: NDArray[np.float32], key: NDArray[np.float64]) -> int:
+        """The number of the entry that the key means."""
+        logits = perceptron(x, self._layers["shares"]).astype(np.float64)
+        shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        used = (shares >= self.meta["entry_floor"]) | (shares == shares.max())
+        if self.meta["greedy"]:
+            return int(shares.argmax())
+        if self.meta["key"] == "prior":
+            return int(pick((shares * used)[None], key[:, 0])[0])
+        words = np.concatenate([x, gaussian(key)[0].astype(np.float32)])
+        read = perceptron(words, self._layers["key"])
+        if self.meta["key"] == "cvae_vector":
+            return int(np.where(used, ((entries - read) ** 2).sum(1), np.inf).argmin())
+        return int(np.where(used, read, -np.inf).argmax())
+
+
+def digest(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over facts, names, shapes and contents."""
+    total = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for name in sorted(arrays):
+        total.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode() + arrays[name].tobytes())
+    return total.hexdigest()
+
+
+def _layers(arrays: Mapping[str, NDArray[Any]], net: str) -> Layers:
+    count = sum(name.startswith(f"{net}.w") for name in arrays)
+    return [(arrays[f"{net}.w{i}"], arrays[f"{net}.b{i}"]) for i in range(count)]

@@ -1,0 +1,67 @@
+"""The team of students: pool, shares and key reader, everything that acts after training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch as th
+from torch import Tensor, nn
+
+from .action_pool import ActionPool
+from .agent_mlp import AgentMLP
+from .agreement import REGISTRY as KEYS
+from .agreement import used_entries
+
+
+class Students(nn.Module):
+    """Every student has the pool, the shares and the key reader, and its own head of the pool.
+
+    Args:
+        n_input: length of what a student sees, encoded.
+        local: whether that is the own observation (else the state, the same for all).
+        args: the run's configuration.
+    """
+
+    def __init__(self, n_input: int, local: bool, args: Any) -> None:
+        super().__init__()
+        self.local, self.n_input = local, n_input
+        self.floor = args.entry_floor
+        self.pool = ActionPool(n_input, args.n_agents, args.n_actions, args.pool_size, args.pool_dim,
+                               args.pool_hidden, args.head_hidden, local)
+        # Agents that see different things cannot read the same shares from them; theirs are constants.
+        self.share_net = AgentMLP(1, (1, args.pool_size) if local else (n_input, args.pool_hidden, args.pool_hidden,
+                                                                         args.pool_size))
+        self.key = KEYS[args.key](n_input, args.pool_size, args.pool_dim, args.key_dim, args.pool_hidden)
+
+    def share_logits(self, x: Tensor) -> Tensor:
+        """Logits ``[B, c]`` of rho_j(s) from what the students see, ``[B, G, n_input]``."""
+        logits: Tensor = self.share_net(x.new_zeros(len(x), 1, 1) if self.local else x)
+        return logits[:, 0]
+
+    def choose(self, x: Tensor, entries: Tensor, key: Tensor | None) -> Tensor:
+        """The entries ``[B]`` that the keys ``[B, numbers]`` mean; without keys, those of the largest share."""
+        logits = self.share_logits(x)
+        if key is None:
+            return logits.argmax(1)
+        shares = logits.double().softmax(1)
+        return self.key.choose(x[:, 0], entries[:, :, 0], shares, used_entries(shares, self.floor), key)
+
+    def logits(self, x: Tensor, key: Tensor | None) -> Tensor:
+        """All agents' logits ``[B, N, A]``, each from the one entry that the key means to all."""
+        entries = self.pool(x)
+        index = self.choose(x, entries, key)
+        return self.pool.decode(entries[th.arange(len(x), device=x.device), index])
+
+    def entry_law(self, x: Tensor, keys: Tensor) -> Tensor:
+        """How likely each entry is chosen, ``[B, c]``: exactly for ``prior``, else over the keys ``[Q, numbers]``."""
+        if self.key.read_net() is None:
+            shares = self.share_logits(x).double().softmax(1)
+            shares = shares * used_entries(shares, self.floor)
+            return shares / shares.sum(1, keepdim=True)
+        entries, times = self.pool(x), len(keys)
+        counts = x.new_zeros(len(x), self.pool.size, dtype=th.double)
+        for row in range(len(x)):
+            index = self.choose(x[row:row + 1].expand(times, -1, -1),
+                                entries[row:row + 1].expand(times, -1, -1, -1), keys)
+            counts[row] = th.bincount(index, minlength=self.pool.size) / times
+        return counts
