@@ -63,8 +63,12 @@ class AgreementMAC:
         self.taught = False
         self.action_selector = None
         self.hidden_states = None
-        self._keys = {False: AgreementKey(seed + TRAINING_STREAM, args.key_per),
-                      True: AgreementKey(seed, args.key_per)}
+        self.seed_with(seed)
+
+    def seed_with(self, seed: int) -> None:
+        """Takes the seed that the agents share; episodes are counted from 0."""
+        self._keys = {False: AgreementKey(seed + TRAINING_STREAM, self.args.key_per),
+                      True: AgreementKey(seed, self.args.key_per)}
         self._next, self._first, self._begun = {False: 0, True: 0}, {False: 0, True: 0}, 0
 
     def init_hidden(self, batch_size: int) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -194,3 +195,35 @@ def digest(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
 def _layers(arrays: Mapping[str, NDArray[Any]], net: str) -> Layers:
     count = sum(name.startswith(f"{net}.w") for name in arrays)
     return [(arrays[f"{net}.w{i}"], arrays[f"{net}.b{i}"]) for i in range(count)]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Acts line by line: ``python policy.py agent_0.npz``, JSON on standard input and output.
+
+    The first line is ``{"seed": 7}``, answered by ``{"agent": 0, "commitment": "..."}``; every other
+    line, ``{"seen": [...], "available": [...], "episode": 0, "step": 0}``, is answered by an action.
+
+    Returns:
+        Exit status: 0 at the end of the input, 2 after a mistake, told on standard error.
+    """
+    try:
+        policy = Policy.load(argv[0])
+        for line in sys.stdin:
+            asked = json.loads(line)
+            if "seed" in asked:
+                answer: Any = {"agent": policy.meta["agent"], "commitment": policy.agree(asked["seed"])}
+            else:
+                answer = policy.act(np.asarray(asked["seen"], dtype=np.float32), asked.get("available"),
+                                    asked["episode"], asked["step"])
+            print(json.dumps(answer), flush=True)
+    except PolicyError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except (IndexError, ValueError, KeyError, TypeError) as error:
+        print(f"Error: this is not understood ({error}); see the description of main in {__file__}.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

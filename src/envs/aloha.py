@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from . import REGISTRY
-from .game import BoolArray, Game, IntArray, Step
+from .game import BoolArray, Game, IntArray, Step, checked_observation
 from .optima import cached_optimum
 from .picture import Last, Mark, Picture
 
@@ -37,6 +37,7 @@ class Aloha(Game):
         arrival_rate: chance of a new message per island and step.
         max_backlog: longer queues lose messages.
         send_reward, collision_reward: see above; the latter must not be positive.
+        observation: what an island sees: ``state``, or ``local``, its own backlog.
         episode_limit: T.
     """
 
@@ -46,13 +47,15 @@ class Aloha(Game):
     headline: ClassVar[str] = "messages_sent"
 
     def __init__(self, rows: int = 2, cols: int = 5, arrival_rate: float = 0.6, max_backlog: int = 5,
-                 send_reward: float = 0.1, collision_reward: float = -10.0, episode_limit: int = 20) -> None:
+                 send_reward: float = 0.1, collision_reward: float = -10.0, observation: str = "state",
+                 episode_limit: int = 20) -> None:
         if rows < 1 or cols < 1 or rows * cols > 12:
             raise UserError(f"env_args.rows x cols of aloha must be between 1 and 12 islands, not {rows} x {cols}.")
         if not 0.0 <= arrival_rate <= 1.0 or max_backlog < 1:
             raise UserError("env_args of aloha need 0 <= arrival_rate <= 1 and max_backlog >= 1.")
         if send_reward <= 0 or collision_reward > 0:
             raise UserError("env_args of aloha need send_reward > 0 and collision_reward <= 0.")
+        self.observation = checked_observation(observation)
         self.rows, self.cols, self.arrival_rate, self.max_backlog = rows, cols, arrival_rate, max_backlog
         self.send_reward, self.collision_reward, self.episode_limit = send_reward, collision_reward, episode_limit
         self.n_agents, self.n_actions = rows * cols, 2
@@ -83,6 +86,9 @@ class Aloha(Game):
 
     def global_state(self, state: IntArray) -> NDArray[np.float32]:
         return (state[:, 3:] / self.max_backlog).astype(np.float32)
+
+    def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        return seen[:, :, None] if self.observation == "local" else super().view(seen)
 
     @cached_property
     def independent_sets(self) -> BoolArray:

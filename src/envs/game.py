@@ -14,11 +14,26 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UserError
 from .picture import Last, Picture, text_picture
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+
+OBSERVATIONS = ("state", "local")
+
+
+def checked_observation(observation: str) -> str:
+    """Returns what agents shall see as it is.
+
+    Raises:
+        UserError: it is neither ``state`` nor ``local``.
+    """
+    if observation not in OBSERVATIONS:
+        raise UserError(f"env_args.observation must be {' or '.join(OBSERVATIONS)}, not '{observation}'.")
+    return observation
 
 
 class Step(NamedTuple):
@@ -103,10 +118,18 @@ class Game(ABC):
         """The state ``[K]`` as shapes and, where given, what led there; by default the text of :meth:`draw`."""
         return text_picture(self.draw(state))
 
-    def observe(self, state: IntArray) -> NDArray[np.float32]:
-        """Observations ``[B, N, S]``: in an MMDP every agent sees the global state."""
-        seen = self.global_state(state)
+    def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What each agent sees of the state vectors ``[B, S]``, ``[B, N, O]``: in an MMDP, all of them."""
         return np.broadcast_to(seen[:, None], (len(seen), self.n_agents, self.state_dim))
+
+    def observe(self, state: IntArray) -> NDArray[np.float32]:
+        """Observations ``[B, N, O]``."""
+        return self.view(self.global_state(state))
+
+    @property
+    def obs_dim(self) -> int:
+        """O, length of an observation."""
+        return int(self.view(np.zeros((1, self.state_dim), dtype=np.float32)).shape[2])
 
     def available(self, state: IntArray) -> BoolArray:
         """Mask of the actions that may be chosen, ``[B, N, A]``."""

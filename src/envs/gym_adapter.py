@@ -52,7 +52,7 @@ class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
         self.render_mode = checked_render_mode(render_mode)
         self._scalarisation = scalarisation
         equal_shares(0.0, self.n_agents, scalarisation)  # refuses a bad scalarisation before any step
-        seen = spaces.Box(0.0, self.game.state_high, (self.game.state_dim,), np.float32)
+        seen = spaces.Box(0.0, self.game.state_high, (self.game.obs_dim,), np.float32)
         self.observation_space = spaces.Tuple([seen] * self.n_agents)
         self.action_space = spaces.Tuple([spaces.Discrete(self.game.n_actions) for _ in range(self.n_agents)])
         self._episode = Episode(self.game)

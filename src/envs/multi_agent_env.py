@@ -92,12 +92,12 @@ class MultiAgentEnv:
         return self._episode.observations()
 
     def get_obs_agent(self, agent_id: int) -> NDArray[np.float32]:
-        """Observation of one agent, ``[S]``."""
+        """Observation of one agent, ``[O]``."""
         return self.get_obs()[agent_id]
 
     def get_obs_size(self) -> int:
-        """S."""
-        return self.game.state_dim
+        """O."""
+        return self.game.obs_dim
 
     def get_state(self) -> NDArray[np.float32]:
         """Global state, ``[S]``."""

@@ -46,7 +46,7 @@ class GameParallelEnv(ParallelEnv[str, Observation, SupportsIndex]):  # type: ig
         self.agents: list[str] = []
         self.state_space = spaces.Box(0.0, game.state_high, (game.state_dim,), np.float32)
         self._observation_spaces = {
-            agent: spaces.Dict({"observation": spaces.Box(0.0, game.state_high, (game.state_dim,), np.float32),
+            agent: spaces.Dict({"observation": spaces.Box(0.0, game.state_high, (game.obs_dim,), np.float32),
                                 "action_mask": spaces.MultiBinary(game.n_actions)})
             for agent in self.possible_agents}
         self._action_spaces = {agent: spaces.Discrete(game.n_actions) for agent in self.possible_agents}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from . import REGISTRY
-from .game import BoolArray, FloatArray, Game, IntArray, Step
+from .game import BoolArray, FloatArray, Game, IntArray, Step, checked_observation
 from .picture import Last, Mark, Picture
 
 # Directions of a scan as (row, column); the last action scans nothing.
@@ -39,6 +39,7 @@ class Sensor(Game):
         n_preys: number of targets.
         reward: ``linear`` or ``flat``.
         catch_reward, scan_cost: see above.
+        observation: what a sensor sees: ``state``, or ``local``, its eight neighbouring cells.
         episode_limit: T.
     """
 
@@ -46,11 +47,13 @@ class Sensor(Game):
     action_names = ("se", "ne", "e", "w", "sw", "nw", "s", "n", "-")
 
     def __init__(self, rows: int = 3, cols: int = 5, n_preys: int = 3, reward: str = "linear",
-                 catch_reward: float = 3.0, scan_cost: float = 1.0, episode_limit: int = 10) -> None:
+                 catch_reward: float = 3.0, scan_cost: float = 1.0, observation: str = "state",
+                 episode_limit: int = 10) -> None:
         if reward not in ("linear", "flat"):
             raise UserError(f"env_args.reward of sensor must be linear or flat, not '{reward}'.")
         if rows < 2 or cols < 2 or n_preys < 1 or scan_cost <= 0:
             raise UserError("env_args of sensor need rows >= 2, cols >= 2, n_preys >= 1 and scan_cost > 0.")
+        self.observation = checked_observation(observation)
         self.rows, self.cols, self.n_preys, self.reward_rule = rows, cols, n_preys, reward
         self.catch_reward, self.scan_cost, self.episode_limit = catch_reward, scan_cost, episode_limit
         self.shape = (2 * rows - 1, 2 * cols - 1)
@@ -117,6 +120,12 @@ class Sensor(Game):
         seen = np.zeros((len(state), self.state_dim), dtype=np.float32)
         seen[np.arange(len(state))[:, None], state[:, 1:]] = 1.0
         return seen
+
+    def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.observation == "state":
+            return super().view(seen)
+        # Cells beyond the map and those of other sensors (-1) look empty.
+        return seen[:, self.scanned[:, :NOOP]] * (self.scanned[:, :NOOP] >= 0).astype(np.float32)
 
     def decode(self, seen: NDArray[np.float32]) -> IntArray:
         cells = np.argsort(-seen, axis=1, kind="stable")[:, : self.n_preys]

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch as th
 from torch import Tensor
 
@@ -53,7 +54,7 @@ class OfflineRunner(Runner):
         arrays = {"state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
                   "reward": data.reward[..., None], "terminated": data.terminated[..., None],
                   "filled": data.filled[..., None]}
-        if data.obs is not None:
+        if data.obs is not None and data.obs.shape[-1] == game.obs_dim:
             arrays["obs"] = data.obs
         if not self.args.common_reward:
             share = 1 / game.n_agents if self.args.reward_scalarisation == "sum" else 1.0
@@ -77,8 +78,8 @@ class OfflineRunner(Runner):
         filled = self._tensors["filled"][rows]
         length = int(filled.sum(1).max())
         data = {key: value[rows, :length].to(self.args.device) for key, value in self._tensors.items()}
-        if "obs" not in data:  # every agent sees the state; a view, not N copies
-            data["obs"] = data["state"][:, :, None].expand(-1, -1, self.game.n_agents, -1)
+        if "obs" not in data:
+            data["obs"] = self._view(data["state"])
         (new_key, (one_hot,)), = self.preprocess.values()
         data[new_key] = one_hot.transform(data["actions"])
         # "filled" is 0/1 in EPyMARL, and booleans do not subtract
@@ -86,6 +87,13 @@ class OfflineRunner(Runner):
         data["avail_actions"] = data["avail_actions"].int()
         return EpisodeBatch(self.scheme, self.groups, len(rows), length,
                             SimpleNamespace(transition_data=data, episode_data={}), self.preprocess, self.args.device)
+
+    def _view(self, state: Tensor) -> Tensor:
+        """What the agents see, ``[B, T, N, O]``, in the states ``[B, T, S]``."""
+        if self.game.obs_dim == self.game.state_dim:  # all of it: a view, not N copies
+            return state[:, :, None].expand(-1, -1, self.game.n_agents, -1)
+        seen = self.game.view(state.flatten(0, 1).cpu().numpy())
+        return th.from_numpy(np.ascontiguousarray(seen)).to(state).view(*state.shape[:2], *seen.shape[1:])
 
     def state_dict(self) -> dict[str, Any]:
         """Counter, sampler, and the digest of the data that it samples."""

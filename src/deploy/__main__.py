@@ -1,0 +1,58 @@
+"""``python -m epymarl_cpa.deploy export|play``: agents on their own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from .demo import play
+from .export import export
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status: 0, 1 if agents and controller differ, 2 after a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.deploy", description="Agents on their own.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("export", help="write one policy file per agent", allow_abbrev=False)
+    command.add_argument("model", help="model folder of a cpa_pa run")
+    command.add_argument("--out", type=Path, default=Path("agents"), help="folder to write (default agents)")
+    command = commands.add_parser("play", help="play a game with one process per agent", allow_abbrev=False)
+    command.add_argument("folder", type=Path, help="folder of exported policies")
+    command.add_argument("--seed", default="0", help="shared seed (default 0), or one for each agent: 1,1,2")
+    command.add_argument("--steps", type=int, default=100, help="at least this many joint actions (default 100)")
+    command.add_argument("--model", help="model folder of the run, to compare with the controller in one process")
+    args = parser.parse_args(argv)
+    try:
+        if args.command == "export":
+            files = export(args.model, args.out)
+            print(f"{len(files)} agents in {args.out}; try: python -m epymarl_cpa.deploy play {args.out}")
+            return 0
+        played = play(args.folder, _seeds(args.seed), args.steps, args.model)
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(played.returns)} episodes, mean return {np.mean(played.returns):.4f}; "
+          f"{played.steps} joint actions, {played.distinct} different ones")
+    if played.agreed is not None:
+        print(f"equal to the controller's in one process: {played.agreed} of {played.steps}")
+        return int(played.agreed < played.steps)
+    return 0
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        seeds = [-1]
+    if min(seeds) < 0:
+        raise UserError(f"--seed must be a whole number from 0 up, or several with commas, not {text}.")
+    return seeds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""A game played by N separate processes that never hear from one another."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch as th
+
+from ..envs import make_game
+from ..errors import UserError
+from .export import LOADER, Team
+from .policy import Policy, PolicyError
+
+
+class Played(NamedTuple):
+    """What happened.
+
+    Attributes:
+        returns: of the episodes, undiscounted.
+        steps: number of joint actions.
+        distinct: number of different joint actions.
+        agreed: joint actions equal to the controller's in the training process, if that was asked.
+    """
+
+    returns: list[float]
+    steps: int
+    distinct: int
+    agreed: int | None
+
+
+class Agent:
+    """One agent in a process of its own, which runs ``policy.py`` and a policy file, and nothing else.
+
+    Args:
+        file: the policy file.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+
+    def __init__(self, file: Path) -> None:
+        loader = file.parent / LOADER.name
+        self.file = file
+        self._process = subprocess.Popen([sys.executable, str(loader if loader.exists() else LOADER), str(file)],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                         text=True)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Sends one line."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            self._fail()
+
+    def answer(self) -> Any:
+        """Waits for the next line."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._fail()
+        return json.loads(line)
+
+    def _fail(self) -> None:
+        self._process.wait()
+        said = self._process.stderr.read().strip() if self._process.stderr else ""
+        raise UserError(f"the agent of {self.file} has ended: {said.removeprefix('Error: ') or 'without a word'}")
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.terminate()
+        self._process.communicate()
+
+
+class Agents:
+    """All agents of a folder, as processes; a context manager that ends them.
+
+    Args:
+        folder: with ``agent_<i>.npz``.
+
+    Raises:
+        UserError: files are missing or damaged, or belong to different teams.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        files = sorted(folder.glob("agent_*.npz"), key=lambda file: (len(file.name), file.name))
+        if not files:
+            raise UserError(f"{folder} holds no policy files (agent_0.npz, ...); make them with: "
+                            "python -m epymarl_cpa.deploy export <model folder> --out=<folder>")
+        try:
+            metas = [Policy.load(file).meta for file in files]
+        except PolicyError as error:
+            raise UserError(str(error)) from None
+        self.meta = metas[0]
+        if [meta["agent"] for meta in metas] != list(range(self.meta["n_agents"])):
+            raise UserError(f"{folder} holds {len(files)} of the {self.meta['n_agents']} agents of a team; "
+                            "export them again.")
+        for file, meta in zip(files, metas, strict=True):
+            if {**meta, "agent": 0} != {**self.meta, "agent": 0}:
+                raise UserError(f"{file} belongs to another team than {files[0]}; export them together.")
+        self.agents = [Agent(file) for file in files]
+
+    def __enter__(self) -> Agents:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        for agent in self.agents:
+            agent.close()
+
+    def agree(self, seeds: Sequence[int]) -> None:
+        """Gives each agent its seed and compares their commitments.
+
+        Raises:
+            UserError: the seeds differ.
+        """
+        for agent, seed in zip(self.agents, seeds, strict=True):
+            agent.tell({"seed": int(seed)})
+        said = [agent.answer()["commitment"] for agent in self.agents]
+        others = [str(i) for i, word in enumerate(said) if word != said[0]]
+        if others:
+            raise UserError(f"agent 0 and agent {', '.join(others)} were started with different seeds: they would draw "
+                            "different agreement keys and play parts of different joint actions. Give all the same.")
+
+    def act(self, seen: Any, available: Any, episode: int, step: int) -> list[int]:
+        """All agents' actions; each is told what it sees (``seen[i]``) and no more."""
+        for i, agent in enumerate(self.agents):
+            agent.tell({"seen": seen[i].tolist(), "available": available[i].tolist(), "episode": episode, "step": step})
+        return [agent.answer() for agent in self.agents]
+
+
+def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = None) -> Played:
+    """Plays whole episodes with one process per agent until ``steps`` joint actions have been played.
+
+    Args:
+        folder: of the policy files.
+        seeds: one for all agents, or one each; the first also seeds the game.
+        steps: at least this many joint actions.
+        model: model folder that the policies were exported from; its controller chooses beside them.
+
+    Raises:
+        UserError: anything missing, damaged, or started with different seeds.
+    """
+    with Agents(folder) as team:
+        n = len(team.agents)
+        if len(seeds) not in (1, n):
+            raise UserError(f"--seed takes one seed for all, or one for each of the {n} agents, not {len(seeds)}.")
+        team.agree([*seeds] if len(seeds) == n else [*seeds] * n)
+        beside = None if model is None else _Beside(model, seeds[0], team.meta)
+        game = make_game(team.meta["env"], **team.meta["env_args"])
+        rng = np.random.default_rng(seeds[0])
+        returns: list[float] = []
+        seen_actions: set[tuple[int, ...]] = set()
+        played = agreed = 0
+        while played < steps:
+            state, done, step = game.initial(1, rng), False, 0
+            returns.append(0.0)
+            while not done:
+                seen = game.observe(state)[0] if team.meta["input"] == "obs" else [game.global_state(state)[0]] * n
+                available = game.available(state)[0]
+                actions = team.act(seen, available, len(returns) - 1, step)
+                if beside is not None:
+                    agreed += beside.actions(game, state, step) == actions
+                after = game.transition(state, np.array([actions]), rng)
+                returns[-1] += float(after.reward[0])
+                state, done, step, played = after.state, bool(after.done[0]), step + 1, played + 1
+                seen_actions.add(tuple(actions))
+    return Played(returns, played, len(seen_actions), None if beside is None else agreed)
+
+
+class _Beside:
+    """The controller of the training process, asked the same questions."""
+
+    def __init__(self, model: str, seed: int, meta: dict[str, Any]) -> None:
+        self.team = Team(model)
+        if (self.team.config["env"], self.team.t_env) != (meta["env"], meta["t_env"]):
+            raise UserError(f"{model} is not the model that these policies were exported from.")
+        self.team.mac.seed_with(seed)
+        self.batch = self.team.empty_batch()
+
+    def actions(self, game: Any, state: Any, step: int) -> list[int]:
+        if step == 0:
+            self.team.mac.init_hidden(1)
+        self.batch.update({"state": game.global_state(state), "obs": game.observe(state),
+                           "avail_actions": game.available(state)}, ts=step)
+        with th.no_grad():
+            return list(self.team.mac.select_actions(self.batch, step, 0, test_mode=True)[0].tolist())
