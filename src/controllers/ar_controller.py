@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from ..components.action_selectors import draw, masked_logits, threshold
 from ..components.episode_buffer import EpisodeBatch
 from ..components.joint_law import JointLaw, enumerate_law
-from ..config.schema import SHARE, Key
+from ..components.shared_luck import SharedLuck
+from ..config.schema import FLAG, SHARE, Key
+from ..deploy.policy import pick
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.state_encoder import StateEncoder
 from ..utils.checkpoint import load_tensors
@@ -25,7 +27,9 @@ class AutoregressiveMAC:
 
     In tests with ``test_greedy`` every agent takes its most likely action given the earlier ones;
     otherwise actions are drawn from Eq. 8 with threshold ``beta``.  Tests draw from a generator of
-    their own, so that evaluating never changes training.
+    their own, so that evaluating never changes training.  With ``shared_seed`` the luck comes from a
+    seed that the agents share, so that each can walk the whole chain by itself and play its own part:
+    decentralised like the students of policy agreement, at N decisions instead of one.
 
     Args:
         scheme, groups: of the episode batches.
@@ -37,7 +41,7 @@ class AutoregressiveMAC:
     """
 
     KEYS: ClassVar[dict[str, Key]] = {
-        "beta": SHARE, "beta_mode": Key(str, choices=("ratio", "flat"))}
+        "beta": SHARE, "beta_mode": Key(str, choices=("ratio", "flat")), "shared_seed": FLAG}
 
     def __init__(self, scheme: dict[str, Any], groups: dict[str, int], args: Any) -> None:
         self.n_agents, self.args = args.n_agents, args
@@ -47,14 +51,17 @@ class AutoregressiveMAC:
         self.action_selector = None
         self.hidden_states = None
         self._seed = args.seed or 0
+        self.luck = SharedLuck(self._seed)
         self.generators = {test: th.Generator().manual_seed(2 * self._seed + test) for test in (False, True)}
 
     def init_hidden(self, batch_size: int) -> None:
-        """Nothing to do: the policy has no memory."""
+        """Begins ``batch_size`` episodes; the policy has no memory."""
+        self.luck.begin(batch_size)
 
     def seed_tests(self) -> None:
         """Starts the luck of tests afresh: every evaluation has the same, whatever came before it."""
         self.generators[True].manual_seed(2 * self._seed + 1)
+        self.luck.restart_tests()
 
     @th.no_grad()
     def select_actions(self, ep_batch: EpisodeBatch, t_ep: int, t_env: int, bs: Any = slice(None),
@@ -63,6 +70,9 @@ class AutoregressiveMAC:
         state = self.encoder(ep_batch["state"][bs, t_ep])
         available = ep_batch["avail_actions"][bs, t_ep]
         greedy = test_mode and self.args.test_greedy
+        self.luck.settle(test_mode)
+        shared = self.args.shared_seed and not greedy
+        key = self.luck.draw(ep_batch, bs, t_ep, self.n_agents, test_mode) if shared else None
 
         def choose(agent: int, logits: Tensor) -> Tensor:
             logits = masked_logits(logits, available[:, agent])
@@ -70,6 +80,8 @@ class AutoregressiveMAC:
                 return logits.argmax(-1)
             # On the CPU, where the generator lives, so that a run is the same with any device.
             probs = threshold(logits.softmax(-1), self.args.beta, self.args.beta_mode).cpu()
+            if key is not None:
+                return th.from_numpy(pick(probs.double().numpy(), key[:, agent].numpy())).to(logits.device)
             return draw(probs, self.generators[test_mode]).to(logits.device)
 
         return self.agent.rollout(state, choose)
@@ -105,12 +117,15 @@ class AutoregressiveMAC:
     def state_dict(self) -> dict[str, Any]:
         """Network and generators."""
         return {"agent": self.agent.state_dict(),
-                "generators": [self.generators[test].get_state() for test in (False, True)]}
+                "generators": [self.generators[test].get_state() for test in (False, True)],
+                "luck": self.luck.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.agent.load_state_dict(state["agent"])
         for test in (False, True):
             self.generators[test].set_state(state["generators"][test])
+        if "luck" in state:
+            self.luck.load_state_dict(state["luck"])
 
     def save_models(self, path: str) -> None:
         th.save(self.state_dict(), Path(path) / "mac.th")

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch as th
 from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch
 from ..components.joint_law import JointLaw
+from ..components.shared_luck import SharedLuck
 from ..config.schema import COUNT, SHARE, Key
 from ..deploy.policy import AgreementKey
 from ..modules.agreement import REGISTRY as KEYS
@@ -22,8 +22,7 @@ from ..utils.checkpoint import load_tensors
 from . import REGISTRY
 from .ar_controller import AutoregressiveMAC, size_of
 
-TRAINING_STREAM = 2**40  # keeps the keys of training apart from those of tests
-LAW_KEYS = 2048
+LAW_KEYS = 512  # keys over which the law of a variational key is estimated
 
 
 @REGISTRY.register("pa_mac")
@@ -31,9 +30,8 @@ class AgreementMAC:
     """Plays the students' joint actions, in EPyMARL's contract; until they are taught, the teacher's.
 
     In tests with ``test_greedy`` the team plays its most likely entry; otherwise the entry that the
-    agreement key means.  Keys depend on seed, episode and step only: the r-th row of a batch is
-    episode ``first + r``, counted over the batches that were begun with :meth:`init_hidden`; tests
-    count from 0 after every :meth:`seed_tests`.
+    agreement key means.  Keys depend on seed, episode and step only (see :class:`SharedLuck`); episodes
+    are counted by :meth:`init_hidden`, and those of tests from 0 after every :meth:`seed_tests`.
 
     Args:
         scheme, groups: of the episode batches.
@@ -67,17 +65,15 @@ class AgreementMAC:
 
     def seed_with(self, seed: int) -> None:
         """Takes the seed that the agents share; episodes are counted from 0."""
-        self._keys = {False: AgreementKey(seed + TRAINING_STREAM, self.args.key_per),
-                      True: AgreementKey(seed, self.args.key_per)}
-        self._next, self._first, self._begun = {False: 0, True: 0}, {False: 0, True: 0}, 0
+        self.luck = SharedLuck(seed, self.args.key_per)
 
     def init_hidden(self, batch_size: int) -> None:
         """Begins ``batch_size`` episodes."""
-        self._begun = batch_size
+        self.luck.begin(batch_size)
 
     def seed_tests(self) -> None:
         """Starts the luck of tests afresh: every evaluation has the same, whatever came before it."""
-        self._next[True] = 0
+        self.luck.restart_tests()
         self.teacher.seed_tests()
 
     def inputs(self, ep_batch: EpisodeBatch, t: int, bs: Any = slice(None)) -> Tensor:
@@ -89,19 +85,13 @@ class AgreementMAC:
     def select_actions(self, ep_batch: EpisodeBatch, t_ep: int, t_env: int, bs: Any = slice(None),
                        test_mode: bool = False) -> Tensor:
         """Joint actions ``[len(bs), N]`` for the states at time ``t_ep`` of the episodes ``bs``."""
-        if self._begun:
-            self._first[test_mode] = self._next[test_mode]
-            self._next[test_mode] += self._begun
-            self._begun = 0
+        self.luck.settle(test_mode)
         if not self.taught:
             return self.teacher.select_actions(ep_batch, t_ep, t_env, bs, test_mode)
         x = self.inputs(ep_batch, t_ep, bs)
         key = None
         if not (test_mode and self.args.test_greedy):
-            rows = np.arange(ep_batch.batch_size)[bs.cpu().numpy() if isinstance(bs, Tensor) else bs]
-            drawn = self._keys[test_mode].draw([self._first[test_mode] + int(row) for row in rows], t_ep,
-                                               self.agent.key.numbers)
-            key = th.from_numpy(drawn)
+            key = self.luck.draw(ep_batch, bs, t_ep, self.agent.key.numbers, test_mode)
         logits = self.agent.logits(x, key)
         return masked_logits(logits, ep_batch["avail_actions"][bs, t_ep]).argmax(-1)
 
@@ -140,13 +130,13 @@ class AgreementMAC:
     def state_dict(self) -> dict[str, Any]:
         """Networks of teacher and students, and counters of episodes."""
         return {"agent": self.agent.state_dict(), "teacher": self.teacher.state_dict(), "taught": self.taught,
-                "next": [self._next[False], self._next[True]]}
+                "luck": self.luck.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.agent.load_state_dict(state["agent"])
         self.teacher.load_state_dict(state["teacher"])
         self.taught = state["taught"]
-        self._next = dict(zip((False, True), state["next"], strict=True))
+        self.luck.load_state_dict(state["luck"])
 
     def save_models(self, path: str) -> None:
         th.save(self.state_dict(), Path(path) / "mac.th")

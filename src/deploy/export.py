@@ -18,6 +18,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..controllers.pa_controller import AgreementMAC
 from ..envs import Game, make_game
 from ..errors import UserError
+from ..modules.students import Students
 from ..utils import checkpoint
 from ..utils.files import write_with
 from . import policy
@@ -94,6 +95,21 @@ def export(path: str, out: Path) -> list[Path]:
 def _content(team: Team, agent: int) -> bytes:
     """The bytes of one agent's file."""
     students, config, game = team.mac.agent, team.config, team.game
+    meta = {"format": policy.FORMAT, "agent": agent, "n_agents": game.n_agents, "n_actions": game.n_actions,
+            "action_names": list(game.action_names), "env": config["env"],
+            "env_args": {key: value for key, value in config["env_args"].items() if key not in ("map_name", "seed")},
+            "input": config["policy_input"], "n_seen": game.obs_dim if students.local else game.state_dim,
+            "state_levels": config["state_levels"], "pool_size": students.pool.size, "key": config["key"],
+            "key_per": config["key_per"], "key_numbers": students.key.numbers, "entry_floor": config["entry_floor"],
+            "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env}
+    arrays, buffer = arrays_of(students, agent), io.BytesIO()
+    np.savez(buffer, meta=np.array(json.dumps(meta)), digest=np.array(policy.digest(meta, arrays)),
+             **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def arrays_of(students: Students, agent: int) -> dict[str, NDArray[np.float32]]:
+    """The layers that one agent needs, as :class:`policy.Policy` names them."""
     own = agent if students.local else 0
     nets = {"entries": students.pool.entry_net.layers_of(own), "head": students.pool.heads.layers_of(agent),
             "shares": students.share_net.layers_of(0)}
@@ -102,19 +118,8 @@ def _content(team: Team, agent: int) -> bytes:
     reader = students.key.read_net()
     if reader is not None:
         nets["key"] = reader.layers_of(0)
-    arrays = {f"{net}.{kind}{i}": _array(value) for net, layers in nets.items()
-              for i, layer in enumerate(layers) for kind, value in zip("wb", layer, strict=True)}
-    meta = {"format": policy.FORMAT, "agent": agent, "n_agents": game.n_agents, "n_actions": game.n_actions,
-            "action_names": list(game.action_names), "env": config["env"],
-            "env_args": {key: value for key, value in config["env_args"].items() if key not in ("map_name", "seed")},
-            "input": config["policy_input"], "n_seen": game.obs_dim if students.local else game.state_dim,
-            "state_levels": config["state_levels"], "pool_size": students.pool.size, "key": config["key"],
-            "key_per": config["key_per"], "key_numbers": students.key.numbers, "entry_floor": config["entry_floor"],
-            "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env}
-    buffer = io.BytesIO()
-    np.savez(buffer, meta=np.array(json.dumps(meta)), digest=np.array(policy.digest(meta, arrays)),
-             **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
+    return {f"{net}.{kind}{i}": _array(value) for net, layers in nets.items()
+            for i, layer in enumerate(layers) for kind, value in zip("wb", layer, strict=True)}
 
 
 def _array(value: Tensor) -> NDArray[np.float32]:
