@@ -66,7 +66,8 @@ def enumerate_law(net: AutoregressiveNet, state: Tensor, conditional: Callable[[
         logits = net.head(agent, state[:, None].expand(-1, k, -1).flatten(0, 1), prefix.flatten(0, 1))
         longer = (probs[..., None] * conditional(agent, logits.view(batch, k, n_actions))).flatten(1)  # [B, k * A]
         best, index = longer.topk(min(width, longer.shape[1]), 1)
-        lost = lost + (longer.sum(1) - best.sum(1)).clamp(min=0)
+        if longer.shape[1] > width:
+            lost = lost + (longer.sum(1) - best.sum(1)).clamp(min=0)
         used = max(1, int((best > 0).sum(1).max()))
         probs, index = best[:, :used], index[:, :used]
         parent, action = index // n_actions, index % n_actions

@@ -15,6 +15,7 @@ from ..components.joint_law import JointLaw
 from ..components.shared_luck import SharedLuck
 from ..config.schema import COUNT, SHARE, Key
 from ..deploy.policy import AgreementKey
+from ..errors import UserError
 from ..modules.agreement import REGISTRY as KEYS
 from ..modules.state_encoder import StateEncoder
 from ..modules.students import Students
@@ -22,7 +23,7 @@ from ..utils.checkpoint import load_tensors
 from . import REGISTRY
 from .ar_controller import AutoregressiveMAC, size_of
 
-LAW_KEYS = 512  # keys over which the law of a variational key is estimated
+LAW_KEYS = 2048  # keys over which the law of a variational key is estimated
 
 
 @REGISTRY.register("pa_mac")
@@ -36,6 +37,9 @@ class AgreementMAC:
     Args:
         scheme, groups: of the episode batches.
         args: the run's configuration.
+
+    Raises:
+        UserError: the key is to be read from the state, but the students do not see it.
 
     Attributes:
         teacher: controller of the autoregressive teacher.
@@ -51,6 +55,9 @@ class AgreementMAC:
         "entry_floor": SHARE}
 
     def __init__(self, scheme: dict[str, Any], groups: dict[str, int], args: Any) -> None:
+        if args.policy_input == "obs" and args.key != "prior":
+            raise UserError(f"key={args.key} reads the key together with the state, which students with "
+                            "policy_input=obs do not see; use key=prior.")
         self.n_agents, self.args = args.n_agents, args
         self.teacher = AutoregressiveMAC(scheme, groups, args)
         self.encoder = StateEncoder(size_of(scheme[args.policy_input]["vshape"]), args.state_levels)
@@ -66,10 +73,12 @@ class AgreementMAC:
     def seed_with(self, seed: int) -> None:
         """Takes the seed that the agents share; episodes are counted from 0."""
         self.luck = SharedLuck(seed, self.args.key_per)
+        self.teacher.luck = SharedLuck(seed)
 
     def init_hidden(self, batch_size: int) -> None:
         """Begins ``batch_size`` episodes."""
         self.luck.begin(batch_size)
+        self.teacher.init_hidden(batch_size)
 
     def seed_tests(self) -> None:
         """Starts the luck of tests afresh: every evaluation has the same, whatever came before it."""

@@ -42,12 +42,12 @@ class AgreementKey:
         per: ``step`` for a new key in every step, ``episode`` for one that holds for the episode.
 
     Raises:
-        PolicyError: a negative seed, or another word for ``per``.
+        PolicyError: the seed is no whole number in 0 .. 2^128 - 1, or ``per`` is another word.
     """
 
     def __init__(self, seed: int, per: str = "step") -> None:
-        if seed < 0:
-            raise PolicyError(f"the agents' shared seed must not be negative, but is {seed}.")
+        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**128:
+            raise PolicyError(f"the agents' shared seed must be a whole number from 0 to 2^128 - 1, not {seed!r}.")
         if per not in ("step", "episode"):
             raise PolicyError(f"a new agreement key comes per step or per episode, not per '{per}'.")
         self.per = per
@@ -55,16 +55,22 @@ class AgreementKey:
         self._start = self._philox.state
 
     def draw(self, episodes: Sequence[int], step: int, size: int) -> NDArray[np.float64]:
-        """Keys ``[B, size]`` of B episodes at a step, uniform in (0, 1)."""
+        """Keys ``[B, size]`` of B episodes at a step, uniform in (0, 1).
+
+        Raises:
+            PolicyError: a negative step or episode.
+        """
+        if min(step, *episodes) < 0:
+            raise PolicyError(f"steps and episodes are counted from 0, not {min(step, *episodes)}.")
         bits = np.zeros((len(episodes), size), dtype=np.uint64)
         for row, episode in enumerate(episodes):
             self._start["state"]["counter"][:] = (0, 0, 0 if self.per == "episode" else step, episode)
             self._philox.state = self._start
             bits[row] = self._philox.random_raw(size)
-        return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
     def commitment(self) -> str:
-        """Equal for equal seeds, and telling nothing else about them in practice."""
+        """Equal for equal seeds (and ``per``), and telling nothing else about them in practice."""
         return hashlib.sha256(self.draw([2**40], 2**40, 64).tobytes()).hexdigest()
 
 

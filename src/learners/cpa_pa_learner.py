@@ -19,6 +19,7 @@ from ..components.joint_law import JointLaw
 from ..components.label_set import LabelSet
 from ..components.transitions import Transitions
 from ..config.schema import COUNT, FLAG, SHARE, TEXT, Key
+from ..errors import UserError
 from ..modules.action_pool import ActionEncoder
 from ..modules.losses import log_policy
 from ..modules.pool_losses import assign, reconstruction_loss, straight_through, vq_loss
@@ -50,11 +51,15 @@ class CpaPaLearner(Learner):
 
     def build(self) -> dict[str, nn.Module]:
         args, mac = self.args, self.mac
+        if mac.agent.local and args.selection == "encoder":
+            raise UserError("selection=encoder compares entries with an encoding of the state, which students with "
+                            "policy_input=obs do not see; use selection=likelihood.")
         self.start = 0 if args.teacher else args.t_max
         self.teacher = CpaArLearner(mac.teacher, {}, self.logger, copy.copy(args))  # with the teacher's own t_max
-        if args.teacher:
+        if args.teacher and not args.checkpoint_path:  # a continued run has its teacher
             self._load_teacher()
-        args.t_max, mac.taught = self.start + args.student_t_max, not self.start
+        mac.taught = not self.start
+        self._begin_at(self.start)
         self.labels = LabelSet(self._ask, args.pool_size)
         with th.random.fork_rng(devices=[]):
             th.manual_seed((args.seed or 0) + 2)
@@ -62,12 +67,18 @@ class CpaPaLearner(Learner):
                                          args.pool_hidden)
         return {"students": nn.ModuleList([mac.agent, self.encoder])}
 
+    def _begin_at(self, start: int) -> None:
+        """The students' stage begins behind this many updates."""
+        self.start, self.args.t_max = start, start + self.args.student_t_max
+
     def _load_teacher(self) -> None:
         folder = checkpoint.find(self.args.teacher, 0, "teacher")
         manifest = checkpoint.read_manifest(folder)
-        asked = {**vars(self.args), "mac": "ar_mac"}
-        checkpoint.check(manifest, folder, getattr(self.args, "game_spec", {}), asked,
-                         ("mac", "hidden_dim", "n_layers", "state_levels"))
+        if manifest["config"].get("mac") != "ar_mac":
+            raise UserError(f"{folder} was trained with mac={manifest['config'].get('mac')} and holds no teacher; give "
+                            "the model folder of a cpa_ar run.")
+        checkpoint.check(manifest, folder, getattr(self.args, "game_spec", {}), vars(self.args),
+                         ("hidden_dim", "n_layers", "state_levels"))
         checkpoint.load_into(self.mac.teacher, folder)
         self.logger.console_logger.info("teacher: %s", folder)
 
@@ -190,11 +201,16 @@ class CpaPaLearner(Learner):
 
     def state_dict(self) -> dict[str, Any]:
         labels = {} if self.updates >= self.args.student_t_max else self.labels.state_dict()
-        return {**super().state_dict(), "teacher": self.teacher.state_dict(), "labels": labels}
+        return {**super().state_dict(), "teacher": self.teacher.state_dict(), "labels": labels,
+                "start": self.start}
 
     def load_state_dict(self, state: Any) -> None:
         super().load_state_dict(state)
         self.teacher.load_state_dict(state["teacher"])
+        if self.updates and state["start"] != self.start:  # what the students have begun to learn stays
+            self.logger.console_logger.warning("the students began at t_env %d and go on from there, whatever t_max "
+                                               "and teacher say now", state["start"])
+            self._begin_at(state["start"])
         if state["labels"]:
             self.labels.load_state_dict(state["labels"])
 

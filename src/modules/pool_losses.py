@@ -48,7 +48,7 @@ def assign(cost: Tensor, valid: Tensor, exclusive: bool) -> Tensor:
         valid: bool ``[M, K]``, false for padding.
 
     Returns:
-        Entries ``[M, K]``.  Labels beyond the c-th share the last entry left.
+        Entries ``[M, K]``.  Exclusive labels beyond the c-th find none left and share entry 0.
     """
     if not exclusive:
         return cost.argmin(-1)

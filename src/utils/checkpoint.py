@@ -132,7 +132,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             altered = True
         if altered:
             raise UserError(f"{file} is missing or was altered; the checkpoint cannot be used, "
-                            "take another one with load_step=<t_env>.")
+                            "take another one.")
     return manifest
 
 

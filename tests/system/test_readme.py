@@ -13,6 +13,7 @@ from epymarl_cpa.experiments.sweep import read_grid
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = "t_max=4 test_nepisode=4 hidden_dim=8 policy_start=0.0"
+STUDENTS = "student_t_max=3 pool_hidden=8"
 
 
 def commands() -> list[str]:
@@ -26,12 +27,14 @@ def shrunk(command: str, folder: Path) -> list[str]:
     words = command.split()
     words[0] = sys.executable
     words = [str(ROOT / word) if word == "src/main.py" else word for word in words]
-    if "<run>" in command:
-        run = max((folder / "results/models").glob("cpa_ar_*_xor_*"))
-        words = [word.replace("results/models/<run>", str(run)) for word in words]
+    for place, name in (("<teacher-run>", "cpa_ar_*_xor_*"), ("<student-run>", "cpa_pa_*_permutation_*")):
+        if place in command:
+            run = max((folder / "results/models").glob(name))
+            words = [word.replace(f"results/models/{place}", str(run)) for word in words]
     if "src/main.py" in command:
-        small = SMALL.replace(" policy_start=0.0", "") if "ar_bc" in command else SMALL
-        words += [*([] if "with" in words else ["with"]), *small.split()]
+        small = [word for word in SMALL.split() if not ("ar_bc" in command and "policy_start" in word)]
+        small += STUDENTS.split() if "cpa_pa" in command else []
+        words += [*([] if "with" in words else ["with"]), *small]
     return words
 
 
@@ -41,7 +44,7 @@ def test_every_command_works(tmp_path: Path) -> None:
     first = [sys.executable, str(ROOT / "src/main.py"), "--config=cpa_ar", "--env-config=xor", "with", *SMALL.split()]
     assert subprocess.run(first, cwd=tmp_path, env=env, capture_output=True).returncode == 0
     for command in commands():
-        if command.startswith("pytest") or "experiments.sweep" in command:
+        if command.startswith("pytest") or "experiments.sweep" in command or "experiments.table" in command:
             continue
         done = subprocess.run(shrunk(command, tmp_path), cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -52,7 +55,7 @@ def test_every_command_works(tmp_path: Path) -> None:
 def test_the_sweep_of_the_results_table_resolves() -> None:
     assert "experiments.sweep teacher" in README
     assert len(read_grid("teacher")) == 75
-    assert read_grid("weights")
+    assert all(read_grid(name) for name in ("weights", "students", "diversity", "local"))
 
 
 def test_python_examples_run() -> None:

@@ -1,0 +1,150 @@
+"""Exported agents: one process each, no word between them, and still the controller's joint actions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from outcome import Outcome
+
+from epymarl_cpa.config import FOLDER
+from epymarl_cpa.deploy.__main__ import main
+from epymarl_cpa.deploy.demo import play
+from epymarl_cpa.deploy.policy import Policy, PolicyError
+
+ENVS = sorted(file.stem for file in (FOLDER / "envs").glob("*.yaml"))
+SHORT = ("t_max=1", "student_t_max=2", "pool_hidden=8", "pool_size=6", "beta=0.05", "entry_floor=0.0")
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def exported(tiny_run: Run, tmp_path: Path) -> Callable[..., tuple[Path, str]]:
+    """Trains a tiny team and exports it: the policies' folder and the model's."""
+
+    def make(env: str, *words: str) -> tuple[Path, str]:
+        recipes = [f"recipes.{name}.episodes=40" for name in ("good", "medium", "poor")]
+        outcome = tiny_run(*recipes, *SHORT, *words, alg="cpa_pa", env=env)
+        assert main(["export", str(outcome.models), f"--out={tmp_path / 'agents'}"]) == 0
+        return tmp_path / "agents", str(outcome.models)
+
+    return make
+
+
+@pytest.mark.parametrize("env", ENVS)
+def test_separate_processes_play_the_controllers_joint_actions(env: str, exported: Callable[..., tuple[Path, str]],
+                                                               ) -> None:
+    folder, model = exported(env)
+    played = play(folder, [3], 60, model)
+    assert played.agreed == played.steps >= 60
+    assert played.distinct > 1
+
+
+@pytest.mark.parametrize("key", ["cvae_vector", "cvae_index"])
+@pytest.mark.parametrize("per", ["step", "episode"])
+def test_every_kind_of_key_can_be_exported(key: str, per: str, exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, model = exported("permutation", f"key={key}", f"key_per={per}")
+    played = play(folder, [5], 30, model)
+    assert played.agreed == played.steps
+
+
+def test_agents_with_local_observations_can_be_exported(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, model = exported("aloha", "policy_input=obs", "env_args.observation=local")
+    played = play(folder, [5], 40, model)
+    assert played.agreed == played.steps
+
+
+def test_a_file_holds_no_other_agents_head(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("permutation")
+    files = [np.load(folder / f"agent_{i}.npz", allow_pickle=False) for i in range(4)]
+    assert {name.split(".")[0] for name in files[0].files} == {"entries", "shares", "head", "meta", "digest"}
+    heads = [file["head.w0"] for file in files]
+    assert all(head.shape == (32, 64) for head in heads)  # of one agent: no axis of agents
+    assert not any(np.array_equal(heads[0], head) for head in heads[1:])
+    assert all(np.array_equal(files[0]["entries.w0"], file["entries.w0"]) for file in files)
+
+
+def test_agents_with_different_seeds_are_told_so(exported: Callable[..., tuple[Path, str]],
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    folder, _ = exported("permutation")
+    assert main(["play", str(folder), "--seed=1,1,2,1"]) == 2
+    assert "agent 0 and agent 2 were started with different seeds" in capsys.readouterr().err
+    assert main(["play", str(folder), "--seed=1,1"]) == 2
+    assert "one seed for all, or one for each of the 4 agents, not 2" in capsys.readouterr().err
+    assert main(["play", str(folder), "--seed=x"]) == 2
+    assert "--seed must be a whole number" in capsys.readouterr().err
+
+
+def test_a_damaged_policy_file_is_refused_at_every_place(exported: Callable[..., tuple[Path, str]],
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    folder, _ = exported("xor")
+    file = folder / "agent_1.npz"
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        broken = bytearray(whole)
+        if rng.random() < 0.5:
+            broken = broken[: int(rng.integers(len(whole)))]
+        else:
+            broken[int(rng.integers(len(whole)))] ^= int(rng.integers(1, 256))
+        file.write_bytes(bytes(broken))
+        try:
+            policy = Policy.load(file)
+        except PolicyError as error:
+            assert str(file) in str(error)
+        else:  # a byte that means nothing, such as a date in the archive's directory
+            file.write_bytes(whole)
+            intact = Policy.load(file)
+            policy.agree(1)
+            intact.agree(1)
+            assert policy.meta == intact.meta
+            assert all(policy.act(np.ones(4), None, e, 0) == intact.act(np.ones(4), None, e, 0) for e in range(20))
+    file.write_bytes(whole[:1000])
+    assert main(["play", str(folder)]) == 2
+    assert "agent_1.npz is no whole policy file" in capsys.readouterr().err
+
+
+def test_altered_weights_are_refused(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("xor")
+    file = folder / "agent_0.npz"
+    with np.load(file, allow_pickle=False) as content:
+        arrays = {name: content[name] for name in content.files}
+    arrays["head.w0"] = arrays["head.w0"] + 1e-3
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="was altered after it was exported"):
+        Policy.load(file)
+
+
+def test_agents_of_different_teams_are_not_mixed(exported: Callable[..., tuple[Path, str]], tmp_path: Path,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    folder, _ = exported("xor")
+    shutil.copytree(folder, tmp_path / "other")
+    other, _ = exported("xor", "seed=2")
+    shutil.copy(other / "agent_1.npz", tmp_path / "other/agent_1.npz")
+    assert main(["play", str(tmp_path / "other")]) == 2
+    assert "belongs to another team" in capsys.readouterr().err
+    (tmp_path / "other/agent_1.npz").unlink()
+    assert main(["play", str(tmp_path / "other")]) == 2
+    assert "holds 1 of the 2 agents" in capsys.readouterr().err
+
+
+def test_only_students_can_be_exported(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tiny_run("t_max=2", alg="cpa_ar", env="xor")
+    assert main(["export", str(outcome.models)]) == 2
+    assert "mac=ar_mac; only the students of policy agreement" in capsys.readouterr().err
+    assert main(["export", "nowhere"]) == 2
+    assert "nowhere holds no checkpoint" in capsys.readouterr().err
+    assert main(["play", "nowhere"]) == 2
+    assert "holds no policy files" in capsys.readouterr().err
+
+
+def test_a_policy_says_what_it_needs(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("xor")
+    policy = Policy.load(folder / "agent_0.npz")
+    with pytest.raises(PolicyError, match="no shared seed yet"):
+        policy.act(np.ones(4))
+    policy.agree(0)
+    with pytest.raises(PolicyError, match=r"needs 4 numbers, but sees an array of shape \(2,\)"):
+        policy.act(np.ones(2))

@@ -1,0 +1,141 @@
+"""The law of an autoregressive team against all its joint actions, one by one, and against its play."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+import torch as th
+from helpers import Built
+from torch import Tensor
+
+from epymarl_cpa.components.action_selectors import masked_logits, threshold
+from epymarl_cpa.components.joint_law import JointLaw, enumerate_law
+from epymarl_cpa.modules.autoregressive import AutoregressiveNet
+
+S, N, A, B = 3, 3, 4, 5
+Law = dict[tuple[int, ...], float]
+
+
+def make(seed: int) -> tuple[AutoregressiveNet, Tensor, Tensor]:
+    """A network with decided opinions, states ``[B, S]``, and masks ``[B, N, A]`` with an action for everybody."""
+    th.manual_seed(seed)
+    net = AutoregressiveNet(S, N, A, 8, 2)
+    with th.no_grad():
+        net.last.mul_(6)
+    available = th.rand(B, N, A) < 0.7
+    available.scatter_(2, th.randint(0, A, (B, N, 1)), True)
+    return net, th.randn(B, S), available
+
+
+def conditional(available: Tensor, beta: float, mode: str) -> Callable[[int, Tensor], Tensor]:
+    return lambda agent, logits: threshold(masked_logits(logits, available[:, agent, None]).softmax(-1), beta, mode)
+
+
+def literal(net: AutoregressiveNet, state: Tensor, available: Tensor, beta: float, mode: str) -> Law:
+    """The product of Eq. 8's conditionals, for each of the A^N joint actions of one state."""
+    law: Law = {}
+    for joint in itertools.product(range(A), repeat=N):
+        rows = net(state[None], th.tensor([joint]))[0].tolist()
+        chance = 1.0
+        for i, action in enumerate(joint):
+            weights = [math.exp(x) if ok else 0.0 for x, ok in zip(rows[i], available[i], strict=True)]
+            probs = [w / sum(weights) for w in weights]
+            kept = [(math.exp(p) if mode == "flat" else p) if p > beta else 0.0 for p in probs]
+            if not any(kept):
+                kept = [float(j == max(range(A), key=probs.__getitem__)) for j in range(A)]
+            chance *= kept[action] / sum(kept)
+        if chance > 0:
+            law[joint] = chance
+    return law
+
+
+def table(law: JointLaw, row: int) -> Law:
+    """One state's joint actions; a second row of the same joint action is an error here."""
+    rows = [(tuple(joint), p) for joint, p in zip(law.actions[row].tolist(), law.probs[row].tolist(), strict=True)
+            if p > 0]
+    assert len({joint for joint, _ in rows}) == len(rows)
+    return dict(rows)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("beta", "mode"), [(0.0, "ratio"), (0.2, "ratio"), (0.15, "flat"), (0.6, "ratio"),
+                                            (1.0, "ratio")])
+def test_it_is_the_law_of_all_joint_actions(seed: int, beta: float, mode: str) -> None:
+    net, state, available = make(seed)
+    law = enumerate_law(net, state, conditional(available, beta, mode), A**N)
+    th.testing.assert_close(law.probs.sum(1), th.ones(B))
+    assert law.lost.tolist() == pytest.approx([0.0] * B, abs=1e-6)
+    for row in range(B):
+        assert table(law, row) == pytest.approx(literal(net, state[row], available[row], beta, mode), abs=1e-5)
+
+
+def test_a_width_that_suffices_is_as_good_as_any() -> None:
+    net, state, available = make(3)
+    chances = conditional(available, 0.3, "ratio")
+    all_of_them = enumerate_law(net, state, chances, A**N)
+    needed = int((all_of_them.probs > 0).sum(1).max())
+    law = enumerate_law(net, state, chances, needed)
+    assert law.lost.tolist() == pytest.approx([0.0] * B, abs=1e-6)
+    for row in range(B):
+        assert table(law, row) == pytest.approx(table(all_of_them, row), abs=1e-6)
+
+
+def test_what_was_never_cut_off_is_not_lost() -> None:
+    """To the last bit, as the docstring says."""
+    net, state, available = make(0)
+    assert not enumerate_law(net, state, conditional(available, 0.0, "ratio"), A**N).lost.any()
+
+
+def test_what_a_small_width_loses_is_told_and_the_rest_is_scaled_up() -> None:
+    net, state, available = make(4)
+    law = enumerate_law(net, state, conditional(available, 0.0, "ratio"), 3)
+    assert law.probs.shape[1] == 3
+    th.testing.assert_close(law.probs.sum(1), th.ones(B))
+    for row in range(B):
+        exact, kept = literal(net, state[row], available[row], 0.0, "ratio"), table(law, row)
+        mass = sum(exact[joint] for joint in kept)
+        assert float(law.lost[row]) == pytest.approx(1 - mass, abs=1e-5)
+        assert kept == pytest.approx({joint: exact[joint] / mass for joint in kept}, abs=1e-5)
+
+
+@pytest.mark.parametrize("beta", ["0.0", "0.2"])
+def test_the_controller_plays_by_it(beta: str) -> None:
+    built = Built("cpa_ar", "permutation", "hidden_dim=8", "test_greedy=false", f"beta={beta}",
+                  "env_args.n_agents=3", "seed=2")
+    with th.no_grad():
+        built.mac.agent.last.mul_(8)
+    times = 20_000
+    batch = built.played(times)
+    batch["avail_actions"][:, 0, 1, 0] = 0
+    law = built.mac.joint_law(batch, th.tensor([0]), th.tensor([0]), 27)
+    counts = Counter(map(tuple, built.mac.select_actions(batch, 0, 0, test_mode=True).tolist()))
+    exact = table(law, 0)
+    assert len(exact) > 3
+    assert set(counts) <= set(exact)
+    for joint, chance in exact.items():
+        assert counts[joint] / times == pytest.approx(chance, abs=5 * math.sqrt(chance * (1 - chance) / times) + 1e-9)
+
+
+def test_the_best_are_the_likeliest_in_order() -> None:
+    law = JointLaw(th.arange(8).view(1, 4, 2), th.tensor([[0.1, 0.5, 0.0, 0.4]]), th.tensor([0.2]))
+    best = law.best(2)
+    assert best.actions.tolist() == [[[2, 3], [6, 7]]]
+    th.testing.assert_close(best.probs, th.tensor([[5 / 9, 4 / 9]]))
+    assert float(best.lost) == pytest.approx(0.2 + 0.8 * 0.1), "what was lost before, and a tenth of the rest"
+    assert law.best(9).probs[0].tolist() == pytest.approx([0.5, 0.4, 0.1, 0.0])
+    assert float(law.best(9).lost) == pytest.approx(0.2)
+
+
+def test_joined_laws_stand_one_behind_the_other() -> None:
+    one = JointLaw(th.ones(2, 1, 3, dtype=th.long), th.ones(2, 1), th.tensor([0.1, 0.2]))
+    two = JointLaw(th.tensor([[[2, 2, 2], [0, 1, 2]]]), th.tensor([[0.7, 0.3]]), th.tensor([0.0]))
+    joined = JointLaw.join([one, two])
+    assert joined.probs.tolist() == [[1.0, 0.0], [1.0, 0.0], pytest.approx([0.7, 0.3])]
+    assert joined.lost.tolist() == pytest.approx([0.1, 0.2, 0.0])
+    for row, law, at in ((0, one, 0), (1, one, 1), (2, two, 0)):
+        assert table(joined, row) == table(law, at)
+    assert joined.actions.shape == (3, 2, 3)
