@@ -200,7 +200,7 @@ def _train_teachers(cells: list[Cell], folder: Path, workers: int) -> tuple[dict
     models, failed = {cell: "" for cell, file in files.items() if file.exists()}, []
     for name in {cell.teachers for cell in teachers}:
         mine = {cell: teacher for cell, teacher in teachers.items() if cell.teachers == name}
-        place = folder.with_name(name)
+        place = folder.with_name(Path(name).stem)
         failed += sweep(list(dict.fromkeys(mine.values())), place, workers)[1]
         for cell, teacher in mine.items():
             row = place / teacher.row_name()

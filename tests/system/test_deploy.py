@@ -42,6 +42,14 @@ def test_separate_processes_play_the_controllers_joint_actions(env: str, exporte
     assert played.distinct > 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("env", ENVS)
+def test_they_do_so_for_a_thousand_steps(env: str, exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, model = exported(env)
+    played = play(folder, [3], 1000, model)
+    assert played.agreed == played.steps >= 1000
+
+
 @pytest.mark.parametrize("key", ["cvae_vector", "cvae_index"])
 @pytest.mark.parametrize("per", ["step", "episode"])
 def test_every_kind_of_key_can_be_exported(key: str, per: str, exported: Callable[..., tuple[Path, str]]) -> None:

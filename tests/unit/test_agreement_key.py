@@ -16,7 +16,7 @@ from epymarl_cpa.deploy.policy import AgreementKey, PolicyError, gaussian, pick
 
 GOLDEN = [0.011546754286331562, 0.24154919656271823, 0.11142585551493822]
 GOLDEN_LATER = [0.35085523274806774]
-COMMITMENT = "08d611c41bc8f866aaae17c7ca3577a76cbc8c7a44b03dd301d87074d6b445fc"
+COMMITMENT = "72ca86d933fb0398a1dc9cb5083a9a6fe3c45d3f0ead9992c92cd62baf6654ad"
 EPISODES, STEPS = st.integers(0, 2**62), st.integers(0, 2**62)
 
 
