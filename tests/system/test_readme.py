@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from epymarl_cpa.experiments.sweep import read_grid
+from epymarl_cpa.experiments.grid import read_grid
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

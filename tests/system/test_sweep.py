@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from epymarl_cpa.experiments.sweep import main, read_grid
+from epymarl_cpa.experiments.grid import read_grid
+from epymarl_cpa.experiments.sweep import main
 
 GRID = """
 algs: [cpa_ar, ar_bc lr=0.01]
