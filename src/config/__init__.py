@@ -1,7 +1,8 @@
 """From YAML files and the command line to one checked configuration.
 
-Later sources win: ``default.yaml``, the environment's YAML, the algorithm's YAML (over the one that
-it ``extends``), the algorithm's section for this environment (``per_env``), then ``key=value`` words.
+Later sources win: ``default.yaml``, the environment's YAML, the algorithm's YAML and its section for
+this environment (``per_env``), both behind those of the algorithm that it ``extends``, then
+``key=value`` words.
 """
 
 from __future__ import annotations
@@ -57,11 +58,12 @@ def resolve(alg: str, env: str, words: Iterable[str] = ()) -> dict[str, Any]:
     """
     from ..runners import REGISTRY as RUNNERS  # here, since runners import what imports this package
 
-    env_file, alg_path = _read_env(env), find("algs", alg)
-    alg_file = _read_alg(alg_path)
-    per_env = _per_env(alg_path, alg_file)
-    config = merge(merge(read_yaml(FOLDER / "default.yaml"), env_file), alg_file)
-    config = merge(merge(config, per_env.get(env_file["env"], {})), parse_words(words))
+    env_file = _read_env(env)
+    config = merge(read_yaml(FOLDER / "default.yaml"), env_file)
+    for path, content in _algorithms(find("algs", alg)):
+        section = _per_env(path, content).get(env_file["env"], {})
+        config = merge(merge(config, content), section)
+    config = merge(config, parse_words(words))
     config = check(config, keys_of(config))
     game = envs.REGISTRY[config["env"]]
     config["env_args"] = {"map_name": config["env"], **check_env_args(config["env"], game, config["env_args"])}
@@ -114,8 +116,8 @@ def _read_env(name: str) -> dict[str, Any]:
     return content
 
 
-def _read_alg(path: Path, children: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """An algorithm's YAML over the one that it ``extends``, if any.
+def _algorithms(path: Path, children: tuple[Path, ...] = ()) -> list[tuple[Path, dict[str, Any]]]:
+    """An algorithm's YAML behind the one that it ``extends``, if any.
 
     Raises:
         UserError: the files extend one another in a circle, or ``extends`` is no name.
@@ -123,10 +125,10 @@ def _read_alg(path: Path, children: tuple[Path, ...] = ()) -> dict[str, Any]:
     content = read_yaml(path)
     base = content.pop("extends", None)
     if base is None:
-        return content
+        return [(path, content)]
     if not isinstance(base, str) or path in children:
         raise UserError(f"extends in {path} must name another algorithm's file, not one that extends this one.")
-    return merge(_read_alg(find("algs", base), (*children, path)), content)
+    return [*_algorithms(find("algs", base), (*children, path)), (path, content)]
 
 
 def _per_env(path: Path, alg_file: dict[str, Any]) -> dict[str, dict[str, Any]]:

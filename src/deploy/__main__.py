@@ -12,10 +12,14 @@ import numpy as np
 from ..errors import UserError
 from .demo import play
 from .export import export
+from .policy import PolicyError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status: 0, 1 if agents and controller differ, 2 after a user's mistake."""
+    """Command line; returns the exit status.
+
+    It is 0, 1 if agents and controller differ, 2 after a user's mistake, 130 after Ctrl-C.
+    """
     parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.deploy", description="Agents on their own.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("export", help="write one policy file per agent", allow_abbrev=False)
@@ -32,10 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             files = export(args.model, args.out)
             print(f"{len(files)} agents in {args.out}; try: python -m epymarl_cpa.deploy play {args.out}")
             return 0
+        if args.steps < 1:
+            raise UserError(f"--steps must be at least 1, not {args.steps}.")
         played = play(args.folder, _seeds(args.seed), args.steps, args.model)
-    except UserError as error:
+    except (UserError, PolicyError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     print(f"{len(played.returns)} episodes, mean return {np.mean(played.returns):.4f}; "
           f"{played.steps} joint actions, {played.distinct} different ones")
     if played.agreed is not None:
@@ -49,8 +58,8 @@ def _seeds(text: str) -> list[int]:
         seeds = [int(word) for word in text.split(",")]
     except ValueError:
         seeds = [-1]
-    if min(seeds) < 0:
-        raise UserError(f"--seed must be a whole number from 0 up, or several with commas, not {text}.")
+    if not 0 <= min(seeds) <= max(seeds) < 2**31:
+        raise UserError(f"--seed must be a whole number in 0 .. 2147483647, or several with commas, not {text}.")
     return seeds
 
 

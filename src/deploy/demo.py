@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from ..envs import make_game
 from ..errors import UserError
 from .export import LOADER, Team
 from .policy import Policy, PolicyError
+
+PATIENCE = 60  # seconds
 
 
 class Played(NamedTuple):
@@ -36,7 +39,7 @@ class Played(NamedTuple):
 
 
 class Agent:
-    """One agent in a process of its own, which runs ``policy.py`` and a policy file, and nothing else.
+    """One agent in a process of its own, which runs this package's ``policy.py`` with a policy file, and nothing else.
 
     Args:
         file: the policy file.
@@ -46,11 +49,11 @@ class Agent:
     """
 
     def __init__(self, file: Path) -> None:
-        loader = file.parent / LOADER.name
         self.file = file
-        self._process = subprocess.Popen([sys.executable, str(loader if loader.exists() else LOADER), str(file)],
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                         text=True)
+        # In a session of its own, so that Ctrl-C reaches only the process that plays, which then ends the agents.
+        self._process = subprocess.Popen([sys.executable, str(LOADER), str(file)], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                         start_new_session=True)
 
     def tell(self, message: dict[str, Any]) -> None:
         """Sends one line."""
@@ -62,8 +65,10 @@ class Agent:
             self._fail()
 
     def answer(self) -> Any:
-        """Waits for the next line."""
+        """Waits for the next line, but not for ever."""
         assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+            raise UserError(f"the agent of {self.file} has said nothing for {PATIENCE} seconds.")
         line = self._process.stdout.readline()
         if not line:
             self._fail()
@@ -76,7 +81,7 @@ class Agent:
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.terminate()
+        self._process.kill()
         self._process.communicate()
 
 
@@ -102,17 +107,27 @@ class Agents:
         self.meta = metas[0]
         if [meta["agent"] for meta in metas] != list(range(self.meta["n_agents"])):
             raise UserError(f"{folder} holds {len(files)} of the {self.meta['n_agents']} agents of a team; "
-                            "export them again.")
+                            "export them together again.")
         for file, meta in zip(files, metas, strict=True):
             if {**meta, "agent": 0} != {**self.meta, "agent": 0}:
                 raise UserError(f"{file} belongs to another team than {files[0]}; export them together.")
-        self.agents = [Agent(file) for file in files]
+        self.agents: list[Agent] = []
+        try:
+            for file in files:
+                self.agents.append(Agent(file))
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Agents:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all processes."""
         for agent in self.agents:
             agent.close()
 
@@ -181,7 +196,7 @@ class _Beside:
 
     def __init__(self, model: str, seed: int, meta: dict[str, Any]) -> None:
         self.team = Team(model)
-        if (self.team.config["env"], self.team.t_env) != (meta["env"], meta["t_env"]):
+        if self.team.digest() != meta["team"]:
             raise UserError(f"{model} is not the model that these policies were exported from.")
         self.team.mac.seed_with(seed)
         self.batch = self.team.empty_batch()

@@ -62,6 +62,10 @@ class Team:
         if not self.mac.taught:
             raise UserError(f"{folder} was saved before the students began to learn; take a later checkpoint.")
 
+    def digest(self) -> str:
+        """What tells this team's networks from any other's."""
+        return policy.digest({}, {key: value.cpu().numpy() for key, value in self.mac.agent.state_dict().items()})
+
     def empty_batch(self) -> EpisodeBatch:
         """Room for one episode."""
         return EpisodeBatch(self.scheme, self.groups, 1, self.game.episode_limit + 1)
@@ -86,6 +90,9 @@ def export(path: str, out: Path) -> list[Path]:
         for agent, file in enumerate(files):
             content = _content(team, agent)
             write_with(file, lambda target, content=content: target.write(content))  # type: ignore[misc]
+        for file in out.glob("agent_*.npz"):
+            if file not in files:  # of a larger team that was here before
+                file.unlink()
         shutil.copyfile(LOADER, out / LOADER.name)
     except OSError as error:
         raise UserError(f"the policies cannot be written to {out} ({error.strerror}).") from None
@@ -101,7 +108,7 @@ def _content(team: Team, agent: int) -> bytes:
             "input": config["policy_input"], "n_seen": game.obs_dim if students.local else game.state_dim,
             "state_levels": config["state_levels"], "pool_size": students.pool.size, "key": config["key"],
             "key_per": config["key_per"], "key_numbers": students.key.numbers, "entry_floor": config["entry_floor"],
-            "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env}
+            "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env, "team": team.digest()}
     arrays, buffer = arrays_of(students, agent), io.BytesIO()
     np.savez(buffer, meta=np.array(json.dumps(meta)), digest=np.array(policy.digest(meta, arrays)),
              **arrays)  # type: ignore[arg-type]

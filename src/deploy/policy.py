@@ -58,10 +58,11 @@ class AgreementKey:
         """Keys ``[B, size]`` of B episodes at a step, uniform in (0, 1).
 
         Raises:
-            PolicyError: a negative step or episode.
+            PolicyError: steps or episodes that are not whole numbers in 0 .. 2^64 - 1.
         """
-        if min(step, *episodes) < 0:
-            raise PolicyError(f"steps and episodes are counted from 0, not {min(step, *episodes)}.")
+        for place in (step, *episodes):
+            if not isinstance(place, int | np.integer) or not 0 <= place < 2**64:
+                raise PolicyError(f"steps and episodes are whole numbers counted from 0, not {place!r}.")
         bits = np.zeros((len(episodes), size), dtype=np.uint64)
         for row, episode in enumerate(episodes):
             self._start["state"]["counter"][:] = (0, 0, 0 if self.per == "episode" else step, episode)
@@ -70,7 +71,7 @@ class AgreementKey:
         return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
     def commitment(self) -> str:
-        """Equal for equal seeds (and ``per``), and telling nothing else about them in practice."""
+        """Equal for equal seeds (and ``per``); a check, not a secret: who tries small seeds finds them."""
         return hashlib.sha256(self.draw([2**40], 2**40, 64).tobytes()).hexdigest()
 
 
@@ -151,20 +152,24 @@ class Policy:
             episode, step: numbers that all agents agree on; they decide the key.
 
         Raises:
-            PolicyError: the seed is missing, or what is seen has the wrong shape.
+            PolicyError: the seed is missing, or what is seen or available makes no sense.
         """
         if self._key is None:
             raise PolicyError("the agents have no shared seed yet; call agree(seed) first.")
         if np.shape(seen) != (self.meta["n_seen"],):
             raise PolicyError(f"agent {self.meta['agent']} needs {self.meta['n_seen']} numbers, "
                               f"but sees an array of shape {np.shape(seen)}.")
+        if not np.isfinite(seen).all():
+            raise PolicyError(f"agent {self.meta['agent']} sees a number that is not finite.")
+        mask = np.ones(self.meta["n_actions"]) if available is None else np.asarray(available)
+        if mask.shape != (self.meta["n_actions"],) or not mask.any():
+            raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {self.meta['n_actions']} actions, "
+                              f"at least one of them available, not {mask.tolist()}.")
         x = self._encode(np.asarray(seen, dtype=np.float32))
         entries = perceptron(x, self._layers["entries"]).reshape(self.meta["pool_size"], -1)
         entry = entries[self._choose(x, entries, self._key.draw([episode], step, self.meta["key_numbers"]))]
         logits = perceptron(entry, self._layers["head"])
-        if available is not None:
-            logits = np.where(np.asarray(available, dtype=bool), logits, np.finfo(np.float32).min)
-        return int(logits.argmax())
+        return int(np.where(mask.astype(bool), logits, np.finfo(np.float32).min).argmax())
 
     def _encode(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         levels = self.meta["state_levels"]
@@ -225,7 +230,7 @@ def main(argv: Sequence[str]) -> int:
     except PolicyError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    except (IndexError, ValueError, KeyError, TypeError) as error:
+    except (IndexError, ValueError, KeyError, TypeError, RecursionError) as error:
         print(f"Error: this is not understood ({error}); see the description of main in {__file__}.", file=sys.stderr)
         return 2
     return 0

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,11 @@ class Cell:
         return self.env, config["dataset"], config["seed"]
 
     def row_name(self) -> str:
-        """File name of the run's row; its digest covers configuration and version, not the contents of data files."""
+        """File name of the run's row; its digest covers version, configuration and teacher, but not data files."""
         config = self.config()
         decides = {key: value for key, value in config.items() if key not in ("local_results_path", "datasets_path")}
+        if self.teachers:
+            decides["teacher"] = teacher_of(self).row_name()
         digest = hashlib.sha256(json.dumps([__version__, decides], sort_keys=True).encode()).hexdigest()[:10]
         readable = f"{self.alg}-{self.env}-{config['dataset']}-seed{config['seed']}"
         return f"{re.sub(r'[^A-Za-z0-9_.=-]+', '_', readable)}-{digest}.json"
@@ -63,19 +66,26 @@ def read_grid(name: str) -> list[Cell]:
     Raises:
         UserError: unknown grid or key, or a configuration that does not resolve.
     """
+    path = _find(name)
+    grid = read_yaml(path)
+    teachers = grid.pop(TEACHERS, "")
+    parts = grid.pop(PARTS, None) or [{}]
+    if not isinstance(teachers, str) or not isinstance(parts, list) or not all(isinstance(p, dict) for p in parts):
+        raise UserError(f"{path}: '{TEACHERS}' must name a sweep, and '{PARTS}' must hold a list of grids.")
+    if teachers and read_yaml(_find(teachers)).get(TEACHERS):
+        raise UserError(f"{path}: the sweep '{teachers}' cannot train teachers, since it needs some itself.")
+    cells = [cell for part in parts for cell in _cells(path, {**grid, **part}, teachers)]
+    return cells
+
+
+def _find(name: str) -> Path:
     own = FOLDER / "sweeps" / f"{name}.yaml"
     path = own if own.exists() else Path(name)
     if not path.exists():
         choices = sorted(file.stem for file in own.parent.glob("*.yaml"))
         raise UserError(f"unknown sweep '{name}'{nearest(name, choices)}; the choices are: {', '.join(choices)}, "
                         "or the path of a YAML file.")
-    grid = read_yaml(path)
-    teachers = grid.pop(TEACHERS, "")
-    parts = grid.pop(PARTS, None) or [{}]
-    if not isinstance(teachers, str) or not isinstance(parts, list) or not all(isinstance(p, dict) for p in parts):
-        raise UserError(f"{path}: '{TEACHERS}' must name a sweep, and '{PARTS}' must hold a list of grids.")
-    cells = [cell for part in parts for cell in _cells(path, {**grid, **part}, teachers)]
-    return cells
+    return path
 
 
 def _cells(path: Path, grid: dict[str, Any], teachers: str) -> list[Cell]:
@@ -92,18 +102,23 @@ def _cells(path: Path, grid: dict[str, Any], teachers: str) -> list[Cell]:
     return cells
 
 
-def teachers_of(cells: list[Cell]) -> dict[Cell, Cell]:
-    """For each cell that needs one, the cell of the other sweep that trains its teacher.
+@cache
+def _by_task(name: str) -> dict[tuple[str, str, int], list[Cell]]:
+    found: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in read_grid(name):
+        found.setdefault(cell.task(), []).append(cell)
+    return found
+
+
+def teacher_of(cell: Cell) -> Cell:
+    """The cell of the sweep ``cell.teachers`` that trains this cell's teacher.
 
     Raises:
-        UserError: that sweep has none for the same game, data and seed.
+        UserError: that sweep has none for the same game, data and seed, or several.
     """
-    found: dict[Cell, Cell] = {}
-    for name in {cell.teachers for cell in cells if cell.teachers}:
-        by_task = {teacher.task(): teacher for teacher in read_grid(name)}
-        for cell in cells:
-            if cell.teachers == name:
-                if cell.task() not in by_task:
-                    raise UserError(f"the sweep '{name}' trains no teacher for {', '.join(map(str, cell.task()))}.")
-                found[cell] = by_task[cell.task()]
-    return found
+    task, teachers = cell.task(), _by_task(cell.teachers).get(cell.task(), [])
+    if len(teachers) != 1:
+        many = f"{len(teachers)} teachers" if teachers else "no teacher"
+        raise UserError(f"the sweep '{cell.teachers}' trains {many} for {', '.join(map(str, task))}, "
+                        "where it must be one.")
+    return teachers[0]

@@ -1,8 +1,9 @@
 """How long one agent takes to decide: policy agreement beside the shared-seed chain, for teams of 2 to 64.
 
 ``python -m epymarl_cpa.experiments.latency`` prints the median time of one decision in one state
-with untrained networks of the usual sizes.  The chain has to run the decisions of all N agents one
-after the other; a student looks up the team's entry and reads its own part.
+with untrained networks of the usual sizes.  In the chain, an agent has to run the decisions of all
+agents before it, too (shown is the last agent, who waits longest; on average it is half); a student
+looks up the team's entry and reads its own part.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def student(n_agents: int) -> Callable[[], object]:
     args = SimpleNamespace(entry_floor=0.01, n_agents=n_agents, n_actions=N_ACTIONS, pool_size=16, pool_dim=32,
                            pool_hidden=256, head_hidden=64, key="prior", key_dim=8)
     students = Students(N_STATE, False, args)
-    meta = {"agent": n_agents - 1, "n_seen": N_STATE, "pool_size": 16, "key": "prior", "key_per": "step",
-            "key_numbers": 1, "entry_floor": 0.01, "greedy": False, "state_levels": 0}
+    meta = {"agent": n_agents - 1, "n_seen": N_STATE, "n_actions": N_ACTIONS, "pool_size": 16, "key": "prior",
+            "key_per": "step", "key_numbers": 1, "entry_floor": 0.01, "greedy": False, "state_levels": 0}
     policy = Policy(meta, arrays_of(students, n_agents - 1))
     policy.agree(0)
     state = np.ones(N_STATE, dtype=np.float32)
@@ -38,7 +39,7 @@ def student(n_agents: int) -> Callable[[], object]:
 
 
 def chain(n_agents: int) -> Callable[[], object]:
-    """A decision of one agent that walks the whole autoregressive chain with the shared key, in PyTorch."""
+    """A decision of the last agent, which walks the whole autoregressive chain with the shared key, in PyTorch."""
     net, key = AutoregressiveNet(N_STATE, n_agents, N_ACTIONS, 64), AgreementKey(0)
     state = th.ones(1, N_STATE)
 

@@ -22,7 +22,7 @@ from typing import Any
 from ..errors import UserError
 from ..utils.files import write_text
 from ..utils.process import handling, interrupt
-from .grid import Cell, read_grid, teachers_of
+from .grid import Cell, read_grid, teacher_of
 from .table import diversity, markdown
 
 
@@ -63,7 +63,10 @@ def sweep(cells: list[Cell], folder: Path, workers: int) -> tuple[list[dict[str,
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM; the runs in progress are lost, finished ones are not.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another folder with --out.") from None
     models, failed = _train_teachers(cells, folder, workers)
     cells = [cell for cell in cells if not cell.teachers or cell in models]
     files = {cell: folder / cell.row_name() for cell in cells}
@@ -97,7 +100,7 @@ def sweep(cells: list[Cell], folder: Path, workers: int) -> tuple[list[dict[str,
 def _train_teachers(cells: list[Cell], folder: Path, workers: int) -> tuple[dict[Cell, str], list[str]]:
     """The models of the cells' teachers, and what went wrong while training those that were missing."""
     files = {cell: folder / cell.row_name() for cell in cells if cell.teachers}
-    teachers = teachers_of([cell for cell, file in files.items() if not file.exists()])
+    teachers = {cell: teacher_of(cell) for cell, file in files.items() if not file.exists()}
     models, failed = {cell: "" for cell, file in files.items() if file.exists()}, []
     for name in {cell.teachers for cell in teachers}:
         mine = {cell: teacher for cell, teacher in teachers.items() if cell.teachers == name}
@@ -105,8 +108,11 @@ def _train_teachers(cells: list[Cell], folder: Path, workers: int) -> tuple[dict
         failed += sweep(list(dict.fromkeys(mine.values())), place, workers)[1]
         for cell, teacher in mine.items():
             row = place / teacher.row_name()
-            if row.exists():
-                models[cell] = str(place / json.loads(row.read_text())["model"])
+            model = json.loads(row.read_text()).get("model") if row.exists() else None
+            if model is not None and (place / model).exists():
+                models[cell] = str(place / model)
+            elif row.exists():
+                failed.append(f"{files[cell].stem}: the model of its teacher is gone; remove {row} to train it again.")
     return models, failed
 
 

@@ -16,6 +16,8 @@ DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": (
              "modes": ("modes", ".2f"), "modes_covered": ("of the teacher's", ".3f"), "tv": ("TV to teacher", ".4f"),
              "mismatch_rate": ("mismatch", ".4f")}
 
+NEEDED = ("env", "dataset", "alg", "seed", "headline", "headline_optimum", "seconds", "peak_mb")
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -46,6 +48,22 @@ def markdown(rows: Rows) -> str:
     return "\n".join(lines)
 
 
+def compact(rows: Rows) -> str:
+    """One line for every game and data set, one column for every method: mean ± deviation (worst seed)."""
+    groups = _groups(rows)
+    methods = list(dict.fromkeys(row["alg"] for row in rows))
+    lines = [f"| game | data | {' | '.join(methods)} | optimum |", "|---" * (len(methods) + 3) + "|"]
+    for env, data in dict.fromkeys((env, data) for env, data, _ in groups):
+        cells, best = [], 0.0
+        for alg in methods:
+            group = groups.get((env, data, alg), [])
+            values = np.array([row["headline"] for row in group])
+            best = group[0]["headline_optimum"] if group else best
+            cells.append(f"{values.mean():.4f} ± {values.std():.4f} ({values.min():.4f})" if group else "")
+        lines.append(f"| {env} | {data} | {' | '.join(cells)} | {best:.4f} |")
+    return "\n".join(lines)
+
+
 def diversity(rows: Rows) -> str:
     """The same for the measures of diversity, for the rows that have them; nothing if none has."""
     measured = [row for row in rows if "joint_entropy" in row]
@@ -68,14 +86,20 @@ def main(argv: list[str] | None = None) -> int:
                                      description="Tables of finished sweeps.")
     parser.add_argument("source", nargs="+", type=Path, help="folder of a sweep's rows, or a .jsonl file of rows")
     parser.add_argument("--jsonl", action="store_true", help="print the rows themselves, one a line")
+    parser.add_argument("--compact", action="store_true", help="one column for every method")
     args = parser.parse_args(argv)
     try:
         rows = [row for source in args.source for row in _read(source)]
     except (OSError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
+    if not rows or not all(isinstance(row, dict) and set(NEEDED) <= set(row) for row in rows):
+        print(f"Error: rows of sweeps are needed, with {', '.join(NEEDED)}; this is something else.", file=sys.stderr)
+        return 2
     if args.jsonl:
         print("\n".join(json.dumps(row) for row in rows))
+    elif args.compact:
+        print(compact(rows))
     else:
         print("\n\n".join(filter(None, (markdown(rows), diversity(rows)))))
     return 0

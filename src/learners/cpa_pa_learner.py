@@ -187,9 +187,9 @@ class CpaPaLearner(Learner):
         """Says loudly what keeps the students from being the teacher."""
         console, labels, size = self.logger.console_logger, self.labels, self.args.pool_size
         if labels.lost > 0.01 * len(labels):
-            console.warning("pool_size=%d leaves out %.1f %% of the teacher's play; it plays up to %d joint actions in "
-                            "a state: set pool_size to that, or raise beta", size, 100 * labels.lost / len(labels),
-                            labels.modes)
+            console.warning("pool_size=%d leaves out %.1f %% of the teacher's play; it plays %s%d joint actions in a "
+                            "state: set pool_size to that, or raise beta", size, 100 * labels.lost / len(labels),
+                            "up to " if labels.modes < WIDTH else "more than ", labels.modes)
         if not self.mac.agent.local and self.reconstruction < HEALTHY:
             console.warning("THE STUDENTS HAVE NOT LEARNED THE TEACHER'S JOINT ACTIONS: only %.1f %% of its play is "
                             "reproduced exactly; raise student_t_max, pool_hidden or pool_size",
@@ -207,12 +207,17 @@ class CpaPaLearner(Learner):
     def load_state_dict(self, state: Any) -> None:
         super().load_state_dict(state)
         self.teacher.load_state_dict(state["teacher"])
-        if self.updates and state["start"] != self.start:  # what the students have begun to learn stays
+        if state["labels"]:
+            self.labels.load_state_dict(state["labels"])
+        if self.args.evaluate or state["start"] == self.start:
+            return
+        if not self.updates and self.args.teacher:
+            raise UserError("the checkpoint is of a run that was still training a teacher of its own; continue it "
+                            "without teacher=..., or start a run with teacher=... and without checkpoint_path.")
+        if self.updates:  # what the students have begun to learn stays
             self.logger.console_logger.warning("the students began at t_env %d and go on from there, whatever t_max "
                                                "and teacher say now", state["start"])
             self._begin_at(state["start"])
-        if state["labels"]:
-            self.labels.load_state_dict(state["labels"])
 
 
 class _Labels:

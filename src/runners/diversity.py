@@ -34,9 +34,10 @@ def diversity(game: Game, mac: Any, batch: EpisodeBatch, seed: int) -> dict[str,
     Returns:
         ``joint_entropy``, ``marginal_entropy`` (Eq. 19), ``modes`` (different joint actions), ``unlisted``
         (probability of joint actions beyond the ``WIDTH`` listed ones); with a teacher ``tv`` (total
-        variation distance from its law), ``teacher_modes`` and ``modes_covered`` (share of the teacher's
-        joint actions that the team may play); where the game tabulates optimal joint actions
-        ``optimal_share`` and ``mismatch_rate`` (Definition 1), the probabilities of such.
+        variation distance from its listed joint actions), ``teacher_unlisted``, ``teacher_modes`` and
+        ``modes_covered`` (share of the teacher's joint actions that the team may play); where the game
+        tabulates optimal joint actions ``optimal_share`` and ``mismatch_rate`` (Definition 1), the
+        probabilities of such.
     """
     places = batch["filled"][..., 0].nonzero().cpu().numpy()
     if len(places) > STATES:
@@ -46,7 +47,8 @@ def diversity(game: Game, mac: Any, batch: EpisodeBatch, seed: int) -> dict[str,
     rows, probs = _table(law)
     teacher = getattr(mac, "teacher", None)
     if teacher is not None:
-        taught_rows, taught_probs = _table(teacher.joint_law(batch, bs, t, WIDTH))
+        taught = teacher.joint_law(batch, bs, t, WIDTH)
+        taught_rows, taught_probs = _table(taught)
     else:
         taught_rows, taught_probs = rows[:0], probs[:0]
     first, number = distinct(np.concatenate([rows, taught_rows]))
@@ -63,6 +65,7 @@ def diversity(game: Game, mac: Any, batch: EpisodeBatch, seed: int) -> dict[str,
            "modes": total(1.0 * (p > 0)), "unlisted": law.lost.double().cpu().numpy()}
     if teacher is not None:
         out |= {"tv": total(np.abs(p - q)) / 2, "teacher_modes": total(1.0 * (q > 0)),
+                "teacher_unlisted": taught.lost.double().cpu().numpy(),
                 "modes_covered": total(1.0 * (p > 0) * (q > 0)) / total(1.0 * (q > 0))}
     found = optimal_sets(batch["state"][bs, t].cpu().numpy(), places[:, 1], game)
     if found is not None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from outcome import Outcome
 
 from epymarl_cpa.config import FOLDER
+from epymarl_cpa.deploy import demo
 from epymarl_cpa.deploy.__main__ import main
 from epymarl_cpa.deploy.demo import play
 from epymarl_cpa.deploy.policy import Policy, PolicyError
+from epymarl_cpa.errors import UserError
 
 ENVS = sorted(file.stem for file in (FOLDER / "envs").glob("*.yaml"))
 SHORT = ("t_max=1", "student_t_max=2", "pool_hidden=8", "pool_size=6", "beta=0.05", "entry_floor=0.0")
@@ -156,3 +163,74 @@ def test_a_policy_says_what_it_needs(exported: Callable[..., tuple[Path, str]]) 
     policy.agree(0)
     with pytest.raises(PolicyError, match=r"needs 4 numbers, but sees an array of shape \(2,\)"):
         policy.act(np.ones(2))
+
+
+def test_a_team_made_of_two_trainings_is_found_out(exported: Callable[..., tuple[Path, str]], tmp_path: Path,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    """Same seed, same length, same sizes: only the networks differ."""
+    folder, model = exported("permutation")
+    shutil.copytree(folder, tmp_path / "mixed")
+    other, _ = exported("permutation", "student_lr=0.5")
+    shutil.copy(other / "agent_3.npz", tmp_path / "mixed/agent_3.npz")
+    assert main(["play", str(tmp_path / "mixed")]) == 2
+    assert "agent_3.npz belongs to another team" in capsys.readouterr().err
+    assert main(["play", str(other), f"--model={model}"]) == 2
+    assert "is not the model that these policies were exported from" in capsys.readouterr().err
+
+
+def test_a_smaller_team_replaces_a_larger_one(exported: Callable[..., tuple[Path, str]]) -> None:
+    exported("permutation")
+    folder, _ = exported("xor")
+    assert sorted(file.name for file in folder.iterdir()) == ["agent_0.npz", "agent_1.npz", "policy.py"]
+    assert play(folder, [0], 3).steps == 3
+
+
+def test_what_stands_in_the_folder_is_never_run(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("xor")
+    (folder / "policy.py").write_text("raise SystemExit('run')")
+    assert play(folder, [0], 3).steps == 3
+
+
+def test_an_agent_that_dies_or_hangs_is_reported(exported: Callable[..., tuple[Path, str]],
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = exported("xor")
+    monkeypatch.setattr(demo, "PATIENCE", 2)
+    with demo.Agents(folder) as team:
+        team.agree([0, 0])
+        team.agents[1]._process.send_signal(signal.SIGSTOP)
+        with pytest.raises(UserError, match=r"agent_1\.npz has said nothing for 2 seconds"):
+            team.act(np.ones((2, 4)), np.ones((2, 2)), 0, 0)
+        team.agents[0]._process.kill()
+        team.agents[0]._process.wait()
+        with pytest.raises(UserError, match=r"the agent of .*agent_0\.npz has ended"):
+            team.act(np.ones((2, 4)), np.ones((2, 2)), 0, 0)
+    assert all(agent._process.poll() is not None for agent in team.agents)
+
+
+@pytest.mark.parametrize(("words", "sentence"), [
+    ({"seen": np.full(4, np.nan)}, "not finite"), ({"available": [0, 0]}, "at least one of them available"),
+    ({"available": [1, 1, 1]}, "needs a mask of its 2 actions"), ({"step": 1.5}, "whole numbers counted from 0"),
+    ({"episode": 2**64}, "whole numbers counted from 0")])
+def test_nonsense_is_refused_by_a_policy(words: dict[str, Any], sentence: str,
+                                         exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("xor")
+    policy = Policy.load(folder / "agent_0.npz")
+    policy.agree(0)
+    with pytest.raises(PolicyError, match=sentence):
+        policy.act(**{"seen": np.ones(4), **words})
+
+
+def test_interrupting_the_play_leaves_no_process_and_no_traceback(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("xor")
+    running = subprocess.Popen([sys.executable, "-m", "epymarl_cpa.deploy", "play", str(folder), "--steps=100000000"],
+                               stderr=subprocess.PIPE, text=True)
+    time.sleep(6)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert str(folder) not in command.read_bytes().decode(errors="ignore")
+        except OSError:
+            continue  # it has ended since

@@ -63,6 +63,29 @@ def test_a_sweep_without_the_needed_teacher_is_refused(grids: Path, capsys: pyte
     assert "the sweep 'teach.yaml' trains no teacher for xor, good, 7" in capsys.readouterr().err
 
 
+def test_two_teachers_for_one_task_are_refused(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("both.yaml").write_text(TEACHERS.replace("[cpa_ar]", "[cpa_ar, ar_bc]").replace(", policy_start=0.0", ""))
+    Path("learn.yaml").write_text(STUDENTS.replace("teach.yaml", "both.yaml"))
+    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 2
+    assert "the sweep 'both.yaml' trains 2 teachers for xor, good, 1, where it must be one" in capsys.readouterr().err
+
+
+def test_a_sweep_cannot_be_its_own_teacher(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("learn.yaml").write_text(STUDENTS.replace("teach.yaml", "learn.yaml"))
+    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 2
+    assert "the sweep 'learn.yaml' cannot train teachers, since it needs some itself" in capsys.readouterr().err
+
+
+def test_a_teacher_whose_model_is_gone_is_told_apart(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["teach.yaml", "--out=rows", "--workers=1"]) == 0
+    for file in Path("rows/teach").glob("*.json"):
+        row = json.loads(file.read_text())
+        del row["model"]
+        file.write_text(json.dumps(row))
+    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 1
+    assert "the model of its teacher is gone; remove rows/teach/cpa_ar-xor-good-seed1-" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("change", "message"), [
     (("teachers: teach.yaml", "teachers: [1]"), "'teachers' must name a sweep"),
     (("parts:\n", "parts: 3\nx:\n"), "'parts' must hold a list of grids"),
@@ -92,6 +115,15 @@ def test_tables_of_folders_and_files_put_methods_side_by_side(tmp_path: Path, ca
         ["| xor", "good", "a"], ["| xor", "good", "b"], ["| bridge", "good", "a"], ["| bridge", "good", "b"]]
     assert "0.7500 ± 0.2500 | 0.5000" in lines[2]
     assert "| 1.500 |" in lines[-1]
+    assert table.main([str(tmp_path / "rows"), str(tmp_path / "more.jsonl"), "--compact"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| xor | good | 0.7500 ± 0.2500 (0.5000) | 1.0000 ± 0.0000 (1.0000) | 1.0000 |",
+        "| bridge | good | 0.5000 ± 0.0000 (0.5000) | 1.0000 ± 0.0000 (1.0000) | 1.0000 |"]
     assert table.main([str(tmp_path / "rows"), "--jsonl"]) == 0
     assert [json.loads(line)["alg"] for line in capsys.readouterr().out.splitlines()] == ["a", "a", "b"]
     assert table.main([str(tmp_path / "nowhere")]) == 2
+    (tmp_path / "other.jsonl").write_text('{"a": 1}\n[1]')
+    (tmp_path / "empty").mkdir()
+    for source in ("other.jsonl", "empty"):
+        assert table.main([str(tmp_path / source)]) == 2
+        assert "rows of sweeps are needed" in capsys.readouterr().err

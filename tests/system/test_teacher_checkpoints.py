@@ -160,6 +160,16 @@ def test_a_stage_boundary_that_moves_behind_the_students_is_noticed(tiny_run: Ru
     assert kept or "t_max=20" in capsys.readouterr().out
 
 
+def test_a_second_teacher_for_a_run_that_trains_its_own_is_refused(tiny_run: Run,
+                                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    other = tiny_run(*ALOHA, alg="cpa_ar", env="aloha")
+    whole = tiny_run(*BOTH, alg="cpa_pa", env="aloha")
+    capsys.readouterr()
+    tiny_run(*BOTH, f"checkpoint_path={whole.models}", "load_step=4", f"teacher={other.models}", alg="cpa_pa",
+             env="aloha", status=2)
+    assert "was still training a teacher of its own" in capsys.readouterr().err
+
+
 def test_a_finished_team_is_evaluated_as_it_ended(tiny_run: Run) -> None:
     trained = tiny_run(*BOTH, alg="cpa_pa", env="aloha")
     again = tiny_run(*BOTH, "evaluate=true", f"checkpoint_path={trained.models}", alg="cpa_pa", env="aloha")

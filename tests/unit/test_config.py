@@ -160,7 +160,7 @@ def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_pat
 
 
 def test_missing_keys(tmp_path: Path) -> None:
-    short = write(tmp_path, "name: x\nmac: ar_mac\nlearner: cpa_ar_learner\nbeta: 0.0\nbeta_mode: ratio")
+    short = write(tmp_path, "name: x\nmac: ar_mac\nlearner: cpa_ar_learner\nbeta: 0.0\nbeta_mode: ratio\nshared_seed: false")
     with pytest.raises(UserError, match="config key 'weight' is missing"):
         resolve(short, "xor")
     with pytest.raises(UserError, match="must name its game: env: <name>"):
@@ -184,3 +184,19 @@ def test_load_env() -> None:
                              (["env_args=1"], "'env_args' must be a mapping"), (["env_args.rows=x"], "a whole number")):
         with pytest.raises(UserError, match=complaint):
             load_env("sensor", words)
+
+
+def test_a_file_may_extend_another_and_wins_over_its_sections(tmp_path: Path) -> None:
+    child = tmp_path / "mine.yaml"
+    child.write_text("extends: cpa_ar\nname: mine\nalpha: 0.7\nper_env: {aloha: {alpha: 0.9}}\n")
+    assert resolve(str(child), "sensor")["alpha"] == 0.7
+    assert resolve(str(child), "aloha")["alpha"] == 0.9
+    assert resolve(str(child), "sensor")["lr"] == resolve("cpa_ar", "sensor")["lr"]
+
+
+@pytest.mark.parametrize("base", ["[1]", "SELF"])
+def test_a_file_that_extends_nothing_sensible_is_refused(base: str, tmp_path: Path) -> None:
+    child = tmp_path / "mine.yaml"
+    child.write_text(f"extends: {base.replace('SELF', str(child))}\nname: mine\n")
+    with pytest.raises(UserError, match="must name another algorithm's file"):
+        resolve(str(child), "xor")
