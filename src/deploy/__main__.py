@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..utils.process import handling, interrupt
 from .demo import play
 from .export import export
 from .policy import PolicyError
@@ -38,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if args.steps < 1:
             raise UserError(f"--steps must be at least 1, not {args.steps}.")
-        played = play(args.folder, _seeds(args.seed), args.steps, args.model)
+        with handling((signal.SIGINT, signal.SIGTERM), interrupt):
+            played = play(args.folder, _seeds(args.seed), args.steps, args.model)
     except (UserError, PolicyError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -10,7 +10,7 @@ import pytest
 import torch as th
 from outcome import Outcome, equal
 
-from epymarl_cpa.config import FOLDER
+from epymarl_cpa.config import FOLDER, resolve
 
 Run = Callable[..., Outcome]
 OFFLINE = ("t_max=60", "test_interval=25", "learner_log_interval=7", "lr=0.01", "recipes.medium.episodes=50")
@@ -51,6 +51,8 @@ def test_more_evaluation_changes_no_weight(words: tuple[str, ...], greedy: str, 
 def test_a_continued_run_is_the_uninterrupted_one(alg: str, greedy: str, tiny_run: Run) -> None:
     """Train 60 = train 30, load, train to 60: weights, optimisers, counters, generators and later metrics."""
     words = (*OFFLINE, *ALOHA, f"test_greedy={greedy}", "save_model_interval=30")
+    if "student_t_max" in resolve(alg, "aloha"):
+        words = (*words, "t_max=20", "student_t_max=40", "pool_hidden=8")
     whole = tiny_run(*words, alg=alg, env="aloha")
     assert whole.steps() == [30, 60]
     resumed = tiny_run(*words, f"checkpoint_path={whole.models}", "load_step=30", alg=alg, env="aloha")
