@@ -16,7 +16,7 @@ class Transitions:
 
     Attributes:
         state, next_state: ``[M, S]``, as recorded.
-        obs: ``[M, N, O]``.
+        obs: ``[M, N, O]``, or ``[M, 1, S]`` where all agents see the state.
         actions, next_actions: ``[M, N]``.
         available, next_available: bool ``[M, N, A]``.
         reward: training team reward ``[M]`` (see ``reward_min`` and ``reward_scale``).
@@ -66,10 +66,11 @@ def transitions(batch: EpisodeBatch, reward_scale: float = 1.0, reward_min: floa
     if reward_min is not None:
         reward = reward.clamp(min=reward_min)
     actions, available, state = batch["actions"][..., 0], batch["avail_actions"], batch["state"]
+    obs = batch["obs"] if "obs" in batch.scheme else state[:, :, None]
     following = th.cat([played, played.new_zeros(len(played), 1)], 1)[row, time + 1]
     return Transitions(
         state=state[row, time], next_state=state[row, time + 1],
         actions=actions[row, time], next_actions=actions[row, time + 1],
         available=available[row, time].bool(), next_available=available[row, time + 1].bool(),
         reward=reward * reward_scale, done=batch["terminated"][row, time, 0].float(),
-        time=time, next_played=following.float(), obs=batch["obs"][row, time])
+        time=time, next_played=following.float(), obs=obs[row, time])
