@@ -97,7 +97,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"Error: rows of sweeps are needed, with {', '.join(NEEDED)}; this is something else.", file=sys.stderr)
         return 2
     if args.jsonl:
-        print("\n".join(json.dumps(row) for row in rows))
+        told = ({key: value for key, value in row.items() if key != "model"} for row in rows)  # a path of this machine
+        print("\n".join(map(json.dumps, told)))
     elif args.compact:
         print(compact(rows))
     else:
