@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,7 @@ from ..envs import Game, make_game
 from ..errors import UserError
 from ..modules.students import Students
 from ..utils import checkpoint
-from ..utils.files import write_with
+from ..utils.files import write_text, write_with
 from . import policy
 
 LOADER = Path(policy.__file__)
@@ -93,7 +92,7 @@ def export(path: str, out: Path) -> list[Path]:
         for file in out.glob("agent_*.npz"):
             if file not in files:  # of a larger team that was here before
                 file.unlink()
-        shutil.copyfile(LOADER, out / LOADER.name)
+        write_text(out / LOADER.name, LOADER.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"the policies cannot be written to {out} ({error.strerror}).") from None
     return files

@@ -74,8 +74,7 @@ def read_grid(name: str) -> list[Cell]:
         raise UserError(f"{path}: '{TEACHERS}' must name a sweep, and '{PARTS}' must hold a list of grids.")
     if teachers and read_yaml(_find(teachers)).get(TEACHERS):
         raise UserError(f"{path}: the sweep '{teachers}' cannot train teachers, since it needs some itself.")
-    cells = [cell for part in parts for cell in _cells(path, {**grid, **part}, teachers)]
-    return cells
+    return [cell for part in parts for cell in _cells(path, {**grid, **part}, teachers)]
 
 
 def _find(name: str) -> Path:
