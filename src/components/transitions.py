@@ -22,6 +22,7 @@ class Transitions:
         reward: training team reward ``[M]`` (see ``reward_min`` and ``reward_scale``).
         done: 1.0 where the episode truly ended, ``[M]``.
         time: index of the step in its episode ``[M]``.
+        episode: index of its episode in the batch ``[M]``.
         next_played: 1.0 where ``next_actions`` were really played, ``[M]``.
     """
 
@@ -36,6 +37,7 @@ class Transitions:
     time: Tensor
     next_played: Tensor
     obs: Tensor
+    episode: Tensor
 
 
 def played_steps(batch: EpisodeBatch) -> Tensor:
@@ -73,4 +75,4 @@ def transitions(batch: EpisodeBatch, reward_scale: float = 1.0, reward_min: floa
         actions=actions[row, time], next_actions=actions[row, time + 1],
         available=available[row, time].bool(), next_available=available[row, time + 1].bool(),
         reward=reward * reward_scale, done=batch["terminated"][row, time, 0].float(),
-        time=time, next_played=following.float(), obs=obs[row, time])
+        time=time, next_played=following.float(), obs=obs[row, time], episode=row)

@@ -15,6 +15,8 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions, transitions
 from ..config.schema import Key
 from ..errors import UserError
+from ..modules.critics import Critic
+from ..modules.followed import Followed
 from ..utils.checkpoint import load_tensors
 
 
@@ -50,8 +52,15 @@ class Learner(ABC):
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses to add up and minimise, by name, and further statistics, for M steps."""
 
-    def after_step(self) -> None:  # noqa: B027 (most learners have nothing to do)
-        """Called after every update, e.g. to move target networks."""
+    def after_step(self) -> None:
+        """Called after every update: moves the target networks."""
+        tau = self.args.target_update_interval_or_tau
+        if tau > 1 and self.updates % int(tau):
+            return
+        for net in self.nets.values():
+            for module in net.modules():
+                if isinstance(module, Critic | Followed):
+                    module.update_targets(min(tau, 1.0))
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """One update on B episodes.

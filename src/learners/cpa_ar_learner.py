@@ -72,10 +72,3 @@ class CpaArLearner(Learner):
 
     def _seen(self, log_mu: Tensor) -> Tensor:
         return in_support(log_mu, self.args.support_share, self.args.support_floor)
-
-    def after_step(self) -> None:
-        tau = self.args.target_update_interval_or_tau
-        if tau <= 1:
-            self.critic.update_targets(tau)
-        elif self.updates % int(tau) == 0:
-            self.critic.update_targets(1.0)
