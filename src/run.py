@@ -24,7 +24,7 @@ from .utils.logging import Logger
 from .utils.process import StopRequest, keep_freed_memory
 
 
-def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, float]:
+def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, Any]:
     """Runs one resolved configuration.
 
     Args:
@@ -33,12 +33,22 @@ def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, floa
         console: a ``logging.Logger``.
 
     Returns:
-        The last evaluation: ``return``, ``optimum`` and every other test metric's mean.
+        The last evaluation: ``return``, ``optimum`` and every other test metric's mean; and under ``curve`` the
+        points ``[t_env, headline]`` of all of the run's evaluations.
 
     Raises:
         UserError: bad data, a checkpoint that does not fit, a folder that cannot be written.
         KeyboardInterrupt: SIGINT or SIGTERM came; the model has been saved.
     """
+    trial = prepare(config, sacred_run, console)
+    try:
+        return trial.run()
+    finally:
+        trial.logger.finish()
+
+
+def prepare(config: dict[str, Any], sacred_run: Any, console: Any) -> Trial:
+    """Seeds everything and builds the run of one resolved configuration; arguments and errors as for :func:`run`."""
     keep_freed_memory()
     args = SimpleNamespace(**config)
     th.set_num_threads(args.torch_threads)
@@ -56,10 +66,7 @@ def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, floa
     token = f"{args.name}_seed{args.seed}_{args.env_args['map_name']}_{datetime.now():%Y%m%d-%H%M%S-%f}"
     if args.use_tensorboard:
         logger.setup_tb(results / "tb_logs" / token)
-    try:
-        return Trial(args, config, logger, results / "models" / token).run()
-    finally:
-        logger.finish()
+    return Trial(args, config, logger, results / "models" / token)
 
 
 def due(t: int, before: int, interval: int) -> bool:
@@ -104,10 +111,11 @@ class Trial:
             self.learner.cuda()
         self.episode, self.tested_at, self.saved_at = 0, -1, -1
         self.results: dict[str, Values] = {}
+        self.curve: list[list[float]] = []
         if args.checkpoint_path:
             self._load()
 
-    def run(self) -> dict[str, float]:
+    def run(self) -> dict[str, Any]:
         """Evaluates only, or trains to ``t_max``.
 
         Raises:
@@ -116,23 +124,23 @@ class Trial:
         if self.args.evaluate:
             if not self.args.checkpoint_path:
                 self.console.warning("evaluate=true without checkpoint_path: evaluating an untrained controller")
-            self._test()
+            self.test()
         else:
             self._train()
         self.runner.close_env()
-        return self._summary()
+        return self.summary()
 
     def _train(self) -> None:
         args, started, first_t = self.args, time.monotonic(), self.runner.t_env
         stop = StopRequest()
         with stop.listening():
-            self._test()
+            self.test()
             while self.runner.t_env < args.t_max and not stop.made:
                 before = self.runner.t_env
                 self._learn()
                 t_env = self.runner.t_env
                 if due(t_env, before, args.test_interval):
-                    self._test()
+                    self.test()
                     left = (time.monotonic() - started) * (args.t_max - t_env) / (t_env - first_t)
                     self.console.info("%3d %% of %d, %.0f s left; test return %.4f", 100 * t_env // args.t_max,
                                       args.t_max, max(0.0, left), self.results["return"].mean())
@@ -146,7 +154,7 @@ class Trial:
                 self._save()
                 raise KeyboardInterrupt
             if self.tested_at != self.runner.t_env:
-                self._test()
+                self.test()
             if self.saved_at != self.runner.t_env:
                 self._save()
 
@@ -163,9 +171,11 @@ class Trial:
             batch.to(self.args.device)
         self.learner.train(batch, self.runner.t_env, self.episode)
 
-    def _test(self) -> None:
+    def test(self) -> None:
+        """Evaluates the controller and logs the result."""
         self.results = self.runner.evaluate(self._show if self.args.evaluate and self.args.render else None)
         self.tested_at = self.runner.t_env
+        self.curve.append([self.tested_at, float(self.results[self.runner.game.headline].mean())])
 
     def _show(self, state: IntArray) -> None:
         self.console.info("\n%s", self.runner.game.draw(state))
@@ -200,8 +210,8 @@ class Trial:
         th.set_rng_state(state["torch"])
         self.console.info("loaded %s", folder)
 
-    def _summary(self) -> dict[str, float]:
-        """Prints and returns the last evaluation beside the exact optimum."""
+    def summary(self) -> dict[str, Any]:
+        """Prints and returns the last evaluation beside the exact optimum; returns the curve, too."""
         game = self.runner.game
         means = {key: float(values.mean()) for key, values in self.results.items()}
         value, best = means[game.headline], game.headline_optimum()
@@ -210,4 +220,5 @@ class Trial:
         self.console.info("%-10s %.4f", game.headline.replace("_", " "), value)
         self.console.info("optimum    %.4f", best)
         self.console.info("ratio      %.4f", value / best if best else float("nan"))
-        return {**means, "optimum": self.runner.optimum, "headline": value, "headline_optimum": best}
+        return {**means, "optimum": self.runner.optimum, "headline": value, "headline_optimum": best,
+                "curve": self.curve}

@@ -52,11 +52,16 @@ class AutoregressiveNet(nn.Module):
         self.register_buffer("before", th.ones(n_agents, n_agents).tril(-1), persistent=False)
         self.register_buffer("offset", th.arange(n_agents)[:, None] * n_actions, persistent=False)
 
-    def forward(self, state: Tensor, actions: Tensor) -> Tensor:
-        """All heads at once: states ``[B, S]`` and joint actions ``[B, N]`` to ``[B, N, A]``."""
+    def forward(self, state: Tensor, actions: Tensor, before: Tensor | None = None) -> Tensor:
+        """All heads at once: states ``[B, S]`` and joint actions ``[B, N]`` to ``[B, N, A]``.
+
+        ``before`` ``[N, N]`` tells which agents act before which (1 where the column's does); the
+        default is the order of their numbers.
+        """
         n, batch = self.n_agents, len(state)
         given = F.embedding(actions.T + self.offset, self.action)  # [N, B, H]
-        prefix = (self.before @ given.reshape(n, -1)).view(n, batch, self.hidden)  # exclusive sum over agents
+        order = self.before if before is None else before
+        prefix = (order @ given.reshape(n, -1)).view(n, batch, self.hidden)  # exclusive sum over agents
         h = th.relu(th.baddbmm(self.first_bias, state.expand(n, -1, -1), self.first) + prefix)
         for weight, bias in zip(self.middle, self.middle_bias, strict=True):
             h = th.relu(th.baddbmm(bias, h, weight))

@@ -71,10 +71,18 @@ class OfflineRunner(Runner):
 
     def draw(self) -> EpisodeBatch:
         """A batch ``[batch_size, T + 1, ...]``, cut to its longest episode."""
+        return self.episodes(self.next_rows())
+
+    def next_rows(self) -> Tensor:
+        """The numbers of the episodes of the next batch, ``[batch_size]``."""
         while len(self._order) < self.args.batch_size:  # small data sets: several rounds in one batch
             fresh = th.randperm(self.dataset.n_episodes, generator=self._generator)
             self._order = th.cat([self._order, fresh])
         rows, self._order = self._order[: self.args.batch_size], self._order[self.args.batch_size:]
+        return rows
+
+    def episodes(self, rows: Tensor) -> EpisodeBatch:
+        """The recorded episodes ``rows`` ``[B]`` as a batch, cut to the longest of them."""
         filled = self._tensors["filled"][rows]
         length = int(filled.sum(1).max())
         data = {key: value[rows, :length].to(self.args.device) for key, value in self._tensors.items()}

@@ -34,7 +34,7 @@ def every_joint_action() -> Transitions:
     one = th.ones(m, 1)
     return Transitions(state=one, actions=joint, available=available, reward=reward, done=th.ones(m), next_state=one,
                        next_actions=joint * 0, next_available=available, time=th.zeros(m, dtype=th.long),
-                       next_played=th.zeros(m), obs=one[:, None])
+                       next_played=th.zeros(m), obs=one[:, None], episode=th.arange(m))
 
 
 def learned_probability_of_x(weight: str, updates: int) -> float:
@@ -133,7 +133,7 @@ def two_steps() -> tuple[Transitions, th.Tensor]:
                        actions=th.cat([joint, joint]), next_actions=th.cat([joint, joint]), available=available,
                        next_available=available, reward=th.cat([zero, wins]), done=th.cat([zero, one]),
                        time=th.cat([zero, one]).long(), next_played=th.cat([one, zero]),
-                       obs=th.cat([first, second])[:, None])
+                       obs=th.cat([first, second])[:, None], episode=th.arange(m).repeat(2))
     return step, th.full((2 * m, 2, 2), math.log(0.5))
 
 

@@ -1,0 +1,26 @@
+"""Distillation without a key: what the students of policy agreement would be without agreement."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..components.label_set import LabelSet
+from . import REGISTRY
+from .cpa_pa_learner import WIDTH, CpaPaLearner
+
+
+@REGISTRY.register("kd_learner")
+class KdLearner(CpaPaLearner):
+    """The teacher's whole law is taught to a pool of one entry; needs ``pa_mac`` with ``pool_size=1``.
+
+    What the students learn is, agent by agent, the teacher's average over its joint actions: the
+    mismatch that the teacher avoids is back.
+    """
+
+    def build(self) -> dict[str, nn.Module]:
+        nets = super().build()
+        self.labels = LabelSet(self._ask, WIDTH)
+        return nets
+
+    def _report(self) -> None:
+        """Nothing: a single entry cannot hold several joint actions, which is the point."""

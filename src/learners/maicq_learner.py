@@ -1,0 +1,98 @@
+"""MAICQ (Yang et al., 2021): implicit-constraint Q-learning with independent policies."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch as th
+from torch import Tensor, nn
+
+from ..components.action_selectors import masked_logits
+from ..components.returns import lambda_returns
+from ..components.transitions import Transitions
+from ..config.schema import FLAG, SHARE, Key
+from ..modules.followed import Followed
+from ..modules.losses import log_policy, taken
+from ..modules.mixers import LinearMixer
+from . import REGISTRY
+from .base import Learner
+
+
+class Utilities(nn.Module):
+    """Q_tot(s, a) = sum_i w_i(s) Q_i(s, a_i) + b(s)."""
+
+    def __init__(self, q: nn.Module, mixer: LinearMixer) -> None:
+        super().__init__()
+        self.q, self.mixer = q, mixer
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Encoded states ``[M, S]`` to Q_i ``[M, N, A]``, w ``[M, N]`` and b ``[M]``."""
+        return self.q(state[:, None]), *self.mixer(state)
+
+
+@REGISTRY.register("maicq_learner")
+class MaicqLearner(Learner):
+    """SARSA(lambda) values and advantage-weighted cloning, agent by agent; needs ``basic_mac``.
+
+    As in the official code: the critic's importance weight is a softmax over the batch with a
+    temperature (``alpha_q``) so large that it is 1 to three digits, the mixer's weights sum to 1,
+    advantages are taken over the learned policy, and the policy's weights are a softmax of the
+    advantages / ``alpha`` over the episodes of the batch, for every time and agent apart
+    (``softmax_over=time``).  Where values differ between states, such a softmax prefers states to
+    actions; ``softmax_over=batch`` with ``normalise_advantage`` is the milder form.
+    """
+
+    KEYS: ClassVar[dict[str, Key]] = {
+        "alpha": Key(float, low=1e-6), "alpha_q": Key(float, low=1e-6), "td_lambda": SHARE,
+        "softmax_over": Key(str, choices=("time", "batch")), "normalise_advantage": FLAG}
+
+    def build(self) -> dict[str, nn.Module]:
+        args, mac = self.args, self.mac
+        mixer = LinearMixer(mac.encoder.n_out, args.n_agents, args.hidden_dim, convex=True)
+        self.critic = Followed(Utilities(mac.rows(args.n_actions), mixer))
+        return {"policy": mac.agent, "critic": self.critic}
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        state, next_state = self.mac.encoder(step.state), self.mac.encoder(step.next_state)
+        log_pi = log_policy(self.mac.agent(state[:, None]), step.available)
+        q, w, b = self.critic(state)
+        goal, known = self._goal(step, next_state)
+        error = (w * taken(q, step.actions)).sum(1) + b - goal
+        with th.no_grad():
+            advantage = taken(q, step.actions) - (log_pi.exp() * q).sum(-1)  # [M, N]
+            weight = self._weight(advantage, step)
+        return ({"critic_loss": (known * error.square()).sum() / known.sum().clamp(min=1.0),
+                 "policy_loss": -(w.detach() * weight * taken(log_pi, step.actions)).sum(1).mean()},
+                {"weight_max": weight.amax(), "advantage_std": advantage.std()})
+
+    @th.no_grad()
+    def _goal(self, step: Transitions, next_state: Tensor) -> tuple[Tensor, Tensor]:
+        """Regression targets ``[M]`` and where they are known, ``[M]``."""
+        q, w, b = self.critic.target(next_state)
+        q_tot = (w * taken(q, step.next_actions)).sum(1) + b
+        follows = step.next_played * (1 - step.done)
+        rho = masked_logits(q_tot / self.args.alpha_q, follows).softmax(0) * follows.sum()
+        # Where an episode was cut off nobody recorded what came next; the policy's own choice stands in.
+        log_pi = log_policy(self.mac.agent(next_state[:, None]), step.next_available)
+        expected = (w * (log_pi.exp() * q).sum(-1)).sum(1) + b
+        ahead = th.where(follows > 0, rho * q_tot, expected)
+        goal = lambda_returns(step, ahead, self.args.gamma, self.args.td_lambda, self.args.episode_limit,
+                              self.args.batch_size)
+        return goal, th.maximum(step.done, step.next_played)
+
+    def _weight(self, advantage: Tensor, step: Transitions) -> Tensor:
+        """Softmax of the advantages ``[M, N]``, rescaled to mean 1 over what it was taken over."""
+        if self.args.normalise_advantage:
+            advantage = (advantage - advantage.mean(0)) / advantage.std(0).clamp(min=1e-6)
+        z = advantage / self.args.alpha
+        if self.args.softmax_over == "batch":
+            even: Tensor = z.softmax(0) * len(z)
+            return even
+        episodes, horizon = self.args.batch_size, self.args.episode_limit
+        place = (step.episode * horizon + step.time)[:, None].expand_as(z)
+        missing = th.finfo(z.dtype).min
+        table = z.new_full((episodes * horizon, z.shape[1]), missing).scatter(0, place, z)
+        table = table.view(episodes, horizon, -1)
+        count = (table > missing).sum(0)
+        weight: Tensor = (table.softmax(0) * count).flatten(0, 1).gather(0, place)
+        return weight

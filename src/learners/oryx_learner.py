@@ -1,0 +1,56 @@
+"""Sequential implicit-constraint Q-learning in the manner of Oryx (Formanek et al., 2025)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch as th
+from torch import Tensor, nn
+
+from ..components.action_selectors import masked_logits
+from ..components.transitions import Transitions
+from ..config.schema import Key
+from ..modules.autoregressive import AutoregressiveNet
+from ..modules.followed import Followed
+from ..modules.losses import log_policy, taken
+from . import REGISTRY
+from .base import Learner
+
+
+@REGISTRY.register("oryx_learner")
+class OryxLearner(Learner):
+    """Every agent's value of its action given the earlier ones is that of the team; needs ``ar_mac``.
+
+    No mixer: each q_i(s, a_<i, .) regresses on the team's target, and each policy is cloned with a
+    softmax of its advantages over the batch.  The order of the agents is drawn anew for every
+    update; tests walk in the order of the numbers.  The official networks are a sequence model for
+    long histories; ours are those of all methods here, which suits games whose state is seen.
+    """
+
+    KEYS: ClassVar[dict[str, Key]] = {"alpha": Key(float, low=1e-6), "alpha_q": Key(float, low=1e-6)}
+
+    def build(self) -> dict[str, nn.Module]:
+        args = self.args
+        self.q = Followed(AutoregressiveNet(self.mac.encoder.n_out, args.n_agents, args.n_actions, args.hidden_dim,
+                                            args.n_layers))
+        return {"policy": self.mac.agent, "q": self.q}
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        state, next_state = self.mac.encoder(step.state), self.mac.encoder(step.next_state)
+        turn = th.rand(self.args.n_agents, device=state.device)
+        before = (turn[:, None] > turn[None]).to(state.dtype)  # [i, j]: j acts before i
+        log_pi = log_policy(self.mac.agent(state, step.actions, before), step.available)
+        q = self.q.online(state, step.actions, before)  # [M, N, A]
+        with th.no_grad():
+            ahead = taken(self.q.target(next_state, step.next_actions, before), step.next_actions)  # [M, N]
+            follows = (step.next_played * (1 - step.done))[:, None]
+            rho = masked_logits(ahead / self.args.alpha_q, follows.expand_as(ahead)).softmax(0) * follows.sum()
+            goal = step.reward[:, None] + self.args.gamma * rho * ahead
+            advantage = taken(q, step.actions) - (log_pi.exp() * q).sum(-1)
+            weight = (advantage / self.args.alpha).softmax(0) * len(advantage)
+        # Where an episode was cut off nobody recorded what came next.
+        known = th.maximum(step.done, step.next_played)[:, None].expand_as(goal)
+        error = taken(q, step.actions) - goal
+        return ({"critic_loss": 0.5 * (known * error.square()).sum() / known.sum().clamp(min=1.0),
+                 "policy_loss": -(weight * taken(log_pi, step.actions)).mean()},
+                {"weight_max": weight.amax(), "advantage_std": advantage.std()})

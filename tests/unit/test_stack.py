@@ -1,0 +1,79 @@
+"""Seeds trained stacked are the seeds trained one by one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch as th
+
+from epymarl_cpa.config import resolve
+from epymarl_cpa.errors import UserError
+from epymarl_cpa.experiments.stack import Stack, train_stack
+from epymarl_cpa.run import Trial, prepare
+
+FEW = ("hidden_dim=8", "batch_size=16", "test_nepisode=4", "recipes.medium.episodes=40", "dataset=medium", "lr=0.01")
+
+
+def trials(alg: str, env: str, folder: Path, *words: str, seeds: tuple[int, ...] = (3, 4)) -> list[Trial]:
+    return [prepare(resolve(alg, env, [*FEW, f"seed={seed}", f"datasets_path={folder}", *words]), None,
+                    logging.getLogger("stack")) for seed in seeds]
+
+
+@pytest.mark.parametrize(("alg", "env"), [
+    ("bc", "permutation"), ("maicq", "xor"), ("maicq_tuned", "aloha"), ("omiga", "xor"), ("cpa_ar", "xor"),
+    ("bcq", "xor"), ("cql", "permutation"), ("cfcql", "xor"), ("qmix_offline", "xor")])
+def test_every_seed_learns_what_it_learns_alone(alg: str, env: str, tmp_path: Path) -> None:
+    words = ["t_max=12", *(["policy_start=0.3"] if alg == "cpa_ar" else [])]
+    alone, together = trials(alg, env, tmp_path, *words), trials(alg, env, tmp_path, *words)
+    before = [th.cat([p.detach().flatten().clone() for p in trial.mac.parameters()]) for trial in alone]
+    stack = Stack(together)
+    for t in range(1, 13):
+        stack.update(t)
+        for trial in alone:
+            trial.learner.train(trial.runner.run(), t, t)
+    stack.write_back()
+    for trial, stacked, start in zip(alone, together, before, strict=True):
+        assert not th.equal(start, th.cat([p.flatten() for p in trial.mac.parameters()]))
+        for name, net in trial.learner.nets.items():
+            for key, value in net.state_dict().items():
+                assert th.allclose(value, stacked.learner.nets[name].state_dict()[key], atol=2e-4), (name, key)
+
+
+def test_results_are_those_of_runs(tmp_path: Path) -> None:
+    configs = [resolve("ar_bc", "xor", [*FEW, f"seed={seed}", f"datasets_path={tmp_path}", "t_max=5"])
+               for seed in (1, 2, 3)]
+    results = train_stack(configs)
+    assert len(results) == 3
+    for result in results:
+        assert result["optimum"] == result["headline_optimum"] == 1.0
+        assert 0 <= result["return"] <= 1
+
+
+def test_the_same_stack_gives_the_same_bits(tmp_path: Path) -> None:
+    def weights() -> th.Tensor:
+        two = trials("oryx", "xor", tmp_path, "t_max=4")
+        th.manual_seed(5)
+        stack = Stack(two)
+        for t in range(1, 5):
+            stack.update(t)
+        return th.cat([p.detach().flatten() for p in stack.parameters.values()])
+
+    assert th.equal(weights(), weights())
+
+
+@pytest.mark.parametrize(("alg", "env", "words"), [
+    ("cpa_pa", "xor", ["t_max=2"]), ("bc", "bridge", []), ("qmix", "xor", ["t_max=20", "buffer_size=20"])])
+def test_what_cannot_be_stacked_is_refused_with_a_sentence(alg: str, env: str, words: list[str],
+                                                           tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be trained stacked, .*remove stack from the grid"):
+        Stack(trials(alg, env, tmp_path, *words))
+
+
+def test_divergence_is_told(tmp_path: Path) -> None:
+    stack = Stack(trials("bc", "xor", tmp_path))
+    with th.no_grad():
+        next(iter(stack.parameters.values())).fill_(float("nan"))
+    with pytest.raises(UserError, match="diverged at t_env 1"):
+        stack.update(1)
