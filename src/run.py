@@ -220,5 +220,7 @@ class Trial:
         self.console.info("%-10s %.4f", game.headline.replace("_", " "), value)
         self.console.info("optimum    %.4f", best)
         self.console.info("ratio      %.4f", value / best if best else float("nan"))
+        # A game of one step and one state has one joint action to report.
+        once = {"joint_action": self.runner.latest["actions"][0, 0, :, 0].tolist()} if game.episode_limit == 1 else {}
         return {**means, "optimum": self.runner.optimum, "headline": value, "headline_optimum": best,
-                "curve": self.curve}
+                "curve": self.curve, **once}

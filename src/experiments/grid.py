@@ -6,18 +6,22 @@ import hashlib
 import itertools
 import json
 import re
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..config import FOLDER, read_yaml, resolve
+from ..config.schema import CORE
 from ..errors import UserError
 from ..utils.registry import nearest
+from .search import SEARCH, from_search
 
-KEYS = ("algs", "envs", "datasets", "seeds", "with")
-TEACHERS, PARTS = "teachers", "parts"
+LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
+TEACHERS, STACK, PARTS = "teachers", "stack", "parts"
+PLACES = ("local_results_path", "datasets_path")  # they decide where files are, not what is in them
 
 
 @dataclass(frozen=True)
@@ -27,97 +31,158 @@ class Cell:
     Attributes:
         alg: value of ``--config``, with ``key=value`` words behind it if any.
         env: value of ``--env-config``.
-        words: further ``key=value`` words, data set and seed among them.
-        teachers: name of the sweep that trains this run's teacher, or nothing.
+        words: further ``key=value`` words, the data set and, as the last one, the seed.
+        config: what all these resolve to.
+        teacher: the run that trains this run's teacher, if it needs one.
+        teachers: name of the sweep of that run; empty if it is this one.
+        stack: the seeds that are trained together with this one, its own among them; empty if it is trained alone.
     """
 
     alg: str
     env: str
     words: tuple[str, ...]
+    config: Mapping[str, Any] = field(compare=False, repr=False)
+    teacher: Cell | None = None
     teachers: str = ""
+    stack: tuple[int, ...] = ()
 
-    def config(self) -> dict[str, Any]:
-        name, *words = self.alg.split()
-        return resolve(name, self.env, [*self.words, *words])
-
+    @property
     def task(self) -> tuple[str, str, int]:
         """Game, data and seed."""
-        config = self.config()
-        return self.env, config["dataset"], config["seed"]
+        return self.env, self.config["dataset"], self.config["seed"]
 
-    def row_name(self) -> str:
-        """File name of the run's row; its digest covers version, configuration and teacher, but not data files."""
-        config = self.config()
-        decides = {key: value for key, value in config.items() if key not in ("local_results_path", "datasets_path")}
-        if self.teachers:
-            decides["teacher"] = teacher_of(self).row_name()
+    @cached_property
+    def id(self) -> str:
+        """Name of the run's row; its digest covers version, configuration, teacher and stack, but not data files."""
+        decides = {key: value for key, value in self.config.items() if key not in PLACES}
+        if self.teacher:
+            decides["teacher"] = f"{self.teacher.id}.json"
+        if self.stack:  # results of a stack may depend on its composition in the last bits
+            decides["stack"] = self.stack
         digest = hashlib.sha256(json.dumps([__version__, decides], sort_keys=True).encode()).hexdigest()[:10]
-        readable = f"{self.alg}-{self.env}-{config['dataset']}-seed{config['seed']}"
-        return f"{re.sub(r'[^A-Za-z0-9_.=-]+', '_', readable)}-{digest}.json"
+        readable = f"{self.alg}-{self.env}-{self.config['dataset']}-seed{self.config['seed']}"
+        return f"{re.sub(r'[^A-Za-z0-9_.=-]+', '_', readable)}-{digest}"
+
+    def together(self) -> tuple[Cell, ...]:
+        """The runs of this run's stack, in the order of their seeds in the grid; this run alone if it has none."""
+        return tuple(self._with_seed(seed) for seed in self.stack) or (self,)
+
+    def _with_seed(self, seed: int) -> Cell:
+        return replace(self, words=(*self.words[:-1], f"seed={seed}"), config={**self.config, "seed": seed})
 
 
-def read_grid(name: str) -> list[Cell]:
-    """The cells of ``config/sweeps/<name>.yaml`` or of a YAML file.
+def read_grid(name: str, seeds: int | None = None) -> list[Cell]:
+    """The cells of ``config/sweeps/<name>.yaml`` or of a YAML file, each once.
 
     A grid holds lists under ``algs``, ``envs``, ``datasets``, ``seeds`` and maybe ``with``, or several
-    such grids under ``parts``.  ``teachers`` names another sweep, whose models are the teachers of
-    methods that take one, and what the other methods evaluate instead of training.
+    such grids under ``parts``, which may take lists from the grid around them.  Two more keys belong to the
+    grid or to a part.  ``teachers`` names whose models are the teachers of methods that take one, and what the
+    other methods evaluate instead of training: another sweep, an entry of another sweep's ``algs`` (``{sweep:
+    entry}``), or an entry of ``algs`` in another part of this grid.  ``stack: true`` trains the seeds of a method,
+    game and data set together.  EPyMARL's search files are grids, too.
+
+    Args:
+        name: of the grid.
+        seeds: how many seeds an EPyMARL search file is run with (default 3).
 
     Raises:
         UserError: unknown grid or key, or a configuration that does not resolve.
     """
     path = _find(name)
-    grid = read_yaml(path)
-    teachers = grid.pop(TEACHERS, "")
-    parts = grid.pop(PARTS, None) or [{}]
-    if not isinstance(teachers, str) or not isinstance(parts, list) or not all(isinstance(p, dict) for p in parts):
-        raise UserError(f"{path}: '{TEACHERS}' must name a sweep, and '{PARTS}' must hold a list of grids.")
-    if teachers and read_yaml(_find(teachers)).get(TEACHERS):
-        raise UserError(f"{path}: the sweep '{teachers}' cannot train teachers, since it needs some itself.")
-    return [cell for part in parts for cell in _cells(path, {**grid, **part}, teachers)]
+    parts = _parts(path, seeds)
+    made = [[] if part.get(TEACHERS) else _cells(path, part) for part in parts]
+    own = [cell for cells in made for cell in cells]
+    for cells, part in zip(made, parts, strict=True):
+        if part.get(TEACHERS):
+            cells += _with_teachers(path, part, own)
+    return list({cell.id: cell for cells in made for cell in cells}.values())
 
 
 def _find(name: str) -> Path:
     own = FOLDER / "sweeps" / f"{name}.yaml"
     path = own if own.exists() else Path(name)
-    if not path.exists():
+    if not path.is_file():
         choices = sorted(file.stem for file in own.parent.glob("*.yaml"))
         raise UserError(f"unknown sweep '{name}'{nearest(name, choices)}; the choices are: {', '.join(choices)}, "
                         "or the path of a YAML file.")
     return path
 
 
-def _cells(path: Path, grid: dict[str, Any], teachers: str) -> list[Cell]:
+def _parts(path: Path, seeds: int | None = None) -> list[dict[str, Any]]:
+    """The parts of a grid, each with what it takes from the grid around it."""
+    grid = read_yaml(path)
+    if SEARCH in grid:
+        grid = from_search(path, grid, seeds)
+    elif seeds is not None:
+        raise UserError(f"{path} says itself which seeds it has; --seeds is for EPyMARL's search files, "
+                        "and --only=seed=0,1 chooses some.")
+    parts = grid.pop(PARTS, None) or [{}]
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise UserError(f"{path}: '{PARTS}' must hold a list of grids.")
+    return [{**grid, **part} for part in parts]
+
+
+def _cells(path: Path, grid: Mapping[str, Any]) -> list[Cell]:
     for key in grid:
-        if key not in KEYS:
-            raise UserError(f"{path}: unknown key '{key}'{nearest(key, (*KEYS, TEACHERS, PARTS))}.")
-    for key in KEYS:
-        if not isinstance(grid.get(key, [] if key == "with" else None), list):
-            raise UserError(f"{path}: the key '{key}' must hold a list.")
-    cells = [Cell(alg, env, (*grid.get("with", []), f"dataset={data}", f"seed={seed}"), teachers)
-            for env, data, alg, seed in itertools.product(grid["envs"], grid["datasets"], grid["algs"], grid["seeds"])]
-    for cell in cells:
-        cell.config()
+        if key not in (*LISTS, TEACHERS, STACK):
+            raise UserError(f"{path}: unknown key '{key}'{nearest(key, (*LISTS, TEACHERS, STACK, PARTS))}.")
+    for key, kind in LISTS.items():
+        entries = grid.get(key, [] if key == "with" else None)
+        if not isinstance(entries, list) or not all(type(entry) is kind for entry in entries):
+            what = "texts" if kind is str else "whole numbers"
+            raise UserError(f"{path}: the key '{key}' must hold a list of {what}.")
+    if type(grid.get(STACK, False)) is not bool:
+        raise UserError(f"{path}: the key '{STACK}' must be true or false.")
+    seeds = tuple(CORE["seed"].check("seed", seed) for seed in dict.fromkeys(grid["seeds"]))
+    cells: list[Cell] = []
+    for env, data, alg in itertools.product(grid["envs"], grid["datasets"], grid["algs"]):
+        if not alg.split():
+            raise UserError(f"{path}: the key 'algs' has an entry that names no method.")
+        name, *words = alg.split()
+        shared = (*grid.get("with", []), f"dataset={data}")
+        config = resolve(name, env, [*shared, "seed=0", *words])  # once for all seeds: it takes a while
+        first = Cell(alg, env, (*shared, "seed=0"), config, stack=seeds if grid.get(STACK) else ())
+        cells += [first._with_seed(seed) for seed in seeds]
     return cells
 
 
-@cache
-def _by_task(name: str) -> dict[tuple[str, str, int], list[Cell]]:
+def _with_teachers(path: Path, part: Mapping[str, Any], own: Sequence[Cell]) -> list[Cell]:
+    """The cells of a part with their teachers, from the cells ``own`` of this grid or from those of another."""
+    named = part[TEACHERS]
+    name, entry = next(iter(named.items())) if isinstance(named, dict) and len(named) == 1 else (named, "")
+    if not isinstance(name, str) or not isinstance(entry, str) or part.get(STACK):
+        raise UserError(f"{path}: '{TEACHERS}' must name a sweep, {{sweep: entry}} or an entry of another part's "
+                        f"'algs', and does not go with '{STACK}: true'.")
+    inside = [] if entry else [cell for cell in own if cell.alg == name]
+    candidates = inside or _of_another(path, name, entry)
+    if any(cell.stack for cell in candidates):
+        raise UserError(f"{path}: the runs of '{entry or name}' are stacked, which leaves no models for '{TEACHERS}'.")
     found: dict[tuple[str, str, int], list[Cell]] = {}
-    for cell in read_grid(name):
-        found.setdefault(cell.task(), []).append(cell)
-    return found
+    for cell in candidates:
+        found.setdefault(cell.task, []).append(cell)
+    return [replace(cell, teacher=_only(found.get(cell.task, []), cell, name), teachers="" if inside else name)
+            for cell in _cells(path, part)]
 
 
-def teacher_of(cell: Cell) -> Cell:
-    """The cell of the sweep ``cell.teachers`` that trains this cell's teacher.
+@cache
+def _read_teachers(path: Path, changed: int) -> list[Cell]:
+    """The cells of a grid that need no teachers; ``changed``, the file's time, keeps old readings from being used."""
+    return [cell for part in _parts(path) if not part.get(TEACHERS) for cell in _cells(path, part)]
 
-    Raises:
-        UserError: that sweep has none for the same game, data and seed, or several.
-    """
-    task, teachers = cell.task(), _by_task(cell.teachers).get(cell.task(), [])
+
+def _of_another(path: Path, name: str, entry: str) -> list[Cell]:
+    """The cells of the sweep ``name`` that may train teachers: all, or those of one entry of its ``algs``."""
+    other = _find(name)
+    if not entry and any(part.get(TEACHERS) for part in _parts(other)):
+        raise UserError(f"{path}: the sweep '{name}' cannot train teachers, since it needs some itself; "
+                        f"name those that do not: {TEACHERS}: {{{name}: <entry of algs>}}.")
+    cells = _read_teachers(other, other.stat().st_mtime_ns)
+    return [cell for cell in cells if entry in ("", cell.alg)]
+
+
+def _only(teachers: Sequence[Cell], student: Cell, name: str) -> Cell:
     if len(teachers) != 1:
         many = f"{len(teachers)} teachers" if teachers else "no teacher"
-        raise UserError(f"the sweep '{cell.teachers}' trains {many} for {', '.join(map(str, task))}, "
+        raise UserError(f"the sweep '{name}' trains {many} for {', '.join(map(str, student.task))}, "
                         "where it must be one.")
     return teachers[0]

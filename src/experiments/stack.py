@@ -142,7 +142,8 @@ class Stack:
         scale = (self.args.grad_norm_clip / (norm + 1e-6)).clamp(max=1.0)
         for grad in grads:
             grad.mul_(scale.view(-1, *[1] * (grad.dim() - 1)))
-        return norm.sum()
+        total: Tensor = norm.sum()
+        return total
 
     @th.no_grad()
     def write_back(self) -> None:

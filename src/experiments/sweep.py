@@ -8,124 +8,165 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
-import resource
 import signal
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from ..errors import UserError
 from ..utils.files import write_text
 from ..utils.process import handling, interrupt
-from .grid import Cell, read_grid, teacher_of
+from .backends import BACKENDS, Backend, make_backend
+from .grid import Cell, read_grid
+from .jobs import Job, Key, plan
+from .progress import Progress
+from .rows import Row
+from .store import Store, given_rows
+from .subset import subset
 from .table import diversity, markdown
+from .work import Outcome
 
 
-def work(cell: Cell, folder: str, model: str = "") -> dict[str, Any]:
-    """Runs one cell in this process, recorded by Sacred, and returns its row; a failure is a row with ``error``.
+class Sweep:
+    """The runs of a grid in one folder; those of the sweeps that train its teachers are in the folders beside it.
 
     Args:
-        cell: what to run.
-        folder: of the sweep; the runs go to ``runs`` in it.
-        model: of the cell's teacher, if it has one.
-    """
-    from ..cli import build
-
-    name, *words = cell.alg.split()
-    started = time.monotonic()
-    config = cell.config()
-    row = {"alg": cell.alg, "env": cell.env, "dataset": config["dataset"], "seed": config["seed"]}
-    try:
-        given = [] if not model else [f"teacher={model}"] if "teacher" in config else \
-            [f"checkpoint_path={model}", "evaluate=true"]
-        experiment, line = build(["sweep", f"--config={name}", f"--env-config={cell.env}", "--loglevel=WARNING", "with",
-                                  *cell.words, *words, *given, f"local_results_path={folder}/runs", "save_model=false"])
-        experiment.logger.setLevel("WARNING")
-        finished = experiment.run_commandline(line)
-    except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
-        return {**row, "error": str(end.__context__)}
-    return {**row, "seconds": round(time.monotonic() - started, 1),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "model": os.path.relpath(finished.info.get("model", model), folder), **finished.result}
-
-
-def sweep(cells: list[Cell], folder: Path, workers: int) -> tuple[list[dict[str, Any]], list[str]]:
-    """Runs the cells that have no row yet, and before them the teachers that they need, in the folder beside this one.
-
-    Returns:
-        all rows there are, in the order of the cells, and a sentence for every run that failed.
+        folder: of the rows, made if needed.
+        given: rows by their ``id`` that count where the folder has none.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM; the runs in progress are lost, finished ones are not.
+        UserError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another folder with --out.") from None
-    models, failed = _train_teachers(cells, folder, workers)
-    cells = [cell for cell in cells if not cell.teachers or cell in models]
-    files = {cell: folder / cell.row_name() for cell in cells}
-    missing = [cell for cell in cells if not files[cell].exists()]
-    print(f"{len(cells) - len(missing)} of {len(cells)} runs are done already", flush=True)
-    started = time.monotonic()
-    context = multiprocessing.get_context("spawn")
-    # A fresh process for every run, so that peak memory is the run's own and nothing carries over.
-    pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1)
-    try:
-        futures = {pool.submit(work, cell, str(folder), models.get(cell, "")): files[cell] for cell in missing}
-        for done, future in enumerate(as_completed(futures), 1):
-            file = futures[future]
+
+    def __init__(self, folder: Path, given: Mapping[str, Row]) -> None:
+        self._given, self._stores = given, dict[Path, Store]()
+        self.folder = folder
+        self._store("")
+
+    def run(self, cells: Sequence[Cell], make: Callable[[], Backend]) -> list[str]:
+        """Does what has no row yet, and before it the teachers that it needs.
+
+        Args:
+            cells: the runs to do; the whole stack is done for a run of a stack.
+            make: makes the backend, if there is anything to do.
+
+        Returns:
+            A sentence for every run that failed.
+
+        Raises:
+            UserError: a folder is in use, or cannot be written.
+            KeyboardInterrupt: SIGINT or SIGTERM; the runs in progress are lost, finished ones are not.
+        """
+        with ExitStack() as locks:
+            locks.enter_context(self._store("").locked())
+            jobs = plan(cells, self._store)
+            for folder in {Path(job.folder) for job in jobs} - {self.folder}:
+                locks.enter_context(self._stores[folder].locked())
+            jobs = plan(cells, self._store)  # again, since another sweep may have trained teachers until now
+            done = self.rows(cells)
+            elsewhere = sum(Path(job.folder) != self.folder for job in jobs)
+            print(f"{len(done)} of {len(cells)} runs are done already"
+                  + (f"; missing teachers: {elsewhere}" if elsewhere else ""), flush=True)
+            if not jobs:
+                return []
+            backend = make()
             try:
-                row = future.result()
-            except BrokenProcessPool as error:  # a worker was killed, say for want of memory
-                row = {"error": str(error)}
-            if "error" in row:
-                failed.append(f"{file.stem}: {row['error']}")
-                print(f"[{done}/{len(missing)}] FAILED {failed[-1]}", file=sys.stderr, flush=True)
-                continue
-            write_text(file, json.dumps(row, indent=1) + "\n")
-            left = (time.monotonic() - started) / done * (len(missing) - done)
-            print(f"[{done}/{len(missing)}, {left / 60:.0f} min left] {file.stem}: "
-                  f"{row['headline']:.4f} of {row['headline_optimum']:.4f} in {row['seconds']:.0f} s", flush=True)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return [json.loads(files[cell].read_text()) for cell in cells if files[cell].exists()], failed
+                with handling((signal.SIGTERM,), interrupt):
+                    return self._do(jobs, backend, Progress(jobs, done))
+            finally:
+                backend.stop()
+
+    def rows(self, cells: Sequence[Cell]) -> list[Row]:
+        """The rows that there are, in the order of the cells."""
+        found: dict[str, Row] = {}
+        for cell in cells:
+            if cell.id not in found:
+                found.update((row["id"], row) for row in self._store("").rows([each.id for each in cell.together()]))
+        return [found[cell.id] for cell in cells if cell.id in found]
+
+    def _do(self, jobs: Sequence[Job], backend: Backend, progress: Progress) -> list[str]:
+        """Does the jobs, each behind that of its teacher, and writes their rows."""
+        waiting, running, failed = list(jobs), dict[Future[Outcome], Job](), list[str]()
+        models: dict[Key, str] = {}
+        lost: set[Key] = set()
+
+        def fail(job: Job, reason: str) -> None:
+            progress.drop(job)
+            lost.add(job.key)
+            failed.append(f"{job.name}: {reason}")
+            print(f"[{progress.line(backend.slots)}] FAILED {failed[-1]}", file=sys.stderr, flush=True)
+
+        while waiting or running:
+            for job in list(waiting):
+                if job.after in lost:
+                    waiting.remove(job)
+                    fail(job, "its teacher could not be trained")
+                elif (job.after is None or job.after in models) and len(running) < backend.slots:
+                    waiting.remove(job)
+                    progress.begin(job)
+                    running[backend.submit(job, models[job.after] if job.after else job.model)] = job
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job = running.pop(future)
+                outcome = _outcome(future)
+                if isinstance(outcome, str):
+                    fail(job, outcome)
+                    continue
+                store = self._stores[Path(job.folder)]
+                store.write(outcome)
+                models[job.key] = store.model(job.cells[0].id)
+                progress.finish(job, outcome)
+                print(f"[{progress.line(backend.slots)}] {job.name}: {_told(outcome)}", flush=True)
+        return failed
+
+    def _store(self, sweep: str) -> Store:
+        folder = self.folder.with_name(Path(sweep).stem) if sweep else self.folder
+        if folder not in self._stores:
+            self._stores[folder] = Store(folder, self._given)
+        return self._stores[folder]
 
 
-def _train_teachers(cells: list[Cell], folder: Path, workers: int) -> tuple[dict[Cell, str], list[str]]:
-    """The models of the cells' teachers, and what went wrong while training those that were missing."""
-    files = {cell: folder / cell.row_name() for cell in cells if cell.teachers}
-    teachers = {cell: teacher_of(cell) for cell, file in files.items() if not file.exists()}
-    models, failed = {cell: "" for cell, file in files.items() if file.exists()}, []
-    for name in {cell.teachers for cell in teachers}:
-        mine = {cell: teacher for cell, teacher in teachers.items() if cell.teachers == name}
-        place = folder.with_name(Path(name).stem)
-        failed += sweep(list(dict.fromkeys(mine.values())), place, workers)[1]
-        for cell, teacher in mine.items():
-            row = place / teacher.row_name()
-            model = json.loads(row.read_text()).get("model") if row.exists() else None
-            if model is not None and (place / model).exists():
-                models[cell] = str(place / model)
-            elif row.exists():
-                failed.append(f"{files[cell].stem}: the model of its teacher is gone; remove {row} to train it again.")
-    return models, failed
+def _outcome(future: Future[Outcome]) -> Outcome:
+    try:
+        return future.result()
+    except Exception as error:  # a backend's own, such as a crashed worker of Ray's
+        return f"its process failed ({(str(error).strip().splitlines() or [type(error).__name__])[0]})"
+
+
+def _told(rows: Sequence[Row]) -> str:
+    value = np.mean([row["headline"] for row in rows])
+    return f"{value:.4f} of {rows[0]['headline_optimum']:.4f} in {sum(row['seconds'] for row in rows):.0f} s"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.sweep", description=__doc__)
-    parser.add_argument("grid", help="name under config/sweeps, or a YAML file")
-    parser.add_argument("--workers", type=int, default=2, help="processes at once (default 2)")
+    parser.add_argument("grid", help="name under config/sweeps, or a YAML file (EPyMARL's search files, too)")
+    parser.add_argument("--workers", type=int, help="runs at once (default 2; all processors of a Ray cluster)")
     parser.add_argument("--out", default="results/sweeps", help="folder of the rows (default results/sweeps)")
+    parser.add_argument("--only", action="append", default=[], metavar="KEY=VALUE,...",
+                        help="only runs of these alg, env, dataset or seed; may be repeated")
+    parser.add_argument("--rows", action="append", default=[], type=Path, metavar="FILE",
+                        help="rows of finished runs (.jsonl), which are not done again; may be repeated")
+    parser.add_argument("--jsonl", type=Path, metavar="FILE",
+                        help="write all finished rows of the grid there in the end, one a line in the grid's order")
+    parser.add_argument("--seeds", type=int, help="number of seeds of an EPyMARL search file (default 3)")
+    parser.add_argument("--backend", choices=BACKENDS, default="local", help="where runs are done (default local)")
+    parser.add_argument("--ray-address", default="", help="of a running Ray cluster (default: one for this sweep)")
     args = parser.parse_args(argv)
     try:
-        with handling((signal.SIGTERM,), interrupt):
-            rows, failed = sweep(read_grid(args.grid), Path(args.out) / Path(args.grid).stem, max(1, args.workers))
+        if args.workers is not None and args.workers < 1:
+            raise UserError(f"--workers must be at least 1, not {args.workers}.")
+        grid = read_grid(args.grid, args.seeds)
+        cells = subset(grid, args.only)
+        sweep = Sweep(Path(args.out) / Path(args.grid).stem, given_rows(args.rows) if args.rows else {})
+        failed = sweep.run(cells, lambda: make_backend(args.backend, args.workers, args.ray_address))
+        rows = sweep.rows(cells)
+        if args.jsonl:
+            _write_jsonl(args.jsonl, sweep.rows(grid))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
@@ -136,6 +177,14 @@ def main(argv: list[str] | None = None) -> int:
     if failed:
         print(f"\n{len(failed)} runs failed:\n" + "\n".join(failed), file=sys.stderr)
     return 1 if failed else 0
+
+
+def _write_jsonl(path: Path, rows: Sequence[Row]) -> None:
+    told = ({key: value for key, value in row.items() if key != "model"} for row in rows)  # a path of this machine
+    try:
+        write_text(path, "".join(json.dumps(row) + "\n" for row in told))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with --jsonl.") from None
 
 
 if __name__ == "__main__":

@@ -5,27 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+
+from ..errors import UserError
+from .rows import Row, Rows, read_rows
 
 #: measures of diversity: heading and format
 DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": ("joint H, bits", ".3f"),
              "modes": ("modes", ".2f"), "modes_covered": ("of the teacher's", ".3f"), "tv": ("TV to teacher", ".4f"),
              "mismatch_rate": ("mismatch", ".4f")}
 
-NEEDED = ("env", "dataset", "alg", "seed", "headline", "headline_optimum", "seconds", "peak_mb")
 
-Rows = Sequence[dict[str, Any]]
-
-
-def _groups(rows: Rows) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+def _groups(rows: Rows) -> dict[tuple[str, str, str], list[Row]]:
     """Rows of the same game, data set and method; games and data sets in the order in which they first come."""
     games = list(dict.fromkeys(row["env"] for row in rows))
     tasks = list(dict.fromkeys((row["env"], row["dataset"]) for row in rows))
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (games.index(row["env"]), tasks.index((row["env"], row["dataset"])))):
         groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
     return groups
@@ -89,12 +86,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--compact", action="store_true", help="one column for every method")
     args = parser.parse_args(argv)
     try:
-        rows = [row for source in args.source for row in _read(source)]
-    except (OSError, ValueError) as error:
+        rows = read_rows(args.source)
+    except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
-        return 2
-    if not rows or not all(isinstance(row, dict) and set(NEEDED) <= set(row) for row in rows):
-        print(f"Error: rows of sweeps are needed, with {', '.join(NEEDED)}; this is something else.", file=sys.stderr)
         return 2
     if args.jsonl:
         told = ({key: value for key, value in row.items() if key != "model"} for row in rows)  # a path of this machine
@@ -104,12 +98,6 @@ def main(argv: list[str] | None = None) -> int:
     else:
         print("\n\n".join(filter(None, (markdown(rows), diversity(rows)))))
     return 0
-
-
-def _read(source: Path) -> list[dict[str, Any]]:
-    if source.is_dir():
-        return [json.loads(file.read_text()) for file in sorted(source.glob("*.json"))]
-    return [json.loads(line) for line in source.read_text().splitlines()]
 
 
 if __name__ == "__main__":

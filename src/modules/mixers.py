@@ -21,8 +21,20 @@ class VDNMixer(nn.Module):
         super().__init__()
 
     def forward(self, q: Tensor, state: Tensor) -> Tensor:
-        """Values ``[..., M, N]`` and encoded states ``[M, S]`` to ``[..., M]``."""
+        """Values ``[M, ..., N]`` and encoded states ``[M, S]`` to ``[M, ...]``."""
         return q.sum(-1)
+
+
+@REGISTRY.register("none")
+class NoMixer(nn.Module):
+    """No team value: every agent's own value stands for the team's return (Tan, 1993)."""
+
+    def __init__(self, n_state: int, args: Any) -> None:
+        super().__init__()
+
+    def forward(self, q: Tensor, state: Tensor) -> Tensor:
+        """Values ``[M, ..., N]``, unchanged."""
+        return q
 
 
 @REGISTRY.register("qmix")
@@ -49,11 +61,13 @@ class QMixer(nn.Module):
         self.value = nn.Sequential(nn.Linear(n_state, self.embed), nn.ReLU(), nn.Linear(self.embed, 1))
 
     def forward(self, q: Tensor, state: Tensor) -> Tensor:
-        """Values ``[..., M, N]`` and encoded states ``[M, S]`` to ``[..., M]``; leading axes share the states."""
+        """Values ``[M, ..., N]`` and encoded states ``[M, S]`` to ``[M, ...]``; all of a row share its state."""
+        rows = q.reshape(len(q), -1, self.n_agents)  # [M, K, N]
         w1 = self.w1(state).abs().unflatten(-1, (self.n_agents, self.embed))  # [M, N, E]
-        h = F.elu(th.einsum("...mn,mne->...me", q, w1) + self.b1(state))
-        total: Tensor = (h * self.w2(state).abs()).sum(-1) + self.value(state)[:, 0]
-        return total
+        h = F.elu(th.baddbmm(self.b1(state)[:, None], rows, w1))  # [M, K, E]
+        total: Tensor = th.bmm(h, self.w2(state).abs()[..., None])[..., 0] + self.value(state)  # [M, K]
+        mixed: Tensor = total.view(q.shape[:-1])
+        return mixed
 
 
 class LinearMixer(nn.Module):

@@ -25,6 +25,7 @@ class Runner(ABC):
             through a replay buffer).
         env, game: the environment and its rules.
         t_env: the run's clock.
+        latest: the episodes of the last evaluation.
         batch_size: 1, the number of episodes of a :meth:`run` as EPyMARL counts them.
     """
 
@@ -60,6 +61,7 @@ class Runner(ABC):
         A team that draws its joint actions is also measured for diversity, with values per state.
         """
         batch = self.empty_batch(self.args.test_nepisode)
+        self.latest = batch
         results = evaluate(self.game, self.mac, batch, self.args.seed, self.t_env, watch)
         if hasattr(self.mac, "joint_law") and not self.args.test_greedy:
             results |= diversity(self.game, self.mac, batch, self.args.seed)

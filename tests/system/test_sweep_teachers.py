@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from epymarl_cpa.experiments import table
+from epymarl_cpa.experiments.grid import read_grid
 from epymarl_cpa.experiments.sweep import main
 
 TEACHERS = """
@@ -41,9 +43,14 @@ def rows(folder: str) -> list[dict[str, object]]:
     return [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*.json"))]
 
 
+def plain(found: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows without what differs from time to time."""
+    return [{key: value for key, value in row.items() if key not in ("seconds", "peak_mb", "model")} for row in found]
+
+
 def test_missing_teachers_are_trained_first_and_only_the_needed_ones(grids: Path, capsys: pytest.CaptureFixture[str],
                                                                      ) -> None:
-    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 0
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 0
     out = capsys.readouterr().out
     assert [row["seed"] for row in rows("rows/teach")] == [1]
     evaluated, learned = rows("rows/learn")
@@ -53,41 +60,104 @@ def test_missing_teachers_are_trained_first_and_only_the_needed_ones(grids: Path
     assert "TV to teacher" in out
     models = list(Path("rows").glob("*/runs/models/*"))
     assert len(models) == 2, "the teacher's and the students'; what is evaluated is not trained again"
-    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 0
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 0
     assert "2 of 2 runs are done already" in capsys.readouterr().out
 
 
 def test_a_sweep_without_the_needed_teacher_is_refused(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("learn.yaml").write_text(STUDENTS.replace("seeds: [1]", "seeds: [7]"))
-    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 2
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 2
     assert "the sweep 'teach.yaml' trains no teacher for xor, good, 7" in capsys.readouterr().err
 
 
 def test_two_teachers_for_one_task_are_refused(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("both.yaml").write_text(TEACHERS.replace("[cpa_ar]", "[cpa_ar, ar_bc]").replace(", policy_start=0.0", ""))
     Path("learn.yaml").write_text(STUDENTS.replace("teach.yaml", "both.yaml"))
-    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 2
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 2
     assert "the sweep 'both.yaml' trains 2 teachers for xor, good, 1, where it must be one" in capsys.readouterr().err
 
 
 def test_a_sweep_cannot_be_its_own_teacher(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("learn.yaml").write_text(STUDENTS.replace("teach.yaml", "learn.yaml"))
-    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 2
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 2
     assert "the sweep 'learn.yaml' cannot train teachers, since it needs some itself" in capsys.readouterr().err
 
 
-def test_a_teacher_whose_model_is_gone_is_told_apart(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["teach.yaml", "--out=rows", "--workers=1"]) == 0
-    for file in Path("rows/teach").glob("*.json"):
-        row = json.loads(file.read_text())
-        del row["model"]
-        file.write_text(json.dumps(row))
-    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 1
-    assert "the model of its teacher is gone; remove rows/teach/cpa_ar-xor-good-seed1-" in capsys.readouterr().err
+def test_a_teacher_whose_model_is_gone_is_trained_again_if_a_student_is_missing(grids: Path) -> None:
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 0
+    before = rows("rows/learn")
+    shutil.rmtree("rows/teach/runs")
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 0
+    assert not Path("rows/teach/runs").exists(), "no student needs it"
+    for file in Path("rows/learn").glob("cpa_pa*.json"):
+        file.unlink()
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 0
+    assert len(list(Path("rows/teach/runs/models").iterdir())) == 1
+    assert plain(rows("rows/learn")) == plain(before)
+
+
+def test_students_of_a_teacher_that_failed_are_told(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in ("teach.yaml", "learn.yaml"):
+        Path(file).write_text(Path(file).read_text().replace("[good]", "[./missing.npz]"))
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 1
+    said = capsys.readouterr().err
+    assert "3 runs failed" in said
+    assert said.count("its teacher could not be trained") == 4, "two students, when it happens and in the end"
+
+
+SELF = """
+envs: [xor]
+datasets: [good]
+seeds: [1]
+with: [t_max=20, hidden_dim=8, test_nepisode=4, recipes.good.episodes=50, policy_start=0.0]
+parts:
+  - {algs: [cpa_pa beta=0.2 student_t_max=5 pool_hidden=8], teachers: cpa_ar}
+  - algs: [cpa_ar]
+"""
+
+
+def test_teachers_may_be_runs_of_the_same_sweep(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which are then trained once, and first; only those that a subset needs."""
+    Path("self.yaml").write_text(SELF.replace("[cpa_ar]", "[ar_bc, cpa_ar]").replace("policy_start=0.0", "gamma=0.9"))
+    assert main(["self.yaml", "--out=rows", "--backend=serial", "--only=alg=cpa_pa"]) == 0
+    assert [row["alg"] for row in rows("rows/self")] == ["cpa_ar", "cpa_pa beta=0.2 student_t_max=5 pool_hidden=8"]
+    assert main(["self.yaml", "--out=rows", "--backend=serial"]) == 0
+    assert "2 of 3 runs are done already" in capsys.readouterr().out
+    assert len(list(Path("rows/self/runs/models").iterdir())) == 3
+
+
+def test_students_are_the_same_wherever_their_teachers_come_from(grids: Path) -> None:
+    """Their ids, too, so that rows of one sweep count in another."""
+    Path("self.yaml").write_text(SELF)
+    learn = STUDENTS.replace(", test_greedy=false", "").replace("  - algs: [cpa_ar beta=0.2]\n", "")
+    Path("learn.yaml").write_text(learn)
+    assert {cell.id for cell in read_grid("self.yaml")} == {
+        *(cell.id for cell in read_grid("learn.yaml")),
+        *(cell.id for cell in read_grid("teach.yaml") if cell.config["seed"] == 1)}
+
+
+def test_teachers_may_be_an_entry_of_a_sweep_that_has_others_and_students_too(grids: Path) -> None:
+    Path("self.yaml").write_text(SELF.replace("[cpa_ar]", "[ar_bc, cpa_ar]").replace("policy_start=0.0", "gamma=0.9"))
+    learn = STUDENTS.replace("policy_start=0.0", "gamma=0.9").replace("teach.yaml", "{self.yaml: cpa_ar}")
+    Path("learn.yaml").write_text(learn)
+    assert main(["learn.yaml", "--out=rows", "--backend=serial", "--only=alg=cpa_pa"]) == 0
+    assert [row["alg"] for row in rows("rows/self")] == ["cpa_ar"]
+
+
+def test_stacked_runs_leave_no_models_for_students(grids: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("self.yaml").write_text(SELF.replace("- algs", "- stack: true\n    algs"))
+    assert main(["self.yaml", "--out=rows"]) == 2
+    assert "the runs of 'cpa_ar' are stacked, which leaves no models for 'teachers'" in capsys.readouterr().err
+    Path("self.yaml").write_text(SELF.replace("teachers: cpa_ar", "teachers: cpa_ar, stack: true"))
+    assert main(["self.yaml", "--out=rows"]) == 2
+    assert "does not go with 'stack: true'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("change", "message"), [
     (("teachers: teach.yaml", "teachers: [1]"), "'teachers' must name a sweep"),
+    (("teachers: teach.yaml", "teachers: {teach.yaml: 1}"), "'teachers' must name a sweep"),
+    (("teachers: teach.yaml", "teachers: {teach.yaml: bc}"), "the sweep 'teach.yaml' trains no teacher"),
+    (("teachers: teach.yaml", "teachers: {nowhere: cpa_ar}"), "unknown sweep 'nowhere'"),
     (("parts:\n", "parts: 3\nx:\n"), "'parts' must hold a list of grids"),
     (("teachers: teach.yaml", "teacher: teach.yaml"), "unknown key 'teacher' (did you mean 'teachers'?)"),
     (("teachers: teach.yaml", "teachers: nowhere"), "unknown sweep 'nowhere'"),
@@ -95,7 +165,7 @@ def test_a_teacher_whose_model_is_gone_is_told_apart(grids: Path, capsys: pytest
 def test_a_bad_grid_with_teachers_is_refused(change: tuple[str, str], message: str, grids: Path,
                                              capsys: pytest.CaptureFixture[str]) -> None:
     Path("learn.yaml").write_text(STUDENTS.replace(*change))
-    assert main(["learn.yaml", "--out=rows", "--workers=1"]) == 2
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 2
     assert message in capsys.readouterr().err
 
 

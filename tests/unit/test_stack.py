@@ -67,7 +67,7 @@ def test_the_same_stack_gives_the_same_bits(tmp_path: Path) -> None:
     ("cpa_pa", "xor", ["t_max=2"]), ("bc", "bridge", []), ("qmix", "xor", ["t_max=20", "buffer_size=20"])])
 def test_what_cannot_be_stacked_is_refused_with_a_sentence(alg: str, env: str, words: list[str],
                                                            tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be trained stacked, .*remove stack from the grid"):
+    with pytest.raises(UserError, match=r"cannot be trained stacked, .*remove stack from the grid"):
         Stack(trials(alg, env, tmp_path, *words))
 
 

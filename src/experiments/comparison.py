@@ -1,0 +1,110 @@
+"""Our Table 1 beside the paper's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .paper import Methods, Task, Value, table1
+from .rows import Rows
+from .statistics import SAME
+
+ROUNDING = 0.005  # the paper prints two decimals
+RULES = (
+    "Each cell: our mean ± population standard deviation over seeds, and below it the paper's (whose \"standard "
+    "error\" is that deviation, too). The paper's data sets are unpublished; ours are not the same.",
+    "Bold: the best of our methods in the row and every method tied with it, that is, whose mean is less than the "
+    "pooled deviation √((s₁² + s₂²) / 2) of the two, or 10⁻⁹, below the best.",
+    "✓: our mean reaches the paper's less one of its standard deviations (less 0.005 for its rounding); "
+    "✗: it does not.",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one task.
+
+    Attributes:
+        ours: mean and population standard deviation over seeds.
+        seeds: of the runs.
+        best: whether no other method is better by more than a tie (see ``RULES``).
+        paper: what the paper reports, if it has this method.
+        reached: whether our mean reaches the paper's less one standard deviation, if it has one.
+    """
+
+    ours: Value
+    seeds: tuple[int, ...]
+    best: bool
+    paper: Value | None
+    reached: bool | None
+
+
+@dataclass(frozen=True)
+class Times:
+    """What the runs of a method took: their number, seconds and megabytes."""
+
+    runs: int
+    mean: float
+    longest: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Table 1 from rows.
+
+    Attributes:
+        methods: with at least one row, in order.
+        tasks: with at least one row, in the paper's order.
+        cells: by task and method; missing where there are no rows.
+        optimum: exact, by task.
+        times: by method.
+    """
+
+    methods: list[str]
+    tasks: list[Task]
+    cells: dict[tuple[Task, str], Cell]
+    optimum: dict[Task, float]
+    times: dict[str, Times]
+
+    @staticmethod
+    def of(rows: Rows, methods: Methods) -> Comparison:
+        """Compares the rows of the paper's 15 tasks; one row each of a method, task and seed."""
+        groups = methods.grouped(rows)
+        tasks = [task for task in table1().names if any(task in group for group in groups.values())]
+        optimum = {task: float(group[task][0]["headline_optimum"])
+                   for task in tasks for group in groups.values() if task in group}
+        cells: dict[tuple[Task, str], Cell] = {}
+        for task in tasks:
+            ours = {method: _value(group[task]) for method, group in groups.items() if task in group}
+            top = max(ours.values())
+            for method, value in ours.items():
+                paper = table1().values.get((task, method))
+                cells[task, method] = Cell(
+                    value, tuple(sorted(row["seed"] for row in groups[method][task])), _tied(value, top), paper,
+                    None if paper is None else value.mean >= paper.mean - paper.std - ROUNDING)
+        times = {method: _times([row for task in group.values() for row in task]) for method, group in groups.items()}
+        return Comparison([*groups], tasks, cells, optimum, times)
+
+    def usual_seeds(self) -> tuple[int, ...]:
+        """The seeds that most cells have; none without cells."""
+        counts = Counter(cell.seeds for cell in self.cells.values())
+        return counts.most_common(1)[0][0] if counts else ()
+
+
+def _value(rows: list[dict[str, Any]]) -> Value:
+    values = np.array([row["headline"] for row in rows], dtype=np.float64)
+    return Value(float(values.mean()), float(values.std()))
+
+
+def _tied(value: Value, top: Value) -> bool:
+    pooled = float(np.sqrt((value.std**2 + top.std**2) / 2))
+    return top.mean - value.mean < max(pooled, SAME)
+
+
+def _times(rows: list[dict[str, Any]]) -> Times:
+    seconds = [float(row["seconds"]) for row in rows]
+    return Times(len(rows), float(np.mean(seconds)), max(seconds), max(float(row["peak_mb"]) for row in rows))

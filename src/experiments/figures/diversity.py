@@ -1,0 +1,86 @@
+"""The paper's Figures 3 and 4: what diversity costs, at four thresholds of Eq. 8."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...config.reading import parse_words
+from ...errors import UserError
+from ..rows import Row, Rows
+from .canvas import COLOURS, FAINT, legend_below, panels
+
+TEAMS = {"cpa_ar": "AR", "cpa_pa": "PA"}
+ENTROPIES = {"marginal_entropy": "agents' own actions, mean (Eq. 19)",
+             "joint_entropy": "joint action"}
+#: the paper's thresholds, decreasing, and what the headline is called
+GAMES = {"permutation": ((1.0, 1 / 3.2, 1 / 4, 1 / 6), "return"),
+         "aloha": ((1.0, 1 / 3, 1 / 4, 1 / 6), "messages sent")}
+
+
+def diversity_bars(rows: Rows, env: str) -> Figure:
+    """Bars of performance and of entropies for AR and PA at the paper's thresholds, on poor data.
+
+    Args:
+        rows: as of the sweep ``diversity``: ``cpa_ar beta=<b>`` and ``cpa_pa beta=<b>`` with entropies.
+        env: ``permutation`` (Figure 3) or ``aloha`` (Figure 4).
+
+    Raises:
+        UserError: no row fits.
+    """
+    thresholds, unit = GAMES[env]
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        place = _place(row, thresholds)
+        if place is not None and row["env"] == env and row["dataset"] == "poor" and ENTROPIES.keys() <= row.keys():
+            groups.setdefault(place, []).append(row)
+    if not groups:
+        raise UserError(f"Figure {3 if env == 'permutation' else 4} needs rows of {env} on poor data with entropies at "
+                        "the paper's thresholds, as the sweep 'diversity' leaves them.")
+    figure, axes = panels(2, len(TEAMS), 3.6, 2.5)
+    optimum = max(row["headline_optimum"] for group in groups.values() for row in group)
+    lowest = min(row["headline"] for group in groups.values() for row in group)
+    top = max(max(row[key] for group in groups.values() for row in group for key in ENTROPIES), 0.1)
+    for col, (alg, name) in enumerate(TEAMS.items()):
+        mine = {i: groups[alg, i] for i in range(len(thresholds)) if (alg, i) in groups}
+        result, spread = axes[0][col], axes[1][col]
+        _bars(result, mine, "headline", 0.0, 0.6, COLOURS[5], "_result")
+        result.axhline(optimum, color=FAINT, linestyle="--", linewidth=1, label="optimum")
+        result.set_ylim(min(0.0, lowest), 1.22 * optimum)
+        result.set_title(name)
+        for shift, colour, (key, label) in zip((-0.2, 0.2), (COLOURS[4], COLOURS[2]), ENTROPIES.items(), strict=True):
+            _bars(spread, mine, key, shift, 0.38, colour, label)
+        spread.set_ylim(0, 1.18 * top)
+        for ax in (result, spread):
+            ax.set_xticks(range(len(thresholds)), [f"β{'₁₂₃₄'[i]} = {beta:.4g}" for i, beta in enumerate(thresholds)],
+                          fontsize=8)
+            ax.set_xlim(-0.6, len(thresholds) - 0.4)
+    axes[0][0].set_ylabel(unit)
+    axes[1][0].set_ylabel("entropy, bits")
+    legend_below(figure, [*axes[0], *axes[1]], ["optimum", *ENTROPIES.values()])
+    return figure
+
+
+def _place(row: Row, thresholds: tuple[float, ...]) -> tuple[str, int] | None:
+    """Team and number of the threshold; None for other rows."""
+    name, *words = row["alg"].split()
+    given = parse_words(words)
+    beta = given.get("beta")
+    if name not in TEAMS or set(given) != {"beta"} or not isinstance(beta, int | float):
+        return None
+    near = [i for i, value in enumerate(thresholds) if abs(value - beta) < 1e-3]
+    return (name, near[0]) if near else None
+
+
+def _bars(ax: Axes, groups: dict[int, list[Row]], key: str, shift: float, width: float, colour: str, label: str,
+          ) -> None:
+    """Bars of means with whiskers of the population standard deviation, and the means in figures above them."""
+    values = {i: np.array([row[key] for row in group]) for i, group in groups.items()}
+    heights = [float(value.mean()) for value in values.values()]
+    ax.bar([i + shift for i in values], heights, width, yerr=[float(value.std()) for value in values.values()],
+           color=colour, ecolor="#555555", capsize=2, label=label, error_kw={"linewidth": 0.9})
+    for i, value in values.items():
+        digits = 1 if value.mean() > 10 else 2
+        ax.annotate(f"{value.mean():.{digits}f}", (i + shift, float(value.mean() + value.std())), xytext=(0, 2),
+                    textcoords="offset points", ha="center", va="bottom", fontsize=8)

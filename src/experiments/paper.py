@@ -1,0 +1,110 @@
+"""The paper's Table 1 and the methods of reports, read from the YAML files beside this module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..config import read_yaml
+from ..errors import UserError
+from .rows import Rows
+
+HERE = Path(__file__).parent
+METHODS = HERE / "methods.yaml"
+ONLINE = " online"  # how the names of methods end that learn without data
+
+
+class Task(NamedTuple):
+    """A game with one of its data sets, by the names in our configurations."""
+
+    env: str
+    dataset: str
+
+
+class Value(NamedTuple):
+    """Mean and population standard deviation over seeds, as printed: rounded to two decimals."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """Table 1 of the paper.
+
+    Attributes:
+        names: the paper's name of the game and of the data set for each of the 15 tasks, in the paper's order.
+        values: what the paper reports, by task and name of the method.
+        random: what the uniformly random team gets in each game, exactly.
+    """
+
+    names: Mapping[Task, tuple[str, str]]
+    values: Mapping[tuple[Task, str], Value]
+    random: Mapping[str, float]
+
+
+@cache
+def table1() -> PaperTable:
+    """The table in ``paper_table1.yaml``."""
+    content = read_yaml(HERE / "paper_table1.yaml")
+    names: dict[Task, tuple[str, str]] = {}
+    values: dict[tuple[Task, str], Value] = {}
+    for env, game in content["games"].items():
+        for dataset, (name, *cells) in game["rows"].items():
+            task = Task(env, dataset)
+            names[task] = (game["name"], name)
+            values |= {(task, method): Value(float(mean), float(std))
+                       for method, (mean, std) in zip(content["columns"], cells, strict=True)}
+    return PaperTable(names, values, {env: game["random"] for env, game in content["games"].items()})
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Which rows belong to which method.
+
+    Attributes:
+        names: of the methods, in order.
+        by_alg: the method of an ``alg``.
+    """
+
+    names: Sequence[str]
+    by_alg: Mapping[str, str]
+
+    @staticmethod
+    def read(path: Path = METHODS) -> Methods:
+        """From a YAML file that maps names to lists of ``alg``.
+
+        Raises:
+            UserError: the file is no such mapping, or an ``alg`` belongs to two methods.
+        """
+        by_alg: dict[str, str] = {}
+        content = read_yaml(path)
+        for name, algs in content.items():
+            if not isinstance(algs, list) or not all(isinstance(alg, str) for alg in algs):
+                raise UserError(f"{path}: '{name}' must hold the list of the configurations that it means.")
+            if "," in name:  # marl-eval's rule
+                raise UserError(f"{path}: '{name}' must not hold a comma.")
+            for alg in algs:
+                if by_alg.setdefault(alg, name) != name:
+                    raise UserError(f"{path}: '{alg}' belongs to both '{by_alg[alg]}' and '{name}'.")
+        return Methods(tuple(content), by_alg)
+
+    def of(self, alg: str) -> str | None:
+        """The method's name; None for variants (configurations with words behind them) that no method means."""
+        return self.by_alg.get(alg) or (alg if " " not in alg else None)
+
+    def grouped(self, rows: Rows) -> dict[str, dict[Task, list[dict[str, Any]]]]:
+        """The rows of the paper's tasks by method, in the order of :attr:`names`, then by task.
+
+        Left out are other tasks, methods without a name, and those that learn online, whatever data their rows name.
+        """
+        found: dict[str, dict[Task, list[dict[str, Any]]]] = {}
+        for row in rows:
+            method, task = self.of(row["alg"]), Task(row["env"], row["dataset"])
+            if method is not None and not method.endswith(ONLINE) and task in table1().names:
+                found.setdefault(method, {}).setdefault(task, []).append(row)
+        order = [*self.names, *sorted(set(found) - set(self.names))]
+        return {method: found[method] for method in order if method in found}

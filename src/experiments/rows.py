@@ -1,0 +1,120 @@
+"""The rows that sweeps leave: one JSON object for every finished run."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+
+#: what every row has
+NEEDED: Mapping[str, type | tuple[type, ...]] = {
+    "env": str, "dataset": str, "alg": str, "seed": int, "headline": (int, float), "headline_optimum": (int, float),
+    "seconds": (int, float), "peak_mb": (int, float)}
+Row = dict[str, Any]
+Rows = Sequence[Row]
+
+
+def read_rows(sources: Sequence[Path]) -> list[Row]:
+    """The rows of folders (``*.json``, one row each) and of ``.jsonl`` files (one row a line), in that order.
+
+    Raises:
+        UserError: a source cannot be read, holds something else than rows, or a row is cut off.
+    """
+    return [_checked(text, place) for source in sources for place, text in _texts(source)]
+
+
+def without_repeats(rows: Rows) -> list[Row]:
+    """The rows without copies of the same run: a row with the ``id`` of an earlier one, or equal to it but for places.
+
+    Raises:
+        UserError: rows were written by different versions of this program or for different variants of a game, or
+            two differ that are of the same method, game, data and seed, as those of different settings do.
+    """
+    versions = sorted({str(row["version"]) for row in rows if "version" in row})
+    if len(versions) > 1:
+        raise UserError(f"the rows are of different versions ({', '.join(versions)}), whose results cannot be "
+                        "compared; run the sweeps again with one version, or report each version on its own.")
+    kept: dict[tuple[str, str, str, int], Row] = {}
+    optima: dict[str, float] = {}
+    for row in rows:
+        optimum = optima.setdefault(row["env"], row["headline_optimum"])
+        if not math.isclose(optimum, row["headline_optimum"], rel_tol=1e-3):
+            raise UserError(f"the rows of {row['env']} have different optima ({optimum:g} and "
+                            f"{row['headline_optimum']:g}): they are of different variants of the game; report each "
+                            "on its own.")
+        run = (row["alg"], row["env"], row["dataset"], row["seed"])
+        other = kept.setdefault(run, row)
+        if not _same(other, row):
+            raise UserError(f"there are two different rows of {run[0]} on {run[1]}, {run[2]}, seed {run[3]}: they mix "
+                            "versions or settings; remove the rows of one of them.")
+    return list(kept.values())
+
+
+def curve_of(row: Row) -> list[tuple[float, float]]:
+    """Points (t_env, headline) of the row's learning curve; none in rows of older sweeps."""
+    return [(float(t), float(value)) for t, value in row.get("curve") or []]
+
+
+def _same(one: Row, other: Row) -> bool:
+    """Whether two rows are of one run; the same ``id`` may be of two machines, with other times."""
+    if "id" in one and "id" in other:
+        return bool(one["id"] == other["id"])
+    return all(one.get(key) == other.get(key) for key in {*one, *other} - {"id", "model"})
+
+
+def _texts(source: Path) -> list[tuple[str, str]]:
+    """Texts of rows, and where each of them stands."""
+    try:
+        if source.is_dir():
+            found = [(str(file), file.read_text(encoding="utf-8")) for file in sorted(source.glob("*.json"))]
+        else:
+            lines = source.read_text(encoding="utf-8").splitlines()
+            found = [(f"{source}, line {i}", line) for i, line in enumerate(lines, 1) if line.strip()]
+    except OSError as error:
+        raise UserError(f"{source} cannot be read ({error.strerror}); give folders of sweeps' rows, or .jsonl files "
+                        "of rows.") from None
+    except UnicodeDecodeError:
+        raise _other(str(source), "is not text") from None
+    if not found:
+        raise _other(str(source), "holds none")
+    return found
+
+
+def _checked(text: str, place: str) -> Row:
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place} is no whole JSON object ({error}); rows of sweeps are needed: remove what is broken "
+                        "and start the sweep again.") from None
+    if not isinstance(row, dict):
+        raise _other(place, "is something else")
+    for key, kind in NEEDED.items():
+        value = row.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise _other(place, f"has no usable '{key}'")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{place}: '{key}' is {value}, not a finite number; remove the row.")
+    if not _is_curve(row.get("curve") or []):
+        raise UserError(f"{place}: 'curve' must be a list of [t_env, value] with finite numbers.")
+    if "joint_action" in row and not _is_joint_action(row["joint_action"]):
+        raise UserError(f"{place}: 'joint_action' must be a list of the agents' actions, counted from 0.")
+    return row
+
+
+def _is_curve(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(point, list) and len(point) == 2 and all(
+            isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in point)
+        for point in value)
+
+
+def _is_joint_action(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(action) is int and action >= 0 for action in value)
+
+
+def _other(place: str, what: str) -> UserError:
+    return UserError(f"{place} {what}; rows of sweeps are needed, with {', '.join(NEEDED)}.")

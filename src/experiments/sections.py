@@ -1,0 +1,123 @@
+"""The tables of a report, from what was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .aggregate import Aggregate
+from .comparison import RULES, Cell, Comparison
+from .document import Field, Section
+from .machine import describe_machine
+from .paper import table1
+from .statistics import CONFIDENCE, STATISTICS, Estimate
+
+CELL_HEADINGS = ("env", "dataset", "method", "mean", "population_std", "seeds", "best_or_tied", "optimum", "paper_mean",
+                 "paper_std", "reaches_paper")
+TIME_HEADINGS = ("method", "runs", "mean_seconds", "longest_seconds", "peak_mb")
+AGGREGATE_HEADINGS = ("method", "statistic", "value", "low", "high")
+IMPROVEMENT_HEADINGS = ("method", "over", "probability", "low", "high")
+
+
+def table_section(comparison: Comparison) -> Section:
+    """Table 1: a row for every task, a column for every method."""
+    usual = comparison.usual_seeds()
+    rows = []
+    for task in comparison.tasks:
+        cells = [comparison.cells.get((task, method)) for method in comparison.methods]
+        rows.append([Field(" ".join(table1().names[task]), below=f"{task.env}, {task.dataset}"),
+                     *(Field() if cell is None else _table_field(cell, usual) for cell in cells),
+                     Field(f"{comparison.optimum[task]:.2f}")])
+    seeds = (f"Seeds {', '.join(map(str, usual))}; cells with other seeds say how many. Returns are undiscounted, "
+             "those of Aloha in messages sent; the optimum is exact.")
+    return Section("Table 1: deterministic policies", ["Task", *comparison.methods, "Optimum"], rows,
+                   notes=[seeds, *RULES])
+
+
+def cell_rows(comparison: Comparison) -> list[list[object]]:
+    """The same at full precision, one line for every cell (``CELL_HEADINGS``)."""
+    return [[task.env, task.dataset, method, cell.ours.mean, cell.ours.std, " ".join(map(str, cell.seeds)),
+             int(cell.best), comparison.optimum[task], *(cell.paper or (None, None)),
+             None if cell.reached is None else int(cell.reached)]
+            for (task, method), cell in comparison.cells.items()]
+
+
+def time_section(comparison: Comparison) -> Section:
+    """Number, time and memory of each method's runs."""
+    rows = [[Field(method), Field(str(took.runs)), Field(f"{took.mean:.0f}"), Field(f"{took.longest:.0f}"),
+             Field(f"{took.peak_mb:.0f}")] for method, took in comparison.times.items()]
+    return Section("Time of each method", ["Method", "Runs", "Seconds (mean)", "Seconds (longest)", "Peak memory, MB"],
+                   rows, notes=["Wall-clock time of a whole run, evaluations included, as its row has it; seeds that "
+                                "were trained together have an equal share of it each. How busy the machine was "
+                                "besides is not known."])
+
+
+def time_rows(comparison: Comparison) -> list[list[object]]:
+    """The same as numbers (``TIME_HEADINGS``)."""
+    return [[method, took.runs, took.mean, took.longest, took.peak_mb] for method, took in comparison.times.items()]
+
+
+def aggregate_section(aggregate: Aggregate) -> Section:
+    """Statistics over all tasks."""
+    rows = [[Field(method), *(Field(_interval(found[name])) for name in STATISTICS)]
+            for method, found in aggregate.estimates.items()]
+    notes = [f"Over {len(aggregate.tasks)} of {len(table1().names)} tasks, each run's score being (result - random) / "
+             "(optimum - random) of its game, so that 0 is the uniformly random team and 1 the exact optimum. In "
+             f"brackets: {CONFIDENCE:.0f} % intervals by stratified bootstrap over seeds, which say nothing about "
+             "other tasks. IQM: mean of the middle half of all runs; mean and median: of the tasks' means; "
+             "optimality gap: how far runs stay below 1 (less is better)."]
+    if aggregate.left_out:
+        lacking = ", ".join(f"{method} ({n})" for method, n in aggregate.left_out.items())
+        notes.append(f"Left out, since they lack some of these tasks (number that they have): {lacking}.")
+    return Section("Over all tasks", ["Method", *STATISTICS], rows, notes=notes)
+
+
+def aggregate_rows(aggregate: Aggregate) -> list[list[object]]:
+    """The same as numbers (``AGGREGATE_HEADINGS``)."""
+    return [[method, name, *estimate] for method, found in aggregate.estimates.items()
+            for name, estimate in found.items()]
+
+
+def improvement_section(aggregate: Aggregate) -> Section:
+    """Probability that the method of the row beats that of the column."""
+    methods = [*aggregate.estimates] if aggregate.improvements else []
+    rows = [[Field(x), *(Field("-") if x == y else _improvement_field(aggregate.improvements[x, y]) for y in methods)]
+            for x in methods]
+    return Section("Probability of improvement", ["Row beats column", *methods], rows, notes=[
+        "Probability that a run of the row's method beats a run of the column's on the same task, ties counting half, "
+        "averaged over tasks; bold where the interval lies above 0.5."] if rows else ["It needs two methods."])
+
+
+def improvement_rows(aggregate: Aggregate) -> list[list[object]]:
+    """The same as numbers (``IMPROVEMENT_HEADINGS``)."""
+    return [[x, y, *won] for (x, y), won in aggregate.improvements.items()]
+
+
+def machine_section() -> Section:
+    """The machine and the versions that made this report."""
+    rows = [[Field(key), Field(value)] for key, value in describe_machine().items()]
+    return Section("Made on", ["What", "Which"], rows,
+                   notes=["The machine that made this report; rows do not tell on which one they were run."])
+
+
+def note_section(notes: Sequence[str]) -> list[Section]:
+    """What is not in the report, if there is any such thing."""
+    return [Section("Left out", notes=notes)] if notes else []
+
+
+def _table_field(cell: Cell, usual: tuple[int, ...]) -> Field:
+    mark = "" if cell.reached is None else " ✓" if cell.reached else " ✗"
+    few = "" if cell.seeds == usual else f" ({len(cell.seeds)} seed{'s' * (len(cell.seeds) > 1)})"
+    below = "" if cell.paper is None else f"paper {_value(*cell.paper)}{mark}"
+    return Field(_value(*cell.ours) + few, cell.best, below)
+
+
+def _value(mean: float, std: float) -> str:
+    return f"{mean:.2f} ± {std:.2f}".replace("-0.00", "0.00")
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+
+
+def _improvement_field(won: Estimate) -> Field:
+    return Field(f"{won.value:.2f} [{won.low:.2f}, {won.high:.2f}]", bold=won.low > 0.5)

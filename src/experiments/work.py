@@ -1,0 +1,94 @@
+"""What a worker process does: one job, from configurations to rows."""
+
+from __future__ import annotations
+
+import copy
+import os
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from .grid import Cell
+from .jobs import Job
+from .rows import Row
+
+#: rows, or a sentence about what went wrong
+Outcome = list[Row] | str
+
+
+def work(job: Job, model: str) -> Outcome:
+    """Does a job in this process.
+
+    Several jobs may follow one another in one process without influence on results, since a run begins by
+    setting all that it shares with others: generators, threads, and Sacred's experiment.
+
+    Args:
+        job: what to do.
+        model: of its teacher, if it has one.
+    """
+    _forget_peak()
+    try:
+        return _stacked(job) if job.cells[0].stack else [_alone(job.cells[0], job.folder, model)]
+    except UserError as error:
+        return str(error)
+    except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
+        return str(end.__context__)
+    except Exception as error:  # whatever it is, it must not cost other runs
+        return f"{type(error).__name__}: {error}"
+
+
+def _alone(cell: Cell, folder: str, model: str) -> Row:
+    """One run, recorded by Sacred."""
+    from ..cli import build  # here, since it takes seconds and the sweep's own process can do without
+
+    started = time.monotonic()
+    name, *words = cell.alg.split()
+    given = [] if not model else [f"teacher={model}"] if "teacher" in cell.config else \
+        [f"checkpoint_path={model}", "evaluate=true"]
+    experiment, line = build(["sweep", f"--config={name}", f"--env-config={cell.env}", "--loglevel=WARNING", "with",
+                              *cell.words, *words, *given, f"local_results_path={folder}/runs", "save_model=false"])
+    experiment.logger.setLevel("WARNING")
+    finished = experiment.run_commandline(line)
+    left = os.path.relpath(finished.info.get("model", model), folder)
+    return {**_identity(cell), "seconds": round(time.monotonic() - started, 1), "peak_mb": _peak(), "model": left,
+            **finished.result}
+
+
+def _stacked(job: Job) -> list[Row]:
+    """The runs of a stack at once; they leave no models and no Sacred records."""
+    from .stack import train_stack  # here, since it takes seconds and the sweep's own process can do without
+
+    started = time.monotonic()
+    here = {"local_results_path": f"{job.folder}/runs", "save_model": False}
+    results = train_stack([copy.deepcopy({**cell.config, **here}) for cell in job.cells])
+    each: dict[str, Any] = {"seconds": round((time.monotonic() - started) / len(job.cells), 2), "peak_mb": _peak(),
+                            "stacked": len(job.cells)}
+    return [{**_identity(cell), **each, **result} for cell, result in zip(job.cells, results, strict=True)]
+
+
+def _identity(cell: Cell) -> Row:
+    env, dataset, seed = cell.task
+    return {"id": cell.id, "alg": cell.alg, "env": env, "dataset": dataset, "seed": seed}
+
+
+def _forget_peak() -> None:
+    """Starts the measurement of memory afresh, where the system can.
+
+    A process that has done other jobs still holds what it keeps of their memory, so then the peak is only
+    an upper bound.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass  # nothing lost but precision
+
+
+def _peak() -> int:
+    """This process's largest memory in MB since :func:`_forget_peak`."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return round(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+    except (OSError, ValueError, IndexError):
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

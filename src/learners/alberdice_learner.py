@@ -1,0 +1,102 @@
+"""AlberDICE (Matsunaga et al., 2023): every agent's best response to the others, from recorded steps only."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import torch as th
+from torch import Tensor, nn
+
+from ..components.transitions import Transitions
+from ..config.schema import COUNT, FLAG, SHARE, Key
+from ..modules import alberdice as eqs
+from ..modules.agent_mlp import AgentMLP
+from ..modules.alberdice_kl import others_divergence
+from ..modules.autoregressive import AutoregressiveNet
+from ..modules.losses import behaviour_loss, log_policy, taken
+from . import REGISTRY
+from .base import Learner
+
+
+@REGISTRY.register("alberdice_learner")
+class AlberdiceLearner(Learner):
+    """Stationary-distribution correction for N policies that act independently; needs ``basic_mac``.
+
+    Agent i treats the others' current policies as part of its world, and changes the data's state
+    distribution by a value nu_i (whose residual e_i is its advantage) and then its policy by the
+    I-projection.  The paper lets the agents take turns; here all move at once, each in answer to
+    the policies before the update.  With steps as small as an optimiser's the two agree to first
+    order, and the fixed points are the same: Nash equilibria.
+
+    The data's conditional piD(a_-i | s, a_i) comes from one autoregressive joint law and the agents'
+    marginals instead of a network per agent.  With ``critic_time`` nu also sees the time step.
+    """
+
+    KEYS: ClassVar[dict[str, Key]] = {
+        "alpha_start": Key(float, low=1e-6), "alpha_end": Key(float, low=1e-6), "kl_samples": COUNT,
+        "ratio_clip": Key(float, low=1.0), "caution": Key(float, low=0.0), "slope_penalty": Key(float, low=0.0),
+        "policy_start": SHARE, "critic_time": FLAG, "turn_length": Key(int, low=0)}
+
+    def build(self) -> dict[str, nn.Module]:
+        args, n_state = self.args, self.mac.encoder.n_out
+        self.joint = AutoregressiveNet(n_state, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
+        self.marginals, self.advantage = self.mac.rows(args.n_actions), self.mac.rows(args.n_actions)
+        n_seen = n_state + (1 if args.critic_time else 0)
+        self.value = AgentMLP(args.n_agents, [n_seen, *[args.hidden_dim] * args.n_layers, 1])
+        return {"policy": self.mac.agent, "joint": self.joint, "marginals": self.marginals,
+                "advantage": self.advantage, "value": self.value}
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        args, encode = self.args, self.mac.encoder
+        step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
+        alpha = eqs.alpha_at(self.t_env / max(1, args.t_max), args.alpha_start, args.alpha_end)
+        rows = step.state[:, None]
+        log_joint = log_policy(self.joint(step.state, step.actions), step.available)  # [M, N, A]
+        log_marginal = log_policy(self.marginals(rows), step.available)
+        log_pi, e_hat = log_policy(self.mac.agent(rows), step.available), self.advantage(rows)
+        log_data, log_now = log_marginal.detach(), log_pi.detach()
+        log_own = taken(log_data, step.actions)
+        ratios = eqs.log_ratio(taken(log_now, step.actions), taken(log_joint.detach(), step.actions).sum(1),
+                               log_own, args.ratio_clip)
+        # Policies that nothing has been learned about yet would make most ratios useless.
+        started = self.t_env >= args.policy_start * args.t_max
+        index = eqs.resampled(ratios) if started else self._every(ratios)
+        divergence = others_divergence(self.joint, step.state, step.actions, step.available, log_now, log_own,
+                                       args.kl_samples)
+        seen = self._seen(step.state, step.time)
+        value = self.value(seen[:, None])[..., 0]  # [M, N]
+        ahead = self.value(self._seen(step.next_state, step.time + 1)[:, None])[..., 0] * (1 - step.done[:, None])
+        e = step.reward[:, None] - alpha * divergence + args.gamma * ahead - value
+        flow = eqs.flow_loss(e, index, value, step.done.sum(), alpha, args.gamma)
+        turn = th.ones(args.n_agents, device=e.device)
+        if args.turn_length:
+            now = self.t_env // args.turn_length % args.n_agents
+            turn = args.n_agents * (th.arange(args.n_agents, device=e.device) == now).to(e.dtype)
+        losses = {
+            "joint_loss": behaviour_loss(log_joint, step.actions),
+            "marginal_loss": behaviour_loss(log_marginal, step.actions),
+            "value_loss": flow.mean() + args.slope_penalty * self._slope(seen).mean(),
+            "advantage_loss": eqs.fit_loss(e_hat, e.detach(), step.actions, index, log_data, step.available,
+                                           args.caution).mean(),
+            "policy_loss": eqs.projection_loss(log_pi, e_hat.detach() * started, log_data, index, alpha).mean()}
+        stats = {"divergence_mean": divergence.mean(), "effective_share": eqs.effective_share(ratios).mean(),
+                 "alpha": divergence.new_tensor(alpha), "value_mean": value.detach().mean()}
+        return losses, stats
+
+    @staticmethod
+    def _every(ratios: Tensor) -> Tensor:
+        """Every step once for every agent, ``[M, N]``."""
+        return th.arange(len(ratios), device=ratios.device)[:, None].expand_as(ratios)
+
+    def _seen(self, state: Tensor, time: Tensor) -> Tensor:
+        """What nu sees: the state, and the share of the horizon that has passed."""
+        if not self.args.critic_time:
+            return state
+        return th.cat([state, (time / self.args.episode_limit)[:, None].to(state.dtype)], 1)
+
+    def _slope(self, seen: Tensor) -> Tensor:
+        """Steepness of nu between recorded states, one of each half of the batch, ``[N]``."""
+        half = (len(seen) + 1) // 2
+        one, two = seen[:half], seen[-half:]
+        return eqs.slope(self.value, two + th.rand(half, 1, device=seen.device) * (one - two))

@@ -1,0 +1,87 @@
+"""Q-learning of factorised team values: QMIX, VDN and independent learners."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import torch as th
+from torch import Tensor, nn
+
+from ..components.action_selectors import masked_logits
+from ..components.returns import lambda_returns
+from ..components.transitions import Transitions
+from ..config.schema import COUNT, FLAG, SHARE, Key
+from ..modules.followed import Followed
+from ..modules.losses import taken
+from ..modules.mixers import REGISTRY as MIXERS
+from . import REGISTRY
+from .base import Learner
+
+
+@REGISTRY.register("q_learner")
+class QLearner(Learner):
+    """Temporal differences of Q_tot(s, a) = mix(Q_1(s, a_1) .. Q_N(s, a_N); s), as in EPyMARL.
+
+    Needs a controller that chooses by values, such as ``q_mac`` (explores) or ``greedy_mac``.
+    With ``critic_time`` the mixer also sees the share of the horizon passed; the best joint action
+    does not depend on it, since all mixers are monotone, but without it the end of an episode is noise.
+
+    The methods that learn from data override :meth:`next_allowed` and :meth:`further_losses`.
+    """
+
+    KEYS: ClassVar[dict[str, Key]] = {
+        "mixer": Key(str | None, choices=("qmix", "vdn", None)), "double_q": FLAG, "td_lambda": SHARE,
+        "critic_time": FLAG, "mixing_embed_dim": COUNT, "hypernet_embed": COUNT}
+
+    def build(self) -> dict[str, nn.Module]:
+        args = self.args
+        self.q = Followed(self.mac.agent)
+        self.mixer = Followed(MIXERS[args.mixer or "none"](self.mac.encoder.n_out + args.critic_time, args))
+        nets: dict[str, nn.Module] = {"q": self.q, "mixer": self.mixer}
+        return {name: net for name, net in nets.items() if next(net.parameters(), None) is not None}
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        encode = self.mac.encoder
+        step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
+        q = self.q(step.state[:, None])  # [M, N, A]
+        mixer_state = self.timed(step.state, step.time)
+        q_tot = self.mixer(taken(q, step.actions), mixer_state)  # [M], or [M, N] without a mixer
+        losses = {"td_loss": ((q_tot - self.goals(step)) ** 2).mean()}
+        return losses | self.further_losses(step, q, q_tot, mixer_state), {"q_tot_mean": q_tot.mean()}
+
+    def further_losses(self, step: Transitions, q: Tensor, q_tot: Tensor, mixer_state: Tensor) -> dict[str, Tensor]:
+        """What a method adds to the temporal difference.
+
+        Args:
+            step: steps with encoded states.
+            q: the agents' values ``[M, N, A]``.
+            q_tot: mixed values of the recorded joint actions, ``[M]`` or ``[M, N]``.
+            mixer_state: what the mixer sees of the states, ``[M, S'']``.
+        """
+        return {}
+
+    def next_allowed(self, step: Transitions) -> Tensor:
+        """Actions that targets may take, bool ``[M, N, A]``."""
+        return step.next_available
+
+    def timed(self, state: Tensor, time: Tensor) -> Tensor:
+        """States ``[M, S']``, with the share of the horizon passed if the mixer is to see it."""
+        return th.cat([state, (time / self.args.episode_limit)[:, None]], 1) if self.args.critic_time else state
+
+    @th.no_grad()
+    def goals(self, step: Transitions) -> Tensor:
+        """TD(lambda) targets of the best allowed next joint action, ``[M]``, or ``[M, N]`` without a mixer.
+
+        With ``double_q`` the trained networks choose it and their targets value it.
+        """
+        args, state = self.args, step.next_state[:, None]
+        rows = self.q.target(state)
+        chooser = self.q(state) if args.double_q else rows
+        best = masked_logits(chooser, self.next_allowed(step)).argmax(-1)  # [M, N]
+        ahead = self.mixer.target(taken(rows, best), self.timed(step.next_state, step.time + 1))
+
+        def returns(values: Tensor) -> Tensor:
+            return lambda_returns(step, values, args.gamma, args.td_lambda, args.episode_limit, args.batch_size)
+
+        return returns(ahead) if ahead.dim() == 1 else th.vmap(returns, in_dims=1, out_dims=1)(ahead)

@@ -1,0 +1,73 @@
+"""Reading rows: what is refused, and how."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from epymarl_cpa.errors import UserError
+from epymarl_cpa.experiments.rows import curve_of, read_rows, without_repeats
+
+ROW: dict[str, Any] = {"env": "xor", "dataset": "good", "alg": "bc", "seed": 0, "headline": 1.0,
+                       "headline_optimum": 1.0, "seconds": 2.0, "peak_mb": 300}
+
+
+def test_folders_and_files_of_rows_are_read_in_order(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows/b.json").write_text(json.dumps({**ROW, "seed": 1}, indent=1))
+    (tmp_path / "rows/a.json").write_text(json.dumps(ROW))
+    (tmp_path / "more.jsonl").write_text(f"{json.dumps({**ROW, 'seed': 2, 'curve': [[0, 0.5], [10, 1]]})}\n\n")
+    rows = read_rows([tmp_path / "rows", tmp_path / "more.jsonl"])
+    assert [row["seed"] for row in rows] == [0, 1, 2]
+    assert [curve_of(row) for row in rows] == [[], [], [(0.0, 0.5), (10.0, 1.0)]]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('{"env": "xor", "dat', "line 1 is no whole JSON object"),
+    ("[1]", "line 1 is something else; rows of sweeps are needed"),
+    ('{"a": 1}', "line 1 has no usable 'env'; rows of sweeps are needed"),
+    (json.dumps({**ROW, "seed": True}), "has no usable 'seed'"),
+    (json.dumps({**ROW, "headline": "1"}), "has no usable 'headline'"),
+    (json.dumps({**ROW, "headline": float("nan")}), "'headline' is nan, not a finite number"),
+    (json.dumps({**ROW, "curve": [[0]]}), "'curve' must be a list of [t_env, value]"),
+    (json.dumps({**ROW, "curve": [[0, float("inf")]]}), "'curve' must be a list of [t_env, value]"),
+    (json.dumps({**ROW, "joint_action": [0, -1]}), "'joint_action' must be a list of the agents' actions"),
+    ("", "holds none; rows of sweeps are needed"),
+    ("[" * 100_000, "line 1 is no whole JSON object"),
+])
+def test_what_is_no_row_is_refused_in_one_sentence(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_rows([tmp_path / "rows.jsonl"])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere cannot be read"):
+        read_rows([tmp_path / "nowhere"])
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"binary.jsonl is not text"):
+        read_rows([tmp_path / "binary.jsonl"])
+
+
+def test_copies_of_a_run_count_once() -> None:
+    assert without_repeats([ROW, {**ROW, "id": "x", "model": "y"}, {**ROW, "seed": 1}]) == [ROW, {**ROW, "seed": 1}]
+    named = {**ROW, "id": "x"}
+    assert without_repeats([named, {**named, "seconds": 9.0}]) == [named]  # the same run on another machine
+    with pytest.raises(UserError, match="two different rows"):
+        without_repeats([named, {**ROW, "id": "y"}])
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"headline": 0.0}, "two different rows of bc on xor, good, seed 0"),
+    ({"seed": 1, "headline_optimum": 2.0}, "the rows of xor have different optima (1 and 2)"),
+    ({"seed": 1, "version": "0.2.0"}, "the rows are of different versions (0.1.0, 0.2.0)"),
+])
+def test_rows_of_different_settings_are_not_mixed(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        without_repeats([{**ROW, "version": "0.1.0"}, {**ROW, **change}])
+    assert message in str(caught.value)
