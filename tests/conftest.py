@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch as th
 from outcome import SMALL, Outcome
 
 from epymarl_cpa.cli import main
+
+th.set_num_threads(1)  # several test processes may share the processors
 
 
 def _newest(folders: list[Path]) -> Path | None:

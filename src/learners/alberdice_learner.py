@@ -36,7 +36,7 @@ class AlberdiceLearner(Learner):
     KEYS: ClassVar[dict[str, Key]] = {
         "alpha_start": Key(float, low=1e-6), "alpha_end": Key(float, low=1e-6), "kl_samples": COUNT,
         "ratio_clip": Key(float, low=1.0), "caution": Key(float, low=0.0), "slope_penalty": Key(float, low=0.0),
-        "policy_start": SHARE, "critic_time": FLAG, "turn_length": Key(int, low=0)}
+        "policy_start": SHARE, "critic_time": FLAG}
 
     def build(self) -> dict[str, nn.Module]:
         args, n_state = self.args, self.mac.encoder.n_out
@@ -69,10 +69,6 @@ class AlberdiceLearner(Learner):
         ahead = self.value(self._seen(step.next_state, step.time + 1)[:, None])[..., 0] * (1 - step.done[:, None])
         e = step.reward[:, None] - alpha * divergence + args.gamma * ahead - value
         flow = eqs.flow_loss(e, index, value, step.done.sum(), alpha, args.gamma)
-        turn = th.ones(args.n_agents, device=e.device)
-        if args.turn_length:
-            now = self.t_env // args.turn_length % args.n_agents
-            turn = args.n_agents * (th.arange(args.n_agents, device=e.device) == now).to(e.dtype)
         losses = {
             "joint_loss": behaviour_loss(log_joint, step.actions),
             "marginal_loss": behaviour_loss(log_marginal, step.actions),
