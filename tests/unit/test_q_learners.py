@@ -55,7 +55,7 @@ def test_targets_are_those_of_a_literal_loop(mixer: str, double: str) -> None:
         best = []
         for i in range(built.game.n_agents):
             free = [a for a in range(built.game.n_actions) if step.next_available[m, i, a]]
-            best.append(rows[i, max(free, key=lambda a: float(chooser[i, a]))])
+            best.append(rows[i, max(free, key=lambda a: float(chooser[i, a].detach()))])
         ahead = learner.mixer.target(th.stack(best)[None], step.next_state[m][None])[0]
         literal = step.reward[m] + built.args.gamma * (1 - step.done[m]) * ahead
         assert th.allclose(got[m], literal, rtol=1e-4), m
