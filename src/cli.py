@@ -22,7 +22,7 @@ with warnings.catch_warnings():
 from docopt import DocoptExit, docopt
 
 from . import __version__
-from .config import merge, parse_words, resolve
+from .config import merge, parse_words, resolve, take_option
 from .errors import UserError
 from .run import run
 from .utils import checkpoint
@@ -66,8 +66,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def entry() -> int:
-    """The console script ``epymarl-cpa``."""
-    return main(sys.argv)
+    """The console script ``epymarl-cpa``, which also knows how to be a guest of EPyMARL."""
+    from .host import launcher  # here: everybody else does without
+
+    return launcher.main(sys.argv) if launcher.is_asked(sys.argv) else main(sys.argv)
 
 
 def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
@@ -77,7 +79,7 @@ def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
         UserError: a bad option, configuration key or value, or an unwritable results folder.
     """
     rest = list(argv[1:])
-    alg, env = _take(rest, "--config"), _take(rest, "--env-config")
+    alg, env = take_option(rest, "--config"), take_option(rest, "--env-config")
     options = rest[: rest.index("with")] if "with" in rest else rest
     later = rest[len(options) + 1:]
     options, words = options + [w for w in later if w.startswith("-")], [w for w in later if not w.startswith("-")]
@@ -111,27 +113,6 @@ def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
         _need_writable(place)
     experiment.observers.append(FileStorageObserver(str(place)))
     return experiment, [argv[0], *options, *_sacred_words(words, chosen)]
-
-
-def _take(words: list[str], option: str) -> str | None:
-    """Removes ``option=value`` or ``option value`` from ``words`` and returns the value.
-
-    Raises:
-        UserError: the option is given twice.
-    """
-    values: list[str] = []
-    i = 0
-    while i < len(words):
-        if words[i].startswith(f"{option}="):
-            values.append(words.pop(i).partition("=")[2])
-        elif words[i] == option and i + 1 < len(words):
-            values.append(words[i + 1])
-            del words[i:i + 2]
-        else:
-            i += 1
-    if len(values) > 1:
-        raise UserError(f"{option} is given twice: {values[0]} and {values[1]}.")
-    return values[0] if values else None
 
 
 def _command(experiment: Experiment, options: Sequence[str]) -> str | None:

@@ -14,12 +14,13 @@ from typing import Any
 from .. import envs
 from ..errors import UserError
 from ..utils.registry import nearest
-from .reading import merge, parse_words, read_yaml
+from .reading import merge, parse_words, read_yaml, take_option
 from .schema import CORE, Key, check, check_env_args
 
 FOLDER = Path(__file__).parent
 
-__all__ = ["FOLDER", "find", "keys_of", "load_env", "merge", "parse_words", "read_yaml", "resolve"]
+__all__ = ["FOLDER", "find", "keys_of", "load_env", "merge", "parse_words", "read_env", "read_yaml", "resolve",
+           "take_option"]
 
 
 def find(kind: str, name: str) -> Path:
@@ -86,8 +87,8 @@ def keys_of(config: Mapping[str, Any]) -> dict[str, Key]:
     return {**CORE, **{key: entry for part in parts for key, entry in getattr(part, "KEYS", {}).items()}}
 
 
-def load_env(name: str, words: Iterable[str] = ()) -> tuple[envs.Game, dict[str, Any]]:
-    """The game of an environment's YAML file, and its recipes.
+def read_env(name: str, words: Iterable[str] = ()) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The game's name, its checked arguments and its recipes, from an environment's YAML file.
 
     Args:
         name: value of ``--env-config``.
@@ -103,8 +104,13 @@ def load_env(name: str, words: Iterable[str] = ()) -> tuple[envs.Game, dict[str,
     file = merge(_read_env(name), updates)
     env_args = CORE["env_args"].check("env_args", file.get("env_args", {}))
     recipes = CORE["recipes"].check("recipes", file.get("recipes", {}))
-    env_args = check_env_args(file["env"], envs.REGISTRY[file["env"]], env_args)
-    return envs.make_game(file["env"], **{k: v for k, v in env_args.items() if k not in ("map_name", "seed")}), recipes
+    return file["env"], check_env_args(file["env"], envs.REGISTRY[file["env"]], env_args), recipes
+
+
+def load_env(name: str, words: Iterable[str] = ()) -> tuple[envs.Game, dict[str, Any]]:
+    """The game of an environment's YAML file, and its recipes; arguments and errors as for :func:`read_env`."""
+    env, env_args, recipes = read_env(name, words)
+    return envs.make_game(env, **{k: v for k, v in env_args.items() if k not in ("map_name", "seed")}), recipes
 
 
 def _read_env(name: str) -> dict[str, Any]:

@@ -70,6 +70,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def take_option(words: list[str], option: str) -> str | None:
+    """Removes ``option=value`` or ``option value`` from ``words`` and returns the value.
+
+    Raises:
+        UserError: the option is given twice.
+    """
+    values: list[str] = []
+    i = 0
+    while i < len(words):
+        if words[i].startswith(f"{option}="):
+            values.append(words.pop(i).partition("=")[2])
+        elif words[i] == option and i + 1 < len(words):
+            values.append(words[i + 1])
+            del words[i:i + 2]
+        else:
+            i += 1
+    if len(values) > 1:
+        raise UserError(f"{option} is given twice: {values[0]} and {values[1]}.")
+    return values[0] if values else None
+
+
 def parse_words(words: Iterable[str]) -> dict[str, Any]:
     """``key=value`` and ``key.sub=value`` words as a nested mapping; values are read as YAML.
 

@@ -25,9 +25,10 @@ class AlberdiceLearner(Learner):
 
     Agent i treats the others' current policies as part of its world, and changes the data's state
     distribution by a value nu_i (whose residual e_i is its advantage) and then its policy by the
-    I-projection.  The paper lets the agents take turns; here all move at once, each in answer to
-    the policies before the update.  With steps as small as an optimiser's the two agree to first
-    order, and the fixed points are the same: Nash equilibria.
+    I-projection.  As in the paper the agents take turns: one agent's policy changes for ``turn``
+    updates while everybody's values follow, then the next one's.  With ``turn=0`` all change at
+    once, each in answer to the policies before the update, which is faster with many agents; but
+    agents that stand alike then move alike, from AA to BB and back, and may never part.
 
     The data's conditional piD(a_-i | s, a_i) comes from one autoregressive joint law and the agents'
     marginals instead of a network per agent.  With ``critic_time`` nu also sees the time step.
@@ -36,7 +37,7 @@ class AlberdiceLearner(Learner):
     KEYS: ClassVar[dict[str, Key]] = {
         "alpha_start": Key(float, low=1e-6), "alpha_end": Key(float, low=1e-6), "kl_samples": COUNT,
         "ratio_clip": Key(float, low=1.0), "caution": Key(float, low=0.0), "slope_penalty": Key(float, low=0.0),
-        "policy_start": SHARE, "critic_time": FLAG}
+        "policy_start": SHARE, "turn": Key(int, low=0), "critic_time": FLAG}
 
     def build(self) -> dict[str, nn.Module]:
         args, n_state = self.args, self.mac.encoder.n_out
@@ -69,16 +70,25 @@ class AlberdiceLearner(Learner):
         ahead = self.value(self._seen(step.next_state, step.time + 1)[:, None])[..., 0] * (1 - step.done[:, None])
         e = step.reward[:, None] - alpha * divergence + args.gamma * ahead - value
         flow = eqs.flow_loss(e, index, value, step.done.sum(), alpha, args.gamma)
+        projection = eqs.projection_loss(log_pi, e_hat.detach() * started, log_data, index, alpha)
         losses = {
             "joint_loss": behaviour_loss(log_joint, step.actions),
             "marginal_loss": behaviour_loss(log_marginal, step.actions),
             "value_loss": flow.mean() + args.slope_penalty * self._slope(seen).mean(),
             "advantage_loss": eqs.fit_loss(e_hat, e.detach(), step.actions, index, log_data, step.available,
                                            args.caution).mean(),
-            "policy_loss": eqs.projection_loss(log_pi, e_hat.detach() * started, log_data, index, alpha).mean()}
+            "policy_loss": (self._on_turn(started) * projection).mean()}
         stats = {"divergence_mean": divergence.mean(), "effective_share": eqs.effective_share(ratios).mean(),
                  "alpha": divergence.new_tensor(alpha), "value_mean": value.detach().mean()}
         return losses, stats
+
+    def _on_turn(self, started: bool) -> Tensor:
+        """Whose policies may change, 1.0 or 0.0, ``[N]``."""
+        agents = th.arange(self.args.n_agents, device=self.args.device)
+        if not started or self.args.turn == 0:
+            return th.ones_like(agents, dtype=th.float)
+        on_turn: Tensor = agents == self.t_env // self.args.turn % self.args.n_agents
+        return on_turn.float()
 
     @staticmethod
     def _every(ratios: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch as th
 from torch import Tensor, nn
 
-from .autoregressive import uniform
+from .batched import affine, uniform
 
 
 class AgentMLP(nn.Module):
@@ -30,7 +30,7 @@ class AgentMLP(nn.Module):
         """``[B, N, sizes[0]]`` (or ``[B, 1, ...]``, the same for all agents) to ``[B, N, sizes[-1]]``."""
         h = x.transpose(0, 1).expand(self.n_agents, -1, -1)
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = th.baddbmm(bias, th.relu(h) if layer else h, weight)
+            h = affine(bias, th.relu(h) if layer else h, weight)
         return h.transpose(0, 1)
 
     def layers_of(self, agent: int) -> list[tuple[Tensor, Tensor]]:

@@ -88,9 +88,11 @@ def fit_loss(e_hat: Tensor, e: Tensor, actions: Tensor, index: Tensor, log_data:
 
 
 def projection_loss(log_pi: Tensor, e_hat: Tensor, log_data: Tensor, index: Tensor, alpha: float) -> Tensor:
-    """Each agent's policy loss, ``[N]``: -E_pi[e_hat] + alpha KL(pi || piD), over all own actions exactly.
+    """Each agent's policy loss, ``[N]``: KL(pi || piD) - E_pi[e_hat] / alpha, over all own actions exactly.
 
-    Its minimiser is the I-projection, pi_i proportional to piD_i exp(e_hat_i / alpha).
+    Its minimiser is the I-projection, pi_i proportional to piD_i exp(e_hat_i / alpha).  The paper's
+    loss is alpha times as large; while alpha falls, gradients that fall with it would leave Adam, which
+    remembers the large ones, with hardly a step to take.
 
     Args:
         log_pi: ``[M, N, A]``, with gradient.
@@ -99,7 +101,7 @@ def projection_loss(log_pi: Tensor, e_hat: Tensor, log_data: Tensor, index: Tens
         alpha: temperature.
     """
     pi = log_pi.exp()
-    cost = th.where(pi > 0, alpha * (log_pi - log_data) - e_hat, 0.0)
+    cost = th.where(pi > 0, log_pi - log_data - e_hat / alpha, 0.0)
     return (pi * cost).sum(-1).gather(0, index).mean(0)
 
 

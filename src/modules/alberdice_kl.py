@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ..components.action_selectors import masked_logits
 from .autoregressive import AutoregressiveNet
+from .batched import affine
 from .losses import log_policy, taken
 
 BLOCKS = 4  # heads are evaluated in so many groups; more save work, fewer save calls
@@ -82,10 +83,10 @@ def _cross_entropy(net: AutoregressiveNet, state: Tensor, actions: Tensor, avail
     for a, b in zip(range(0, n, -(-n // BLOCKS)), [*range(-(-n // BLOCKS), n, -(-n // BLOCKS)), n], strict=True):
         # Heads a to b: with the drawn actions alone, then with agent i's replaced by the recorded one.
         replaced = net.before[a:b, : b - 1, None, None, None] * (own - other)[: b - 1]
-        h = th.relu(th.cat([base[a:b, None], base[a:b, None] + replaced], 1)).flatten(1, 3)  # [b - a, b K M, H]
+        h = th.cat([base[a:b, None], base[a:b, None] + replaced], 1).relu_().flatten(1, 3)  # [b - a, b K M, H]
         for w, bias in zip(net.middle, net.middle_bias, strict=True):
-            h = th.relu(th.baddbmm(bias[a:b], h, w[a:b]))
-        rows = th.baddbmm(net.last_bias[a:b], h, net.last[a:b]).view(b - a, b, samples, steps, -1)
+            h = th.baddbmm(bias[a:b], h, w[a:b]).relu_()
+        rows = affine(net.last_bias[a:b], h, net.last[a:b]).view(b - a, b, samples, steps, -1)
         rows = masked_logits(rows, available[a:b, None, None])
         level = rows.logsumexp(-1)
         cross = level - (pi[a:b, None, None] * rows).sum(-1)  # [b - a, b, K, M]

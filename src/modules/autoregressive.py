@@ -8,18 +8,13 @@ time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch as th
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def uniform(*shape: int, fan_in: int) -> nn.Parameter:
-    """A parameter drawn as ``nn.Linear`` draws its own."""
-    bound = 1.0 / math.sqrt(fan_in)
-    return nn.Parameter(th.empty(*shape).uniform_(-bound, bound))
+from .batched import affine, uniform
 
 
 class AutoregressiveNet(nn.Module):
@@ -65,7 +60,7 @@ class AutoregressiveNet(nn.Module):
         h = th.relu(th.baddbmm(self.first_bias, state.expand(n, -1, -1), self.first) + prefix)
         for weight, bias in zip(self.middle, self.middle_bias, strict=True):
             h = th.relu(th.baddbmm(bias, h, weight))
-        return th.baddbmm(self.last_bias, h, self.last).transpose(0, 1)
+        return affine(self.last_bias, h, self.last).transpose(0, 1)
 
     def head(self, agent: int, state: Tensor, prefix: Tensor) -> Tensor:
         """One agent's row ``[B, A]``, given the sum ``[B, H]`` of the earlier actions' embeddings."""

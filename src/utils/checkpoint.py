@@ -52,9 +52,7 @@ def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts:
         try:
             learner.save_models(str(folder))
             th.save(run_state, folder / "run.th")
-            files = {file.name: _digest(file.read_bytes()) for file in sorted(folder.iterdir())}
-            manifest = {"format": FORMAT, "version": __version__, "t_env": t_env, "files": files, **facts}
-            (folder / MANIFEST).write_text(_to_text(manifest), encoding="utf-8")
+            seal(folder, t_env, facts)
             for path in (*folder.iterdir(), folder):
                 sync(path)
             folder.chmod(0o755)
@@ -66,6 +64,13 @@ def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UserError(f"the model cannot be saved to {final} ({reason}).") from None
     return final
+
+
+def seal(folder: Path, t_env: int, facts: dict[str, Any]) -> None:
+    """Writes the manifest of the files in a folder, which makes it a checkpoint; ``facts`` as for :func:`save`."""
+    files = {file.name: _digest(file.read_bytes()) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
+    manifest = {"format": FORMAT, "version": __version__, "t_env": t_env, "files": files, **facts}
+    (folder / MANIFEST).write_text(_to_text(manifest), encoding="utf-8")
 
 
 def _move_over(folder: Path, final: Path) -> None:

@@ -165,7 +165,7 @@ def test_the_projection_tilts_the_data_by_the_advantage() -> None:
     every = th.arange(4)[:, None].expand(4, 2)
     loss = eqs.projection_loss(best.log_softmax(-1), e_hat, log_data, every, 0.4).sum()
     assert float(th.autograd.grad(loss, best)[0].abs().max()) < 1e-6
-    least = -2 * 0.4 * float((log_data + e_hat / 0.4).logsumexp(-1).mean())
+    least = -2 * float((log_data + e_hat / 0.4).logsumexp(-1).mean())
     assert float(loss.detach()) == pytest.approx(least, rel=1e-4)
 
 
