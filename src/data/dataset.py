@@ -19,6 +19,7 @@ from .validate import validate
 FORMAT = 1
 REMEDY = "copy it again, or delete it if a recipe makes it"
 ARRAYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour")
+OPTIONAL = ("obs", "agent_reward")
 
 
 @dataclass(frozen=True, eq=False)  # equality is that of the digests
@@ -37,6 +38,10 @@ class OfflineDataset:
             plain JSON values.
         obs: float32 ``[E, T + 1, N, O]``, or None where every agent sees the state.
         source: what to call the data set in messages.
+        agent_reward: float32 individual rewards ``[E, T + 1, N]``, or None where only the team's reward is
+            known.  Methods learn from ``reward``; these are kept for those who want them.
+        first: None for a whole data set.  In a part of one: the number of its first episode, from which
+            messages count; a part may lack complete steps.
 
     Raises:
         UserError: the arrays contradict each other (see :mod:`epymarl_cpa.data.validate`).
@@ -52,6 +57,8 @@ class OfflineDataset:
     meta: dict[str, Any]
     obs: NDArray[np.float32] | None = None
     source: str = "data set"
+    agent_reward: NDArray[np.float32] | None = None
+    first: int | None = None
 
     def __post_init__(self) -> None:
         validate(self)
@@ -64,6 +71,11 @@ class OfflineDataset:
     def episode_limit(self) -> int:
         """T, the longest episode the arrays can hold."""
         return int(self.filled.shape[1]) - 1
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays that are there, by name, in the order in which they are digested."""
+        return {name: getattr(self, name) for name in (*ARRAYS, *OPTIONAL) if getattr(self, name) is not None}
 
     @cached_property
     def steps(self) -> NDArray[np.bool_]:
@@ -83,25 +95,24 @@ class OfflineDataset:
     def digest(self) -> str:
         """SHA-256 over all arrays and the provenance."""
         total = hashlib.sha256(json.dumps(self.meta, sort_keys=True).encode())
-        for name in (*ARRAYS, "obs"):
-            array = getattr(self, name)
-            if array is not None:
-                total.update(f"{name}{array.dtype}{array.shape}".encode())
-                total.update(np.ascontiguousarray(array).tobytes())
+        for name, array in self.arrays.items():
+            total.update(f"{name}{array.dtype}{array.shape}".encode())
+            total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 
     def save(self, path: Path) -> None:
         """Writes one ``.npz`` file, all or nothing; the digest goes with it."""
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        if self.obs is not None:
-            arrays["obs"] = self.obs
         meta = json.dumps({"format": FORMAT, "digest": self.digest, "meta": self.meta})
         write_with(path, lambda file: np.savez_compressed(
-            file, header=np.frombuffer(meta.encode(), dtype=np.uint8), **arrays))
+            file, header=np.frombuffer(meta.encode(), dtype=np.uint8), **self.arrays))
 
     @classmethod
-    def load(cls, path: Path) -> OfflineDataset:
+    def load(cls, path: Path, first: int | None = None) -> OfflineDataset:
         """Reads a file written by :meth:`save`.
+
+        Args:
+            path: the file.
+            first: as the attribute; None where the file must be a data set by itself.
 
         Raises:
             UserError: the file is missing, truncated, altered, or not a data set.
@@ -125,9 +136,9 @@ class OfflineDataset:
             if name not in arrays:
                 raise UserError(f"data set {path} lacks the key '{name}'; {REMEDY}.")
         for name in arrays:
-            if name not in (*ARRAYS, "obs"):
+            if name not in (*ARRAYS, *OPTIONAL):
                 raise UserError(f"data set {path} has the unknown key {name!r}; {REMEDY}.")
-        data = cls(**arrays, meta=header["meta"], source=str(path))
+        data = cls(**arrays, meta=header["meta"], source=str(path), first=first)
         if data.digest != header.get("digest"):
             raise UserError(f"data set {path} was altered: its contents do not match its digest; {REMEDY}.")
         return data

@@ -5,6 +5,7 @@ Every complaint names the source, the key, and the first episode and step that a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,18 +19,25 @@ if TYPE_CHECKING:
 
 #: dtype and number of axes of every array
 LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
-          "terminated": (np.bool_, 2), "filled": (np.bool_, 2), "behaviour": (np.int64, 1), "obs": (np.float32, 4)}
+          "terminated": (np.bool_, 2), "filled": (np.bool_, 2), "behaviour": (np.int64, 1), "obs": (np.float32, 4),
+          "agent_reward": (np.float32, 3)}
 
 
-def refuse_where(source: str, key: str, wrong: NDArray[np.bool_], what: str) -> None:
+def refuse_where(source: str, key: str, wrong: NDArray[np.bool_], what: str, first: int | None = None) -> None:
     """Raises if any entry of ``wrong`` ``[E, T + 1, ...]`` is set, naming the first.
+
+    Args:
+        source, key: what is wrong.
+        wrong: where.
+        what: in which way.
+        first: number of the first of the E episodes, by default 0.
 
     Raises:
         UserError: ``what``, preceded by source, key, episode and step.
     """
     if wrong.any():
         episode, step = np.argwhere(wrong)[0][:2]
-        raise UserError(f"{source}: key '{key}', episode {episode}, step {step}: {what}.")
+        raise UserError(f"{source}: key '{key}', episode {episode + (first or 0)}, step {step}: {what}.")
 
 
 def validate(data: OfflineDataset) -> None:
@@ -61,7 +69,7 @@ def _shapes(data: OfflineDataset) -> None:
             raise UserError(f"{data.source}: key '{key}' is empty {array.shape}; "
                             "a data set needs at least one episode of one step.")
     agents = data.actions.shape[2]
-    for key in ("avail_actions", "obs"):
+    for key in ("avail_actions", "obs", "agent_reward"):
         if key in arrays and arrays[key].shape[2] != agents:
             raise UserError(f"{data.source}: key '{key}' is for {arrays[key].shape[2]} agents, 'actions' for {agents}.")
 
@@ -75,41 +83,45 @@ def _provenance(data: OfflineDataset) -> None:
     wrong = (data.behaviour < -1) | (data.behaviour >= len(names))
     if wrong.any():
         episode = int(wrong.argmax())
-        raise UserError(f"{data.source}: key 'behaviour', episode {episode}: {data.behaviour[episode]} is neither -1 "
-                        f"nor one of the {len(names)} known behaviours.")
+        raise UserError(f"{data.source}: key 'behaviour', episode {episode + (data.first or 0)}: "
+                        f"{data.behaviour[episode]} is neither -1 nor one of the {len(names)} known behaviours.")
 
 
 def _episodes(data: OfflineDataset) -> None:
-    source, filled, terminated = data.source, data.filled, data.terminated
-    refuse_where(source, "filled", ~filled[:, :1], "the episode is empty")
-    refuse_where(source, "filled", np.diff(filled.astype(np.int8), axis=1, prepend=1) > 0,
+    filled, terminated = data.filled, data.terminated
+    refuse = partial(refuse_where, data.source, first=data.first)
+    refuse("filled", ~filled[:, :1], "the episode is empty")
+    refuse("filled", np.diff(filled.astype(np.int8), axis=1, prepend=1) > 0,
                  "filled steps follow a gap; an episode must be contiguous")
-    refuse_where(source, "terminated", terminated & ~filled, "the episode ends at a step that is not filled")
+    refuse("terminated", terminated & ~filled, "the episode ends at a step that is not filled")
     ends = np.cumsum(terminated, axis=1, dtype=np.int64)  # up to and with each step
-    refuse_where(source, "terminated", terminated & (ends > 1), "the episode ends a second time")
+    refuse("terminated", terminated & (ends > 1), "the episode ends a second time")
     overrun = (ends > terminated) & filled
     overrun[:, 1:] &= overrun[:, :-1]  # the entry right after the end holds the last state
-    refuse_where(source, "filled", overrun, "the episode goes on after it has ended")
+    refuse("filled", overrun, "the episode goes on after it has ended")
     # Learners cut batches to their longest episode; without the last entry they would cut off a step.
     alone = terminated.copy()
     alone[:, :-1] &= ~filled[:, 1:]
-    refuse_where(source, "terminated", alone, "the episode ends without an entry for its last state")
-    if not data.steps.any():
-        raise UserError(f"{source}: no episode has a complete step, so there is nothing to learn from.")
+    refuse("terminated", alone, "the episode ends without an entry for its last state")
+    if data.first is None and not data.steps.any():
+        raise UserError(f"{data.source}: no episode has a complete step, so there is nothing to learn from.")
 
 
 def _values(data: OfflineDataset) -> None:
-    source, steps, n_actions = data.source, data.steps, data.avail_actions.shape[3]
-    refuse_where(source, "state", ~np.isfinite(data.state), "a value is not finite (NaN or infinite)")
+    steps, n_actions = data.steps, data.avail_actions.shape[3]
+    refuse = partial(refuse_where, data.source, first=data.first)
+    refuse("state", ~np.isfinite(data.state), "a value is not finite (NaN or infinite)")
     if data.obs is not None:
-        refuse_where(source, "obs", ~np.isfinite(data.obs), "a value is not finite (NaN or infinite)")
-    refuse_where(source, "reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)")
+        refuse("obs", ~np.isfinite(data.obs), "a value is not finite (NaN or infinite)")
+    if data.agent_reward is not None:
+        refuse("agent_reward", ~np.isfinite(data.agent_reward), "a reward is not finite (NaN or infinite)")
+    refuse("reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)")
     # Padding too: learners index with these and mask afterwards, and 0 times NaN is NaN.
-    refuse_where(source, "actions", (data.actions < 0) | (data.actions >= n_actions),
+    refuse("actions", (data.actions < 0) | (data.actions >= n_actions),
                  f"an action is outside 0..{n_actions - 1}")
-    refuse_where(source, "avail_actions", ~np.asarray(data.avail_actions.any(3)), "an agent has no available action")
+    refuse("avail_actions", ~np.asarray(data.avail_actions.any(3)), "an agent has no available action")
     taken = np.take_along_axis(data.avail_actions, data.actions[..., None], 3)[..., 0]
-    refuse_where(source, "actions", ~taken & steps[..., None], "an agent took an action that was not available")
+    refuse("actions", ~taken & steps[..., None], "an agent took an action that was not available")
 
 
 def check_game(data: OfflineDataset, game: Game) -> None:
@@ -151,4 +163,4 @@ def check_states(data: OfflineDataset, game: Game) -> None:
     if state is not None:
         wrong = np.zeros_like(data.steps)
         wrong[data.steps] = (game.global_state(state) != seen).any(1)
-        refuse_where(data.source, "state", wrong, f"this is not a state of {game.name}")
+        refuse_where(data.source, "state", wrong, f"this is not a state of {game.name}", data.first)

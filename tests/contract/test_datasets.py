@@ -11,6 +11,7 @@ import pytest
 
 from epymarl_cpa import __version__, config
 from epymarl_cpa.data import OfflineDataset, load_dataset
+from epymarl_cpa.data.dataset import OPTIONAL
 from epymarl_cpa.data.generate import GENERATOR, cache_file, cached, generate
 from epymarl_cpa.data.validate import LAYOUT, check_game, check_states
 from epymarl_cpa.envs import REGISTRY, Game, make_game
@@ -44,7 +45,7 @@ def test_arrays_and_provenance(case: tuple[Game, dict[str, Any], str]) -> None:
               "behaviour": lead[:1]}
     for key, shape in shapes.items():
         assert getattr(data, key).shape == shape and getattr(data, key).dtype == LAYOUT[key][0]
-    assert data.obs is None
+    assert data.obs is None and data.agent_reward is None
     names = list(recipe["mixture"])
     assert data.meta == {"spec": game.spec(), "recipe": recipe, "quality": quality, "seed": 3, "behaviours": names,
                          "generator": GENERATOR, "version": __version__}
@@ -87,7 +88,7 @@ def test_seed_decides_everything(case: tuple[Game, dict[str, Any], str]) -> None
     first, again = generate(game, recipe, 6, quality), generate(game, recipe, 6, quality)
     for key in (*LAYOUT, "meta"):
         one, two = getattr(first, key), getattr(again, key)
-        assert one == two if key in ("meta", "obs") else one.tobytes() == two.tobytes()
+        assert one == two if key in ("meta", *OPTIONAL) else one.tobytes() == two.tobytes()
     assert first.digest == again.digest
     other = generate(game, recipe, 7, quality)
     assert (other.actions != first.actions).any() and other.digest != first.digest
@@ -107,7 +108,7 @@ def test_made_once_and_then_read(case: tuple[Game, dict[str, Any], str], tmp_pat
         assert read.digest == made.digest and read.meta == made.meta and read.source == str(path)
         for key in LAYOUT:
             np.testing.assert_array_equal(getattr(read, key), getattr(made, key))
-            assert key == "obs" or getattr(read, key).dtype == getattr(made, key).dtype
+            assert key in OPTIONAL or getattr(read, key).dtype == getattr(made, key).dtype
     others = {cache_file(game, recipe, 9, quality, folder), cache_file(game, recipe, 8, "other", folder),
               cache_file(game, {**recipe, "episodes": 41}, 8, quality, folder), path}
     assert len(others) == 4
@@ -116,7 +117,7 @@ def test_made_once_and_then_read(case: tuple[Game, dict[str, Any], str], tmp_pat
 def test_digest_covers_every_array(case: tuple[Game, dict[str, Any], str]) -> None:
     game, recipe, quality = case
     data = generate(game, recipe, 10, quality)
-    arrays = {key: getattr(data, key) for key in LAYOUT if key != "obs"}
+    arrays = data.arrays
     for key, change in (("state", 1e-3), ("reward", 1e-3), ("behaviour", None), ("avail_actions", None)):
         copy = arrays[key].copy()
         if change:
@@ -128,8 +129,10 @@ def test_digest_covers_every_array(case: tuple[Game, dict[str, Any], str]) -> No
             copy[-1, -1, :, 0] = True
         assert OfflineDataset(**{**arrays, key: copy}, meta=data.meta).digest != data.digest, key
     assert OfflineDataset(**arrays, meta={**data.meta, "seed": 11}).digest != data.digest
-    assert OfflineDataset(**arrays, meta=data.meta, obs=np.zeros((*data.actions.shape, 1), np.float32)
-                          ).digest != data.digest
+    extra = np.zeros((*data.actions.shape, 1), np.float32)
+    others = {OfflineDataset(**arrays, meta=data.meta, obs=extra).digest,
+              OfflineDataset(**arrays, meta=data.meta, agent_reward=extra[..., 0]).digest}
+    assert len(others | {data.digest}) == 3
 
 
 def test_other_variants_have_other_files(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from epymarl_cpa.data import OfflineDataset
+from epymarl_cpa.data.dataset import ARRAYS
 from epymarl_cpa.data.npy_folder import load_npy_folder
 from epymarl_cpa.errors import UserError
 
 Arrays = dict[str, Any]
-KEYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour", "obs")
+KEYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour", "obs", "agent_reward")
 SIZES = st.tuples(*[st.integers(1, 5)] * 5)
 PLAIN = st.recursive(st.none() | st.booleans() | st.integers(-2**60, 2**60) | st.floats(allow_nan=False) | st.text(),
                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -49,7 +50,8 @@ def valid(draw: st.DrawFn) -> Arrays:
     return {"state": state, "actions": actions, "avail_actions": available,
             "reward": rng.normal(size=(e, t + 1)).astype(np.float32), "terminated": terminated, "filled": filled,
             "behaviour": rng.integers(-1, len(names), size=e), "meta": {**meta, "behaviours": names},
-            "obs": rng.normal(size=(e, t + 1, n, s)).astype(np.float32) if draw(st.booleans()) else None}
+            "obs": rng.normal(size=(e, t + 1, n, s)).astype(np.float32) if draw(st.booleans()) else None,
+            "agent_reward": rng.normal(size=(e, t + 1, n)).astype(np.float32) if draw(st.booleans()) else None}
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +167,7 @@ def test_pickles_are_not_opened(tmp_path: Path, whole: tuple[bytes, OfflineDatas
 
 
 @settings(max_examples=60, deadline=None)
-@given(key=st.sampled_from((*KEYS[:-1], "header")), change=st.integers(0, 5), place=st.integers(0, 2**20))
+@given(key=st.sampled_from((*ARRAYS, "header")), change=st.integers(0, 5), place=st.integers(0, 2**20))
 def test_contents_that_were_written_anew(folder: Path, whole: tuple[bytes, OfflineDataset], key: str, change: int,
                                          place: int) -> None:
     """A sound archive whose digest does not match, or with other arrays than ours."""
@@ -182,7 +184,8 @@ def test_contents_that_were_written_anew(folder: Path, whole: tuple[bytes, Offli
     elif change == 3:
         arrays[key] = arrays[key].astype(np.float16)
     elif change == 4:
-        arrays["obs"] = np.zeros((3, 4, 2, 1), np.float32)
+        extra = np.zeros((3, 4, 2, 1), np.float32)
+        arrays |= {"obs": extra} if at % 2 else {"agent_reward": extra[..., 0]}
     else:
         flat[at] = not flat[at] if flat.dtype == np.bool_ else flat[at] + 1
     with open(folder / "anew.npz", "wb") as stream:
