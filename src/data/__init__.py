@@ -1,4 +1,4 @@
-"""Offline data sets: made from recipes, read from our files, or imported from buffer folders."""
+"""Offline data sets: made from recipes, or read from files and folders of the formats in :mod:`.formats`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..envs.game import Game
 from ..errors import UserError
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
+from .formats import load
 from .generate import cached
-from .npy_folder import load_npy_folder
 from .validate import check_game
 
 
@@ -20,8 +20,8 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
     """The data set ``name``, checked against the game it is to be used for.
 
     Args:
-        name: a recipe (made on first use), else the path of an ``.npz`` file of ours or of an
-            AlberDICE buffer folder; ``./x`` is always a path.
+        name: a recipe (made on first use), else the path of a file or folder in any format that can be
+            read, which is found by looking; ``./x`` is always a path.
         game: the game of the run.
         recipes: the game's recipes by name.
         seed: seed of a data set made from a recipe.
@@ -33,10 +33,8 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
     path = Path(name).expanduser()
     if name in recipes:
         data = cached(game, recipes[name], seed, name, folder)
-    elif path.is_dir():
-        data = load_npy_folder(path)
     elif path.exists():
-        data = OfflineDataset.load(path)
+        data = load(path)
     else:
         raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")

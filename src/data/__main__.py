@@ -1,18 +1,25 @@
-"""``python -m epymarl_cpa.data make|describe|validate``: data sets from the command line."""
+"""``python -m epymarl_cpa.data make|describe|validate|convert|merge``: data sets from the command line."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from .. import config
 from ..errors import UserError
-from . import load_dataset
+from . import OfflineDataset, load_dataset
 from .describe import describe
+from .formats import REGISTRY, read
 from .generate import cache_file, generate
+from .merge import merge
+from .store import store
+from .validate import check_game
+
+A_DATASET = "a recipe, or a file or folder in a format that can be read"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -42,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     folder = config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"]
     parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.data",
-                                     description="Make, describe or check data sets.")
+                                     description="Make, describe, check, convert or merge data sets.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("make", "make a recipe's data set"), ("describe", "print tables about a data set"),
                        ("validate", "check a data set against a game")):
@@ -56,11 +63,31 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--quality", required=True, help="name of the recipe")
             command.add_argument("--out", type=Path, help="file to write instead of one in the folder")
         else:
-            command.add_argument("data", help="a recipe, an .npz file, or an AlberDICE buffer folder")
+            command.add_argument("data", help=A_DATASET)
+    _add_convert_and_merge(commands)
     return parser
 
 
+def _add_convert_and_merge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    formats = "; ".join(f"{name}: {entry.title}" for name, entry in REGISTRY.items())
+    convert = commands.add_parser("convert", help="write a data set in another format", allow_abbrev=False,
+                                  description=f"Write a data set in another format. Formats: {formats}.")
+    convert.add_argument("source", type=Path, metavar="SRC", help="file or folder to read")
+    convert.add_argument("out", type=Path, metavar="DST", help="file or folder to write")
+    convert.add_argument("--from", dest="source_format", metavar="FORMAT", help="of SRC (default: found by looking)")
+    merged = commands.add_parser("merge", help="join data sets of the same game", allow_abbrev=False,
+                                 description=f"Join data sets of the same game. Formats: {formats}.")
+    merged.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="files or folders to read")
+    merged.add_argument("--out", type=Path, required=True, metavar="DST", help="file or folder to write")
+    for command in (convert, merged):
+        command.add_argument("--to", metavar="FORMAT", help="of DST (default: told by its name)")
+        command.add_argument("--force", action="store_true", help="replace DST if it is a data set")
+        command.add_argument("--env-config", metavar="NAME", help="game against which to check the data, too")
+
+
 def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
+    if args.command in ("convert", "merge"):
+        return _write(args, words)
     game, recipes = config.load_env(args.env_config, words)
     if args.command == "make":
         if args.quality not in recipes:
@@ -77,6 +104,34 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
     if args.command == "describe":
         return describe(data, game)
     return f"{data.source}: {data.n_episodes} episodes and {data.steps.sum()} steps, valid for {game.name}."
+
+
+def _write(args: argparse.Namespace, words: Sequence[str]) -> str:
+    """Converts or merges, a few episodes at a time."""
+    sources, out = [args.source] if args.command == "convert" else args.sources, args.out
+    changes = [word for word in (*map(str, sources), *words) if word.startswith("env_args.")]
+    sources = [source for source in sources if str(source) not in changes]
+    stray = [word for word in words if word not in changes] or (changes if args.env_config is None else [])
+    if stray:
+        raise UserError(f"'{stray[0]}' is one word too many; env_args.<key>=<value> needs --env-config as well.")
+    for source in sources:
+        if source.resolve() == out.resolve() or out.resolve() in source.resolve().parents:
+            raise UserError(f"{source} would be replaced by {out}; choose another name to write to.")
+    if args.command == "convert":
+        parts = read(args.source, args.source_format)
+    else:
+        parts = merge([partial(read, source) for source in sources])
+    if args.env_config is not None:
+        parts = _fitting(parts, args.env_config, changes)
+    stored = store(parts, out, args.to, args.force)
+    return f"{out} ({stored.format}): {stored.episodes} episodes and {stored.steps} steps."
+
+
+def _fitting(parts: Iterator[OfflineDataset], name: str, words: Sequence[str]) -> Iterator[OfflineDataset]:
+    game, _ = config.load_env(name, words)
+    for each in parts:
+        check_game(each, game)
+        yield each
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class OfflineDataset:
         return int(self.filled.shape[1]) - 1
 
     @property
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Any]:
         """All arrays that are there, by name, in the order in which they are digested."""
         return {name: getattr(self, name) for name in (*ARRAYS, *OPTIONAL) if getattr(self, name) is not None}
 

@@ -233,7 +233,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     (["make", *FOLDERS, "--quality=good", "--out=no/such/folder.npz"], "no/such/folder.npz cannot be written"),
     (["make", *FOLDERS, "--quality=good", "env_args.agents=3"], "agents"),
     (["describe", "good", "--env-config=xoor"], "xoor"),
-    (["validate", "taken", *FOLDERS], "taken is damaged or not an .npz file")])
+    (["validate", "taken", *FOLDERS], "taken is not a data set of a known format (alberdice: ")])
 def test_mistakes_on_the_command_line(words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                       capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)

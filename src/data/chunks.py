@@ -1,0 +1,64 @@
+"""Data sets in parts: long ones are read, converted and written a few episodes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from .dataset import OfflineDataset
+
+#: size of a part in memory; a part holds one episode at least
+PART_BYTES = 2**24
+
+
+def spans(episodes: int, episode_bytes: int) -> Iterator[slice]:
+    """Slices of the episode axis, each of about :data:`PART_BYTES`."""
+    size = max(1, PART_BYTES // max(1, episode_bytes))
+    for start in range(0, episodes, size):
+        yield slice(start, min(start + size, episodes))
+
+
+def split(data: OfflineDataset) -> Iterator[OfflineDataset]:
+    """The parts of a data set, in order; they share its memory."""
+    arrays = data.arrays
+    for span in spans(data.n_episodes, sum(array.nbytes for array in arrays.values()) // data.n_episodes):
+        yield OfflineDataset(**{key: array[span] for key, array in arrays.items()}, meta=data.meta,
+                             source=data.source, first=span.start)
+
+
+def join(parts: Iterable[OfflineDataset], source: str) -> OfflineDataset:
+    """One data set of all parts, which must be alike in provenance and in all but their number of episodes.
+
+    Args:
+        parts: at least one.
+        source: what to call the result.
+
+    Raises:
+        UserError: there is nothing to learn from, or a part is damaged (raised by whatever reads it).
+    """
+    found = list(parts)
+    if not found:
+        raise UserError(f"{source} holds no episodes.")
+    arrays: dict[str, Any] = {key: np.concatenate([part.arrays[key] for part in found]) for key in found[0].arrays}
+    return OfflineDataset(**arrays, meta=found[0].meta, source=source)
+
+
+def pad(data: OfflineDataset, limit: int) -> OfflineDataset:
+    """The same episodes with room for ``limit`` steps each."""
+    more = limit - data.episode_limit
+    if not more:
+        return data
+
+    def longer(key: str, array: NDArray[Any]) -> NDArray[Any]:
+        if key == "behaviour":
+            return array
+        # An action must always be available, so that a masked softmax over padding has something to choose.
+        return np.pad(array, [(0, more if axis == 1 else 0) for axis in range(array.ndim)],
+                      constant_values=key == "avail_actions")
+
+    return OfflineDataset(**{key: longer(key, array) for key, array in data.arrays.items()}, meta=data.meta,
+                          source=data.source, first=data.first)

@@ -1,0 +1,83 @@
+"""HDF5 files, with every error of the library told as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from ..dataset import REMEDY
+from ..episode_batch import Array
+from .base import optional
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+WHAT = "HDF5 files"
+CHUNK_BYTES = 2**20  # of an array, compressed at once
+LIBVER = ("v110", "v110")  # its metadata have checksums, which reveal damage before it does harm
+
+
+@contextmanager
+def opened(path: Path, mode: str, what: str = WHAT, extra: str = "hdf5") -> Iterator[Any]:
+    """An ``h5py.File``.
+
+    Args:
+        path: the file.
+        mode: ``r`` to read, ``x`` to write a new one.
+        what, extra: what needs h5py; see :func:`.base.optional`.
+
+    Raises:
+        UserError: h5py is missing, or the file cannot be opened.
+    """
+    h5py = optional("h5py", what, extra)
+    try:
+        file = h5py.File(path, mode, **({} if mode == "r" else {"libver": LIBVER}))
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}.") from None
+    except PermissionError:
+        raise UserError(f"{path} may not be opened; change its permissions.") from None
+    except Exception as error:  # the library has many kinds for damaged files
+        if mode != "r" and isinstance(error, OSError):
+            raise
+        raise UserError(f"{path} is damaged or not an HDF5 file ({type(error).__name__}); {REMEDY}.") from None
+    with file:
+        yield file
+
+
+def arrays(file: Any, path: Path) -> dict[str, Any]:
+    """The data sets at the top of a file, by name; what is linked from elsewhere is refused.
+
+    Raises:
+        UserError: the file is damaged or has a link to another file.
+    """
+    h5py = optional("h5py", WHAT, "hdf5")
+    found = {}
+    try:
+        for key in file:
+            if not isinstance(file.get(key, getlink=True), h5py.HardLink):
+                raise UserError(f"{path}: key '{key}' is a link, which is not followed; copy the data into the file.")
+            item = file[key]
+            if isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    raise UserError(f"{path}: key '{key}' is kept in another file, which is not followed; "
+                                    "copy the data into the file.")
+                found[key] = item
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}); {REMEDY}.") from None
+    return found
+
+
+def append(file: Any, key: str, rows: Array) -> None:
+    """Adds rows to an array of a file, which is made if it is not there."""
+    if key not in file:
+        size = max(1, CHUNK_BYTES // max(1, rows.itemsize * int(rows[:1].size)))
+        file.create_dataset(key, shape=(0, *rows.shape[1:]), maxshape=(None, *rows.shape[1:]), dtype=rows.dtype,
+                            chunks=(min(size, max(1, len(rows))), *rows.shape[1:]), compression="gzip",
+                            compression_opts=4, fletcher32=True)
+    array = file[key]
+    start = array.shape[0]
+    array.resize(start + len(rows), axis=0)
+    array[start:] = rows

@@ -1,0 +1,223 @@
+"""Minari's data sets, in a convention of ours: all agents together are Minari's one agent.
+
+Minari knows no teams, so each step is one observation, a dictionary of ``state`` ``[S]``, ``action_mask``
+``[N, A]`` and, where agents see something else than the state, ``obs`` ``[N, O]``; one action
+``MultiDiscrete([A] * N)``; and the team's reward.  ``infos["agent_reward"][t]`` ``[N]`` holds the individual
+rewards of action t.  The folder is called like the data set, for example ``xor-good-v0``, and
+``minari.load_dataset`` finds it in the folder that ``MINARI_DATASETS_PATH`` names.
+
+What Minari cannot hold (padding, behaviours, episodes without a step) is in ``data/epymarl_cpa.h5`` and
+``data/epymarl_cpa.json``, so that we read back exactly what we wrote.  Data of others are read if they follow
+the convention; a plain vector as observation is taken for the state, a ``Discrete`` action for one agent's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..chunks import spans
+from ..dataset import OfflineDataset
+from ..seal import NAME, Seal, checked, sealing
+from .base import REGISTRY, Format, metadata, optional
+from .h5 import append, opened
+from .minari_spaces import Spaces, joint_spaces
+from .parts import HEADER, read_header
+
+SIDE = f"{NAME}.h5"
+MAIN = "main_data.hdf5"
+WHAT, EXTRA = "Minari's data sets", "minari"
+
+Array = NDArray[Any]
+
+
+@REGISTRY.register("minari")
+class Minari(Format):
+    """Episodes are read and written some at a time, through Minari's own storage."""
+
+    title = "a Minari data set with the joint agent of our convention"
+    folder = True
+
+    def recognises(self, path: Path) -> bool:
+        return "data_format" in metadata(_data(path))
+
+    def fits(self, path: Path) -> bool:
+        return re.fullmatch(r"[-\w]+-v\d+", path.name) is not None
+
+    def name_wanted(self) -> str:
+        return "the name of a folder that ends in a version, such as xor-good-v0"
+
+    def read(self, path: Path) -> Iterator[OfflineDataset]:
+        path = _data(path)
+        header = read_header(path)
+        if header is None:
+            yield from _foreign(path)
+        else:
+            yield from checked(_own(path, header.meta, header.episodes), header, str(path))
+
+    def write(self, parts: Iterator[OfflineDataset], path: Path) -> None:
+        storage_class, buffer_class = _package()
+        data = path / "data"
+        data.mkdir(parents=True)
+        seal, storage = Seal(), None
+        with opened(data / SIDE, "x", WHAT, EXTRA) as side:
+            for part in sealing(parts, seal):
+                if storage is None:
+                    observation, action = joint_spaces(part)
+                    storage = storage_class.new(data, observation, action)
+                    side.attrs["limit"] = part.episode_limit
+                storage.update_episodes(_episodes(part, buffer_class))
+                _write_rest(part, side)
+            assert storage is not None
+            storage.update_metadata({"dataset_id": path.name, "description": "Joint-agent episodes of a team.",
+                                     "minari_version": optional("minari", WHAT, EXTRA).__version__})
+            side.attrs["main"] = _sha256(data / MAIN)
+        (data / HEADER).write_text(seal.header().text(), encoding="ascii")
+
+
+def _package() -> tuple[Any, Any]:
+    optional("h5py", WHAT, EXTRA)
+    optional("PIL", WHAT, EXTRA)
+    return (optional("minari.dataset.minari_storage", WHAT, EXTRA).MinariStorage,
+            optional("minari.data_collector.episode_buffer", WHAT, EXTRA).EpisodeBuffer)
+
+
+def _data(path: Path) -> Path:
+    return path / "data" if (path / "data").is_dir() else path
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turns what Minari raises into a sentence; files of others fail in many ways."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        what = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{path} is damaged or no Minari data set ({type(error).__name__}: {what}).") from None
+
+
+# ---------------------------------------------------------------------------------------------- writing
+
+
+def _lengths(part: OfflineDataset) -> NDArray[np.int64]:
+    """Complete steps of every episode, ``[E]``."""
+    return np.asarray(part.filled.sum(1) - 1, dtype=np.int64)
+
+
+def _held(key: str, length: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
+    """Which entries ``[E, T + 1]`` of an array Minari holds."""
+    time, length = np.arange(limit + 1), length[:, None]
+    if key in ("actions", "reward", "agent_reward"):
+        return np.asarray(time < length)
+    return np.asarray((time <= length) & (length > 0))
+
+
+def _episodes(part: OfflineDataset, buffer_class: Any) -> Iterator[Any]:
+    for e, steps in enumerate(_lengths(part).tolist()):
+        if not steps:
+            continue
+        observations = {"state": part.state[e, : steps + 1],
+                        "action_mask": part.avail_actions[e, : steps + 1].astype(np.int8)}
+        if part.obs is not None:
+            observations["obs"] = part.obs[e, : steps + 1]
+        ends = part.terminated[e, :steps]
+        cut = (np.arange(steps) == steps - 1) & ~ends[-1]
+        infos = None if part.agent_reward is None else {"agent_reward": part.agent_reward[e, :steps]}
+        yield buffer_class(observations=observations, actions=part.actions[e, :steps], rewards=part.reward[e, :steps],
+                           terminations=ends, truncations=cut, infos=infos)
+
+
+def _write_rest(part: OfflineDataset, side: Any) -> None:
+    length = _lengths(part)
+    append(side, "length", length)
+    append(side, "behaviour", part.behaviour)
+    for key, array in part.arrays.items():
+        if key not in ("filled", "terminated", "behaviour"):
+            append(side, key, array[~_held(key, length, part.episode_limit)])
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDataset]:
+    with opened(path / SIDE, "r", WHAT, EXTRA) as side, _told(path):
+        # Minari's file has no checksums, and its library may crash over a damaged one.
+        if _sha256(path / MAIN) != side.attrs["main"]:
+            raise UserError(f"{path / MAIN} was altered since it was written; copy it again, or delete {HEADER} to "
+                            "import it as it is.")
+        limit, number, place = int(side.attrs["limit"]), 0, dict.fromkeys(side, 0)
+        spaces, storage = _open(path)
+        for span in spans(episodes, spaces.step_bytes * (limit + 1)):
+            length = side["length"][span]
+            arrays = _filled_in(storage, spaces, length, limit, number, "agent_reward" in side)
+            number += int((length > 0).sum())
+            for key in set(arrays) & set(side):
+                rest = ~_held(key, length, limit)
+                arrays[key][rest] = side[key][place[key]: place[key] + rest.sum()]
+                place[key] += int(rest.sum())
+            yield OfflineDataset(**arrays, behaviour=side["behaviour"][span], meta=meta, source=str(path),
+                                 first=span.start)
+
+
+def _foreign(path: Path) -> Iterator[OfflineDataset]:
+    with _told(path):
+        spaces, storage = _open(path)
+        total = storage.total_episodes
+        steps = np.array([int(each["total_steps"]) for each in storage.get_episode_metadata(range(total))])
+        if not total or steps.min() < 1:
+            raise UserError(f"{path} holds no episodes, or some without a step.")
+        limit = int(steps.max())
+        individual = "agent_reward" in (next(iter(storage.get_episodes([0])))["infos"] or {})
+        meta = {"format": "minari", "provenance": {"dataset_id": metadata(path).get("dataset_id")}}
+        for span in spans(total, spaces.step_bytes * (limit + 1)):
+            arrays = _filled_in(storage, spaces, steps[span], limit, span.start, individual)
+            unknown = np.full(len(steps[span]), -1, dtype=np.int64)
+            yield OfflineDataset(**arrays, behaviour=unknown, meta=meta, source=str(path), first=span.start)
+
+
+def _open(path: Path) -> tuple[Spaces, Any]:
+    content = metadata(path)
+    if not {"observation_space", "action_space"} <= set(content):
+        # Minari would make the environment that the file names, and with it run whatever code that is.
+        raise UserError(f"{path}: metadata.json lacks the spaces of observations and actions, without which the data "
+                        "cannot be read.")
+    storage_class, _ = _package()
+    storage = storage_class.read(path)
+    return Spaces.of(storage.observation_space, storage.action_space, path), storage
+
+
+def _filled_in(storage: Any, spaces: Spaces, length: NDArray[np.int64], limit: int, number: int, individual: bool,
+               ) -> dict[str, Array]:
+    """Padded arrays of some episodes, those with steps being Minari's from ``number`` on."""
+    lead = len(length), limit + 1
+    arrays = spaces.empty(lead)
+    arrays |= {"reward": np.zeros(lead, np.float32), "terminated": np.zeros(lead, np.bool_),
+               "filled": np.arange(limit + 1) <= length[:, None]}
+    for key, wanted in (("obs", spaces.has_obs), ("agent_reward", individual)):
+        if not wanted:
+            del arrays[key]
+    rows = np.flatnonzero(length > 0).tolist()
+    for e, episode in zip(rows, storage.get_episodes(range(number, number + len(rows))) if rows else (), strict=True):
+        steps = len(episode["rewards"])
+        if steps != length[e]:
+            raise UserError(f"{storage.data_path}: key 'rewards', episode {episode['id']}: {steps} steps, "
+                            f"not {length[e]}.")
+        with np.errstate(over="ignore"):  # becomes infinite, which validation refuses
+            for key, array in spaces.decode(episode, steps, individual).items():
+                arrays[key][e, : len(array)] = array
+    return arrays
