@@ -25,6 +25,7 @@ from . import __version__
 from .config import merge, parse_words, resolve, take_option
 from .errors import UserError
 from .run import run
+from .runners import record_parts
 from .utils import checkpoint
 from .utils.logging import get_logger
 from .utils.process import handling, interrupt
@@ -65,11 +66,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def entry() -> int:
-    """The console script ``epymarl-cpa``, which also knows how to be a guest of EPyMARL."""
+def entry(argv: Sequence[str] | None = None) -> int:
+    """The program in all its forms, which also knows how to be a guest of EPyMARL; returns as :func:`main`.
+
+    Args:
+        argv: the command line with the program's name first; by default that of this process.
+    """
     from .host import launcher  # here: everybody else does without
 
-    return launcher.main(sys.argv) if launcher.is_asked(sys.argv) else main(sys.argv)
+    line = sys.argv if argv is None else argv
+    return launcher.main(line) if launcher.is_asked(line) else main(line)
 
 
 def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
@@ -91,6 +97,8 @@ def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
     if chosen["seed"] is None and chosen["checkpoint_path"]:
         folder = checkpoint.find(chosen["checkpoint_path"], chosen["load_step"])
         chosen["seed"] = checkpoint.read_manifest(folder)["config"]["seed"]
+    if chosen["seed"] is None and chosen["runner"] == "record":
+        chosen["seed"] = record_parts.seed_of(chosen["record_to"])
 
     SETTINGS["CAPTURE_MODE"] = "sys"
     SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = False

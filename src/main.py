@@ -1,6 +1,7 @@
 """Command line: ``python src/main.py --config=cpa_ar --env-config=sensor [with key=value ...]``.
 
-A Sacred experiment, with all of Sacred's own commands and options.
+A Sacred experiment, with all of Sacred's own commands and options.  ``--epymarl DIR``, ``install DIR`` and
+``uninstall DIR`` are about running inside a checkout of EPyMARL (see :mod:`epymarl_cpa.host`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if not __package__:  # run as a script: be the module of the package that this f
     _spec.loader.exec_module(_package)
     __package__ = "epymarl_cpa"
 
-from .cli import main
+from .cli import entry
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(entry())

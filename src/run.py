@@ -116,11 +116,14 @@ class Trial:
             self._load()
 
     def run(self) -> dict[str, Any]:
-        """Evaluates only, or trains to ``t_max``.
+        """Records, or evaluates only, or trains to ``t_max``.
 
         Raises:
             KeyboardInterrupt: SIGINT or SIGTERM came; the step in progress was finished and saved.
         """
+        if hasattr(self.runner, "record"):
+            recorded: dict[str, Any] = self.runner.record()
+            return recorded
         if self.args.evaluate:
             if not self.args.checkpoint_path:
                 self.console.warning("evaluate=true without checkpoint_path: evaluating an untrained controller")

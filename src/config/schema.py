@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..utils.registry import nearest
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping",
-         type(None): "null"}
+         list: "a list", type(None): "null"}
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ CORE: dict[str, Key] = {
 }
 
 
+    "record_to": TEXT, "record_from": TEXT, "record_steps": Key(list), "record_epsilons": Key(list),
+    "record_episodes": COUNT,
 def check(config: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
     """Checks every key of a resolved configuration.
 

@@ -12,13 +12,17 @@ from typing import Any
 import yaml
 
 from .. import config, envs
+from ..config.schema import CORE
 from ..errors import UserError
+from ..learners import REGISTRY as LEARNERS
+from ..runners import record_parts
 from ..utils.registry import nearest
 from .checkout import Checkout
-from .registration import Names
+from .names import Names, shared_env_args
 
 MARK = "# Written by 'epymarl-cpa install'"  # first words of our YAML files in a checkout
 OPTIONS = {"--config": "algs", "--env-config": "envs"}
+RECORD = "record_"
 
 
 class CommandLine:
@@ -26,7 +30,8 @@ class CommandLine:
 
     EPyMARL merges its ``default.yaml``, the environment's file and the algorithm's, and Sacred refuses
     keys that none of them has.  Ours are therefore resolved here, as our own command line does it, and
-    handed over as two complete files.  A name that EPyMARL has is EPyMARL's.
+    handed over as two complete files.  A name that EPyMARL has is EPyMARL's; but an algorithm of ours
+    plays environments of ours only.
 
     Args:
         checkout: where EPyMARL is.
@@ -43,36 +48,63 @@ class CommandLine:
             UserError: an unknown name, or a bad key or value of ours.
         """
         rest = list(words)
-        chosen = {option: config.take_option(rest, option) for option in OPTIONS}
-        alg, env = (self._of_ours(kind, chosen[option]) for option, kind in OPTIONS.items())
-        out = {option: f"{option}={name}" for option, name in chosen.items() if name is not None}
-        updates = rest[rest.index("with") + 1:] if "with" in rest else []
-        if alg is not None:
-            if env is None:
-                raise UserError(f"--config={chosen['--config']} plays the environments {', '.join(envs.REGISTRY)}, not "
-                                f"--env-config={chosen['--env-config']} of EPyMARL.")
-            whole = self._named(config.resolve(alg, env, self._ours_of(updates)))
-            section = {key: whole.pop(key) for key in ("env", "env_args")}
-            out = {"--config": f"--config={_written('alg', whole)}",
-                   "--env-config": f"--env-config={_written('env', section)}"}
-        elif env is not None:
-            game, env_args, _ = config.read_env(env, [word for word in updates if word.startswith("env_args.")])
-            section = {"env": game, "env_args": {"map_name": game, **env_args}}
-            out["--env-config"] = f"--env-config={_written('env', section)}"
-        return [*out.values(), *rest]
+        alg, env = (config.take_option(rest, option) for option in OPTIONS)
+        if not alg or not env:
+            raise UserError("--config and --env-config are both needed.")
+        place = rest.index("with") if "with" in rest else len(rest)
+        options = [*rest[:place], *(word for word in rest[place + 1:] if word.startswith("-"))]
+        updates = [word for word in rest[place + 1:] if not word.startswith("-")]
+        ours = self._of_ours("algs", alg)
+        if ours is None:
+            files, updates = self._their_algorithm(alg, env, updates)
+        else:
+            files, updates = self._our_algorithm(ours, env, updates)
+        return [*files, *options, *(["with", *updates] if updates else [])]
 
-    def _of_ours(self, kind: str, name: str | None) -> str | None:
+    def _our_algorithm(self, alg: str, env: str, updates: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The options and the ``key=value`` words for an algorithm of ours."""
+        kept, own = self._sorted(updates)
+        if self._of_ours("envs", env) is None and env not in envs.REGISTRY:
+            raise UserError(f"our methods play the environments {', '.join(envs.REGISTRY)}, not --env-config={env} of "
+                            "EPyMARL.")
+        whole = config.resolve(alg, self._of_ours("envs", env) or env, own)
+        whole["env_args"] = shared_env_args(whole["env"], whole["env_args"])
+        if whole["seed"] is None and whole["runner"] == "record":
+            whole["seed"] = record_parts.seed_of(whole["record_to"])
+        self.checkout.keep_apart(Path(whole["datasets_path"]))
+        whole = self._named(whole)
+        said = [f"{key}={whole[key]!r}" for key in config.parse_words(own) if key in whole]
+        section = {key: whole.pop(key) for key in ("env", "env_args")}
+        return [f"--config={_written('alg', whole)}", f"--env-config={_written('env', section)}"], [*said, *kept]
+
+    def _their_algorithm(self, alg: str, env: str, updates: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The same for an algorithm of EPyMARL's, which can play our environments, too."""
+        ours, kept = self._of_ours("envs", env), list(updates)
+        if ours is not None:
+            game, env_args, _ = config.read_env(ours, [word for word in updates if word.startswith("env_args.")])
+            kept = [word for word in kept if not word.startswith("env_args.")]
+            section = {"env": game, "env_args": {"map_name": game, **env_args}}
+        elif _records(updates):
+            section = yaml.safe_load(self.checkout.config_file("envs", env).read_text(encoding="utf-8"))
+        else:
+            return [f"--config={alg}", f"--env-config={env}"], kept
+        if _records(updates):
+            settings = _record_settings(updates)
+            kept = [word for word in kept if not word.startswith(RECORD)]
+            if settings["seed"] is not None and not any(word.startswith("seed=") for word in kept):
+                kept.append(f"seed={settings['seed']}")
+            section |= {key: value for key, value in settings.items() if key != "seed"}
+        return [f"--config={alg}", f"--env-config={_written('env', section)}"], kept
+
+    def _of_ours(self, kind: str, name: str) -> str | None:
         """What our configuration is asked for if the file ``name`` is ours: a name or a path; else None.
 
         Raises:
             UserError: nobody has it.
         """
-        if name is None:
-            return None
         file = self.checkout.config_file(kind, name)
         if file.is_file():
-            ours = file.read_text(encoding="utf-8", errors="replace").startswith(MARK)
-            return str(file) if ours else None
+            return str(file) if self._is_ours(kind, file) else None
         theirs = list(self.checkout.names(kind))
         try:
             config.find(kind, name)
@@ -80,12 +112,21 @@ class CommandLine:
             raise UserError(f"{error} EPyMARL has{nearest(name, theirs)}: {', '.join(theirs)}.") from None
         return name
 
-    def _ours_of(self, words: Sequence[str]) -> list[str]:
-        """``key=value`` words without those about keys that only EPyMARL has."""
+    def _is_ours(self, kind: str, file: Path) -> bool:
+        """Whether a file that EPyMARL would find is written for us."""
+        if file.is_relative_to(self.checkout.source):
+            return file.read_text(encoding="utf-8", errors="replace").startswith(MARK)
+        content = config.read_yaml(file)  # of the user
+        if kind == "envs":
+            return content.get("env") in self.names.envs
+        return "extends" in content or content.get("learner") in LEARNERS
+
+    def _sorted(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        """``key=value`` words about keys that only EPyMARL has, and the others."""
         theirs = yaml.safe_load((self.checkout.source / "config/default.yaml").read_text(encoding="utf-8"))
-        ours = config.read_yaml(config.FOLDER / "default.yaml")
-        return [word for word in words if not word.startswith("-")
-                and not (word.partition("=")[0] in theirs and word.partition("=")[0] not in ours)]
+        alone = set(theirs) - set(CORE)
+        kept = [word for word in words if word.partition("=")[0] in alone]
+        return kept, [word for word in words if word not in kept]
 
     def _named(self, whole: dict[str, Any]) -> dict[str, Any]:
         """A resolved configuration with EPyMARL's names; an unset seed is Sacred's to draw."""
@@ -96,6 +137,22 @@ class CommandLine:
                                 f"use one of its algorithms with our environments.")
             whole[key] = names[whole[key]]
         return {key: value for key, value in whole.items() if key != "seed" or value is not None}
+
+
+def _records(words: Sequence[str]) -> bool:
+    return any(word == "runner=record" or word.startswith(RECORD) for word in words)
+
+
+def _record_settings(words: Sequence[str]) -> dict[str, Any]:
+    """All keys ``record_*``, checked, and the ``seed`` of an unfinished recording (or None)."""
+    defaults = config.read_yaml(config.FOLDER / "default.yaml")
+    keys = [key for key in CORE if key.startswith(RECORD)]
+    given = config.parse_words(word for word in words if word.startswith(RECORD))
+    for key in given:
+        if key not in keys:
+            raise UserError(f"unknown config key '{key}'{nearest(key, keys)}.")
+    settings = {key: CORE[key].check(key, given.get(key, defaults[key])) for key in keys}
+    return {**settings, "seed": record_parts.seed_of(settings["record_to"])}
 
 
 def _written(name: str, content: Mapping[str, Any]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import runpy
+import signal
 import sys
 from collections.abc import Sequence
 
 from ..config import take_option
 from ..errors import UserError
+from ..utils.process import handling, interrupt
 from .checkout import Checkout
 from .configs import CommandLine
 from .installer import install, uninstall
@@ -28,7 +30,8 @@ def main(argv: Sequence[str]) -> int:
         argv: the command line, with the program's name first.
 
     Returns:
-        The exit status: 0 on success, 1 for a failure, 2 for a user's mistake (told in one sentence).
+        The exit status: 0 on success, 1 for a failure, 2 for a user's mistake (told in one sentence), 130
+        after SIGINT or SIGTERM.
     """
     words = list(argv[1:])
     try:
@@ -38,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
             print(COMMANDS[words[0]](Checkout(words[1])))
             return 0
         folder = take_option(words, OPTION)
-        if not folder:
+        if not folder or OPTION in words:
             raise UserError(f"{OPTION} needs the folder of an EPyMARL checkout.")
         checkout = Checkout(folder)
         words = enter(checkout, words)
@@ -47,7 +50,10 @@ def main(argv: Sequence[str]) -> int:
         return 2
     sys.argv = [str(checkout.main), *words]
     try:
-        runpy.run_path(str(checkout.main), run_name="__main__")
+        with handling((signal.SIGTERM,), interrupt):
+            runpy.run_path(str(checkout.main), run_name="__main__")
+    except KeyboardInterrupt:
+        return 130
     except SystemExit as end:  # Sacred has printed what went wrong
         return 2 if type(end.__context__).__name__ == "Error" else int(end.code or 0)
     return 0
@@ -60,7 +66,7 @@ def enter(checkout: Checkout, words: Sequence[str]) -> list[str]:
         The command line ``words`` as EPyMARL understands it.
 
     Raises:
-        UserError: EPyMARL cannot be imported, or the words are wrong.
+        UserError: EPyMARL cannot be imported, the words are wrong, or its results cannot be written.
     """
     from .registration import register  # here: it can be imported only where our classes are needed
 
@@ -70,4 +76,6 @@ def enter(checkout: Checkout, words: Sequence[str]) -> list[str]:
     except ImportError as error:
         raise UserError(f"EPyMARL in {checkout.root} cannot be imported ({error}); install what its README asks "
                         "for.") from None
-    return CommandLine(checkout, names).rewrite(words)
+    words = CommandLine(checkout, names).rewrite(words)
+    checkout.keep_apart(checkout.root / "results")
+    return words

@@ -1,0 +1,129 @@
+"""A recording on its way to the disk: parts of some episodes each, in the end one file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.dataset import OfflineDataset
+from ..errors import UserError
+from .record_play import Arrays
+
+SIZE = 50  # episodes in a part
+
+
+def seed_of(target: str) -> int | None:
+    """The seed of a recording that was begun, so that the same command without one can go on; None if there is none."""
+    path = Path(target).expanduser()
+    for file in (path, _folder(path) / _name(0)):
+        if file.is_file():
+            seed = OfflineDataset.load(file).meta.get("seed")
+            return seed if type(seed) is int else None
+    return None
+
+
+class Parts:
+    """The folder ``<target>.parts``, whose files ``part-00000.npz`` ... are data sets by themselves.
+
+    Args:
+        target: the file that they become.
+        meta: provenance, the same in every part.
+
+    Attributes:
+        whole: the recording, if it is complete already.
+        episodes: how many are in parts.
+
+    Raises:
+        UserError: what is there belongs to another recording, is damaged, or cannot be written.
+    """
+
+    def __init__(self, target: Path, meta: Mapping[str, Any]) -> None:
+        self.target, self.meta, self.folder = target, dict(meta), _folder(target)
+        self.episodes, self._count = 0, 0
+        self.whole = self._checked(target) if target.exists() else None
+        if self.whole is not None:
+            self._clear()
+            return
+        self._make()
+        for leftover in self.folder.glob(".part-*"):  # of a write that a kill cut off
+            leftover.unlink(missing_ok=True)
+        for file in sorted(self.folder.glob("part-*.npz")):
+            if file.name != _name(self._count):
+                raise UserError(f"{self.folder} lacks {_name(self._count)}; delete the folder to record afresh.")
+            self.episodes += self._checked(file).n_episodes
+            self._count += 1
+
+    def _make(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(f"the recording cannot be written to {self.folder} ({error.strerror}); choose another place "
+                         "with record_to=<file>.npz.")
+
+    def _checked(self, file: Path) -> OfflineDataset:
+        data = OfflineDataset.load(file)
+        for key, value in self.meta.items():
+            if data.meta.get(key) != value:
+                raise UserError(f"{file} is of another recording, with {key}={_said(data.meta.get(key))} instead of "
+                                f"{_said(value)}; go on with those settings, choose another record_to, or delete it.")
+        return data
+
+    def add(self, episodes: Sequence[Arrays]) -> None:
+        """Writes the next part, all or nothing.
+
+        Raises:
+            UserError: it cannot be written, or the environment gave what no data set may hold.
+        """
+        file = self.folder / _name(self._count)
+        if file.exists():
+            raise UserError(f"{file} has just been written by another process; stop one of the two recordings.")
+        stacked = {key: np.stack([episode[key] for episode in episodes]) for key in episodes[0]}
+        data = OfflineDataset(**stacked, meta=self.meta, source=str(self.target), first=self.episodes)
+        try:
+            data.save(file)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._count, self.episodes = self._count + 1, self.episodes + len(episodes)
+
+    def merge(self) -> OfflineDataset:
+        """Puts the parts together in one file and removes them; observations that are the state are left out.
+
+        Raises:
+            UserError: a part has been damaged since, or the file cannot be written.
+        """
+        parts = [OfflineDataset.load(self.folder / _name(i), first=0).arrays for i in range(self._count)]
+        arrays: dict[str, Any] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        state, obs = arrays["state"], arrays["obs"]
+        if obs.shape[3] == state.shape[2] and (obs == state[:, :, None]).all():
+            del arrays["obs"]
+        data = OfflineDataset(**arrays, meta=self.meta, source=str(self.target))
+        try:
+            data.save(self.target)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._clear()
+        return data
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _folder(target: Path) -> Path:
+    return target.with_name(f"{target.name}.parts")
+
+
+def _name(number: int) -> str:
+    return f"part-{number:05d}.npz"
+
+
+def _said(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 200 else f"{text[:197]}..."

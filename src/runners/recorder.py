@@ -1,0 +1,101 @@
+"""Recording from begin to end, whichever host the controller and the environment come from."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.dataset import OfflineDataset
+from ..errors import UserError
+from ..utils.process import StopRequest
+from .record_parts import SIZE, Parts
+from .record_plan import Plan
+from .record_play import Arrays, Player
+
+PAUSE = 10.0  # seconds between messages
+
+
+class Recorder:
+    """Plays the episodes of a plan that are not on the disk yet, and puts all together.
+
+    Args:
+        plan: what is wanted.
+        spec: identity of the game, part of the provenance.
+        console: takes messages.
+
+    Raises:
+        UserError: what was recorded under that name before does not belong to this plan.
+    """
+
+    def __init__(self, plan: Plan, spec: dict[str, Any], console: logging.Logger) -> None:
+        self.plan, self.console = plan, console
+        self.parts = Parts(plan.target, plan.meta(spec))
+
+    def record(self, player: Player, mac: Any, load: Callable[[Any, Path], None]) -> OfflineDataset:
+        """Records; a recording that is complete already is left as it is.
+
+        Args:
+            player: plays episodes.
+            mac: the untrained controller.
+            load: gives a copy of it the weights of a checkpoint.
+
+        Raises:
+            UserError: a checkpoint does not fit, the disk is full, or the complete recording has another length.
+            KeyboardInterrupt: SIGINT or SIGTERM came; what was played is on the disk.
+        """
+        whole = self.parts.whole
+        if whole is not None and whole.n_episodes != self.plan.episodes:
+            raise UserError(f"{self.plan.target} is complete with {whole.n_episodes} episodes, not record_episodes="
+                            f"{self.plan.episodes}; choose another record_to, or delete it.")
+        if whole is None:
+            self._play(player, self._macs(mac, load))
+            whole = self.parts.merge()
+        self.console.info("recording: %s, %d episodes, mean return %.4f, digest %s", self.plan.target,
+                          whole.n_episodes, whole.returns.mean(), whole.digest[:12])
+        for number, member in enumerate(self.plan.members):
+            returns = whole.returns[whole.behaviour == number]
+            if len(returns):
+                self.console.info("  %-32s %6d episodes, mean return %.4f", member.name, len(returns), returns.mean())
+        return whole
+
+    def _macs(self, mac: Any, load: Callable[[Any, Path], None]) -> list[Any]:
+        """A controller for every member; members of the same checkpoint share one."""
+        loaded: dict[Path | None, Any] = {None: mac}
+        for member in self.plan.members:
+            if member.model is not None and member.model not in loaded:
+                loaded[member.model] = copy.deepcopy(mac)
+                load(loaded[member.model], member.model)
+        return [loaded[member.model] for member in self.plan.members]
+
+    def _play(self, player: Player, macs: list[Any]) -> None:
+        plan, parts, stop, told = self.plan, self.parts, StopRequest(), time.monotonic()
+        if parts.episodes > plan.episodes:
+            raise UserError(f"{parts.folder} holds {parts.episodes} episodes already, more than record_episodes="
+                            f"{plan.episodes}.")
+        if parts.episodes:
+            self.console.info("going on at episode %d of %d", parts.episodes, plan.episodes)
+        played: list[Arrays] = []
+        with stop.listening():
+            while parts.episodes + len(played) < plan.episodes and not stop.made:
+                number = parts.episodes + len(played)
+                who = number % len(macs)
+                episode = player.play(macs[who], plan.members[who].epsilon, plan.luck(number), number)
+                played.append({**episode, "behaviour": np.array(who)})
+                if len(played) == SIZE:
+                    parts.add(played)
+                    played = []
+                if time.monotonic() - told > PAUSE:
+                    told = time.monotonic()
+                    self.console.info("recorded %d of %d episodes", number + 1, plan.episodes)
+            if played:
+                parts.add(played)
+        if stop.made:
+            self.console.warning("interrupted after %d of %d episodes, which are in %s; the same command goes on",
+                                 parts.episodes, plan.episodes, parts.folder)
+            raise KeyboardInterrupt
