@@ -22,6 +22,7 @@ from .search import SEARCH, from_search
 LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
 TEACHERS, STACK, PARTS = "teachers", "stack", "parts"
 PLACES = ("local_results_path", "datasets_path")  # they decide where files are, not what is in them
+RECORD = "record_"  # keys of recordings, which no row is about
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """Name of the run's row; its digest covers version, configuration, teacher and stack, but not data files."""
-        decides = {key: value for key, value in self.config.items() if key not in PLACES}
+        decides = {key: value for key, value in self.config.items() if key not in PLACES and not key.startswith(RECORD)}
         if self.teacher:
             decides["teacher"] = f"{self.teacher.id}.json"
         if self.stack:  # results of a stack may depend on its composition in the last bits

@@ -27,7 +27,8 @@ MANIFEST = "manifest.json"
 BESIDES = frozenset((
     "name", "t_max", "test_nepisode", "test_interval", "test_greedy", "log_interval", "runner_log_interval",
     "learner_log_interval", "use_tensorboard", "use_cuda", "torch_threads", "local_results_path", "datasets_path",
-    "save_model", "save_model_interval", "checkpoint_path", "load_step", "evaluate", "render"))
+    "save_model", "save_model_interval", "checkpoint_path", "load_step", "evaluate", "render",
+    "record_to", "record_from", "record_steps", "record_epsilons", "record_episodes"))
 #: keys that decide what the networks are
 SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "state_levels")
 
