@@ -17,7 +17,7 @@ from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.describe import describe
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.mismatch import Product, distinct, recorded_shares
-from epymarl_cpa.envs import REGISTRY, Game, make_game
+from epymarl_cpa.envs import Game, make_game, ours
 
 
 def one_step(joint: list[list[int]], n_actions: int, state: list[float], reward: list[float]) -> OfflineDataset:
@@ -51,7 +51,7 @@ def literal(game: Game, state: NDArray[np.int64], joint: NDArray[np.int64]) -> t
     return optimal, not optimal and all(any(row[i] == a for row in best) for i, a in enumerate(joint.tolist()))
 
 
-@pytest.mark.parametrize("name", sorted(REGISTRY))
+@pytest.mark.parametrize("name", sorted(ours()))
 def test_decode_finds_a_state_that_looks_the_same(name: str) -> None:
     game, rng = make_game(name), np.random.default_rng(0)
     state = game.initial(50, rng)
