@@ -33,8 +33,8 @@ def run(config: dict[str, Any], sacred_run: Any, console: Any) -> dict[str, Any]
         console: a ``logging.Logger``.
 
     Returns:
-        The last evaluation: ``return``, ``optimum`` and every other test metric's mean; and under ``curve`` the
-        points ``[t_env, headline]`` of all of the run's evaluations.
+        The last evaluation: ``return``, ``optimum`` (None where unknown) and every other test metric's mean; and under
+        ``curve`` the points ``[t_env, headline]`` of all of the run's evaluations.
 
     Raises:
         UserError: bad data, a checkpoint that does not fit, a folder that cannot be written.
@@ -214,16 +214,17 @@ class Trial:
         self.console.info("loaded %s", folder)
 
     def summary(self) -> dict[str, Any]:
-        """Prints and returns the last evaluation beside the exact optimum; returns the curve, too."""
+        """Prints and returns the last evaluation beside the exact optimum, if it is known; returns the curve, too."""
         game = self.runner.game
         means = {key: float(values.mean()) for key, values in self.results.items()}
-        value, best = means[game.headline], game.headline_optimum()
+        value, best, known = means[game.headline], game.headline_optimum(), self.runner.optimum
         if game.headline != "return":
-            self.console.info("return     %.4f (optimum %.4f)", means["return"], self.runner.optimum)
+            self.console.info("return     %.4f%s", means["return"], "" if known is None else f" (optimum {known:.4f})")
         self.console.info("%-10s %.4f", game.headline.replace("_", " "), value)
-        self.console.info("optimum    %.4f", best)
-        self.console.info("ratio      %.4f", value / best if best else float("nan"))
+        if best is not None:
+            self.console.info("optimum    %.4f", best)
+            self.console.info("ratio      %.4f", value / best if best else float("nan"))
         # A game of one step and one state has one joint action to report.
         once = {"joint_action": self.runner.latest["actions"][0, 0, :, 0].tolist()} if game.episode_limit == 1 else {}
-        return {**means, "optimum": self.runner.optimum, "headline": value, "headline_optimum": best,
+        return {**means, "optimum": known, "headline": value, "headline_optimum": best,
                 "curve": self.curve, **once}

@@ -67,7 +67,8 @@ def resolve(alg: str, env: str, words: Iterable[str] = ()) -> dict[str, Any]:
     config = merge(config, parse_words(words))
     config = check(config, keys_of(config))
     game = envs.REGISTRY[config["env"]]
-    config["env_args"] = {"map_name": config["env"], **check_env_args(config["env"], game, config["env_args"])}
+    env_args = check_env_args(config["env"], game, config["env_args"])
+    config["env_args"] = {"map_name": game.label(env_args), **env_args}
     if not RUNNERS[config["runner"]].learns_offline and config["buffer_size"] < config["batch_size"]:
         raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
                         f"at least batch_size={config['batch_size']}.")

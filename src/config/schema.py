@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from ..errors import UserError
 from ..utils.registry import nearest
@@ -59,7 +60,9 @@ class Key:
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) or (annotation,)
+    """The types of a union, or the one type; a mapping is one whatever is in it."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return tuple(get_origin(part) or part for part in parts)
 
 
 def _plain(name: str, key: Any) -> str:
@@ -86,11 +89,11 @@ CORE: dict[str, Key] = {
     "gamma": SHARE, "lr": Key(float, low=0.0), "lr_final": SHARE, "grad_norm_clip": Key(float, low=1e-9),
     "hidden_dim": COUNT, "state_levels": Key(int, low=0), "n_layers": COUNT,
     "target_update_interval_or_tau": Key(float, low=1e-9),
+    "record_to": TEXT, "record_from": TEXT, "record_steps": Key(list), "record_epsilons": Key(list),
+    "record_episodes": COUNT,
 }
 
 
-    "record_to": TEXT, "record_from": TEXT, "record_steps": Key(list), "record_epsilons": Key(list),
-    "record_episodes": COUNT,
 def check(config: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
     """Checks every key of a resolved configuration.
 

@@ -24,10 +24,14 @@ def make_game(name: str, **env_args: Any) -> Game:
         env_args: keyword arguments of its class.
 
     Raises:
-        UserError: no such game or argument, or the game refuses a value.
+        UserError: no such game or argument, an argument that is needed is missing, or the game refuses a value.
     """
     cls = REGISTRY[name]
-    known = list(inspect.signature(cls).parameters)
+    parameters = inspect.signature(cls).parameters
+    known = list(parameters)
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in env_args:
+            raise UserError(f"env_args.{key} of {name} must be given.")
     for key in env_args:
         if key not in known:
             raise UserError(f"unknown env_args.{key} of {name}{nearest(key, known)}; "
@@ -38,6 +42,11 @@ def make_game(name: str, **env_args: Any) -> Game:
     return cls(**env_args)
 
 
+def ours() -> list[str]:
+    """Names of the games with rules of their own; the others stand for environments of other packages."""
+    return [name for name, cls in REGISTRY.items() if cls.pure]
+
+
 discover(__name__, __path__)
 
 from . import gym_adapter, parallel  # noqa: E402  (they need the games that were just found)
@@ -45,4 +54,4 @@ from . import gym_adapter, parallel  # noqa: E402  (they need the games that wer
 gym_adapter.register_all()
 parallel.register_all()
 
-__all__ = ["REGISTRY", "Game", "make_game"]
+__all__ = ["REGISTRY", "Game", "make_game", "ours"]

@@ -124,7 +124,7 @@ class Bridge(Game):
         table = np.empty((self.episode_limit, *shape))
         for t in reversed(range(self.episode_limit)):
             rows[:, 0] = t
-            after, reward, done, _ = self.transition(rows, actions, np.random.default_rng(0))
+            after, reward, done, *_ = self.transition(rows, actions, np.random.default_rng(0))
             table[t] = (reward + np.where(done, 0.0, value[cell_indices(after)])).reshape(shape)
             value = table[t].max((2, 3))
         return table

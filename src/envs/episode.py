@@ -40,29 +40,33 @@ class Episode:
         state: current state, ``[1, K]``.
         last: the state before it and the joint action taken there, or None after a reset.
         done: whether the episode is over.
+        truncated: whether it was cut off rather than ended.
         rng: source of the game's randomness.
     """
 
     def __init__(self, game: Game, seed: int | None = None) -> None:
         self.game = game
         self.rng = np.random.default_rng(seed)
+        self.state = np.empty((0, 0), dtype=np.int64)
         self.reset()
 
     def reset(self, seed: int | None = None) -> None:
         """Starts the next episode; a seed starts the randomness afresh as well."""
         if seed is not None:
             self.rng = np.random.default_rng(seed)
+        self.game.release(self.state)
         self.state = self.game.initial(1, self.rng)
         self.last: Last | None = None
-        self.done = False
+        self.done = self.truncated = False
 
-    def step(self, actions: Iterable[SupportsIndex]) -> tuple[float, dict[str, float]]:
+    def step(self, actions: Iterable[SupportsIndex]) -> tuple[float, list[float] | None, dict[str, float]]:
         """Plays one joint action, an integer for each agent.
 
         Actions that the mask forbids are accepted; the game says what they lead to.
 
         Returns:
-            The team's reward, and the game's facts about the step.
+            The team's reward, the agents' own (N, or None where only the team is paid), and the game's facts
+            about the step.
 
         Raises:
             UserError: the episode is over, or the actions are not N integers in 0 .. A - 1.
@@ -73,7 +77,9 @@ class Episode:
         after = self.game.transition(self.state, joint, self.rng)
         self.last = self.state[0], joint[0]
         self.state, self.done = after.state, bool(after.done[0])
-        return float(after.reward[0]), {key: float(value[0]) for key, value in after.info.items()}
+        self.truncated = self.done and not after.terminated[0]
+        own = None if after.rewards is None else [float(reward) for reward in after.rewards[0]]
+        return float(after.reward[0]), own, {key: float(value[0]) for key, value in after.info.items()}
 
     def _joint_action(self, actions: Iterable[SupportsIndex]) -> IntArray:
         game = self.game
@@ -90,7 +96,7 @@ class Episode:
         return np.array([chosen])
 
     def observations(self) -> list[NDArray[np.float32]]:
-        """What each agent sees, N arrays ``[S]`` of their own."""
+        """What each agent sees, N arrays ``[O]`` of their own."""
         return [np.array(row) for row in self.game.observe(self.state)[0]]
 
     def global_state(self) -> NDArray[np.float32]:

@@ -42,28 +42,41 @@ class Step(NamedTuple):
     Attributes:
         state: next states, ``[B, K]``.
         reward: team reward, ``[B]``.
-        done: true where the episode has ended; the horizon is a true end too, ``[B]``.
+        done: true where the episode is over; the horizon of a game of ours is a true end too, ``[B]``.
         info: numeric facts about the step, each ``[B]``.
+        rewards: each agent's own reward ``[B, N]``; None where only the team is paid.
+        truncated: true where the episode was cut off rather than ended, so that what follows has a value,
+            a part of ``done`` ``[B]``; None: nowhere.
     """
 
     state: IntArray
     reward: FloatArray
     done: BoolArray
     info: Mapping[str, FloatArray]
+    rewards: FloatArray | None = None
+    truncated: BoolArray | None = None
+
+    @property
+    def terminated(self) -> BoolArray:
+        """True where the episode truly ended: nothing follows that could have a value, ``[B]``."""
+        return self.done if self.truncated is None else self.done & ~self.truncated
 
 
 class Game(ABC):
-    """Rules of one fully cooperative, fully observed game (an MMDP).
+    """Rules of one fully cooperative game, by default a fully observed one (an MMDP).
 
     Attributes:
         name: registry name.
         n_agents, n_actions: N and A.
         state_dim: S, length of the global state vector.
-        state_high: its entries lie between 0 and this.
+        state_low, state_high: its entries lie between these.
         episode_limit: T, the horizon.
         action_names: a word for each action, used for rendering and tables.
         info_keys: keys of ``Step.info``; the last value of an episode is logged as ``<key>_mean``.
         headline: what results are quoted in, ``return`` or one of the info keys.
+        pure: whether the rules are a function of the state, so that a state can be played from again and again;
+            the environments of other packages only go forward (see :mod:`epymarl_cpa.envs.external`).
+        reward_scalarisation: ``sum`` or ``mean``, how the agents' own rewards make the team's, where they have some.
     """
 
     name: ClassVar[str]
@@ -73,8 +86,11 @@ class Game(ABC):
     n_agents: int
     n_actions: int
     state_dim: int
+    state_low: ClassVar[float] = 0.0
     state_high: ClassVar[float] = 1.0
     episode_limit: int
+    pure: ClassVar[bool] = True
+    reward_scalarisation: str = "sum"
 
     @abstractmethod
     def initial(self, batch: int, rng: np.random.Generator) -> IntArray:
@@ -96,18 +112,18 @@ class Game(ABC):
         return None
 
     @abstractmethod
-    def optimum(self) -> float:
-        """The exact expected undiscounted return of the best joint policy."""
+    def optimum(self) -> float | None:
+        """The exact expected undiscounted return of the best joint policy; None where nobody knows it."""
 
-    def headline_optimum(self) -> float:
-        """The optimum in the unit of ``headline``."""
+    def headline_optimum(self) -> float | None:
+        """The optimum in the unit of ``headline``; None where nobody knows it."""
         return self.optimum()
 
     @abstractmethod
     def optimal_actions(self, state: IntArray) -> list[IntArray] | None:
         """For each of the B states, all its optimal joint actions ``[M_b, N]`` (Definition 1's set).
 
-        None where they are too many to tabulate.
+        None where they are too many to tabulate, or unknown.
         """
 
     @abstractmethod
@@ -134,6 +150,17 @@ class Game(ABC):
     def available(self, state: IntArray) -> BoolArray:
         """Mask of the actions that may be chosen, ``[B, N, A]``."""
         return np.ones((len(state), self.n_agents, self.n_actions), dtype=np.bool_)
+
+    @classmethod
+    def label(cls, env_args: Mapping[str, Any]) -> str:
+        """What results of the game with these arguments are filed under; a word that can name a folder."""
+        return cls.name
+
+    def release(self, state: IntArray) -> None:  # noqa: B027 (nothing to do is what most games do)
+        """Tells that the episodes in ``state`` ``[B, K]`` will not be played on; most rules hold nothing for them."""
+
+    def close(self) -> None:  # noqa: B027
+        """Gives back what the game holds, such as windows; it can be played again."""
 
     def spec(self) -> dict[str, Any]:
         """What identifies this game and its variant in data sets and checkpoints."""

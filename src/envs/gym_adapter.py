@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from . import REGISTRY, make_game
+from . import make_game, ours
 from .episode import RENDER_MODES, Episode, checked_render_mode
 from .multi_agent_env import equal_shares
 
@@ -25,8 +25,8 @@ METADATA: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 4}
 class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
     """Any game with Tuple spaces and a list of N rewards.
 
-    Each agent's reward is an equal share of the team reward, so that ``gymma`` with
-    ``common_reward=True`` and the same scalarisation gives the team reward back.
+    Each agent's reward is its own, or an equal share of the team reward where only the team is paid, so that
+    ``gymma`` with ``common_reward=True`` and the same scalarisation gives the team reward back.
     ``gymma`` ignores action masks: what a forbidden action leads to is for the game to say.
 
     Args:
@@ -38,6 +38,7 @@ class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
 
     Attributes:
         n_agents: N.
+        max_episode_steps: T, the game's own horizon.
 
     Raises:
         UserError: a name or value is not known.
@@ -48,11 +49,11 @@ class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
     def __init__(self, game: str, *, render_mode: str | None = None, scalarisation: str = "sum",
                  **env_args: Any) -> None:
         self.game = make_game(game, **env_args)
-        self.n_agents = self.game.n_agents
+        self.n_agents, self.max_episode_steps = self.game.n_agents, self.game.episode_limit
         self.render_mode = checked_render_mode(render_mode)
         self._scalarisation = scalarisation
         equal_shares(0.0, self.n_agents, scalarisation)  # refuses a bad scalarisation before any step
-        seen = spaces.Box(0.0, self.game.state_high, (self.game.obs_dim,), np.float32)
+        seen = spaces.Box(self.game.state_low, self.game.state_high, (self.game.obs_dim,), np.float32)
         self.observation_space = spaces.Tuple([seen] * self.n_agents)
         self.action_space = spaces.Tuple([spaces.Discrete(self.game.n_actions) for _ in range(self.n_agents)])
         self._episode = Episode(self.game)
@@ -73,16 +74,18 @@ class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
         """Plays a joint action, N integers.
 
         Returns:
-            observations, N rewards, terminated, truncated (never true), info (plain floats).
+            observations, N rewards, terminated, truncated, info (plain floats).
 
         Raises:
             UserError: the episode is over, or the actions are not N integers in 0 .. A - 1.
         """
-        team, info = self._episode.step(action)
+        episode = self._episode
+        team, own, info = episode.step(action)
         if self.render_mode == "human":
             self.render()
-        rewards = equal_shares(team, self.n_agents, self._scalarisation)
-        return tuple(self._episode.observations()), rewards, self._episode.done, False, {**info}
+        rewards = own or equal_shares(team, self.n_agents, self._scalarisation)
+        ended = episode.done and not episode.truncated
+        return tuple(episode.observations()), rewards, ended, episode.truncated, {**info}
 
     def action_masks(self) -> NDArray[np.int8]:
         """1 for each action that may be chosen now, ``[N, A]``."""
@@ -94,8 +97,8 @@ class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
 
 
 def register_all() -> None:
-    """Makes each game known to ``gymnasium.make`` as ``cpa/<Name>-v0``."""
-    for name in REGISTRY:
+    """Makes each game of ours known to ``gymnasium.make`` as ``cpa/<Name>-v0``."""
+    for name in ours():
         entry = f"cpa/{name.title().replace('_', '')}-v0"
         if entry not in gymnasium.registry:
             # Gymnasium's own checker would complain about the list of rewards at the first step.

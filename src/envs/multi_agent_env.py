@@ -33,11 +33,12 @@ def equal_shares(reward: float, n_agents: int, scalarisation: str) -> list[float
 class MultiAgentEnv:
     """One game as EPyMARL's runners expect it.
 
-    With ``common_reward`` the reward is the team's, a float.  Without it each agent gets an equal
+    With ``common_reward`` the reward is the team's, a float: the sum or mean of the agents' own where they
+    have some.  Without it each agent gets its own reward; where only the team is paid, an equal
     share such that EPyMARL's own scalarisation gives the team reward back (up to rounding): the
     N-th part under ``sum``, the whole under ``mean``.
-    The horizon ends the episode for good, so ``info["episode_limit"]`` is never set and nothing is
-    bootstrapped beyond it.
+    The horizon of our games ends the episode for good.  Where a game cuts an episode off instead,
+    ``info["episode_limit"]`` is true, so that learners bootstrap there.
 
     Args:
         game: registry name of the game.
@@ -62,6 +63,7 @@ class MultiAgentEnv:
         self.episode_limit = self.game.episode_limit
         self.common_reward, self.reward_scalarisation = common_reward, reward_scalarisation
         equal_shares(0.0, self.n_agents, reward_scalarisation)  # refuses a bad scalarisation before any step
+        self.game.reward_scalarisation = reward_scalarisation
         self._episode = Episode(self.game, seed)
         self._visited: list[IntArray] = [self._episode.state]
 
@@ -77,18 +79,21 @@ class MultiAgentEnv:
         """Plays a joint action, N integers.
 
         Returns:
-            observations, reward, terminated, truncated (never true), info (plain floats).
+            observations, reward, terminated, truncated, info (plain floats, and ``episode_limit`` if truncated).
 
         Raises:
             UserError: the episode is over, or the actions are not N integers in 0 .. A - 1.
         """
-        team, info = self._episode.step(actions)
-        self._visited.append(self._episode.state)
-        reward = team if self.common_reward else equal_shares(team, self.n_agents, self.reward_scalarisation)
-        return self.get_obs(), reward, self._episode.done, False, info
+        episode = self._episode
+        team, own, info = episode.step(actions)
+        self._visited.append(episode.state)
+        reward = team if self.common_reward else own or equal_shares(team, self.n_agents, self.reward_scalarisation)
+        if episode.truncated:
+            info["episode_limit"] = True
+        return self.get_obs(), reward, episode.done and not episode.truncated, episode.truncated, info
 
     def get_obs(self) -> list[NDArray[np.float32]]:
-        """Observations of all agents, N arrays ``[S]``."""
+        """Observations of all agents, N arrays ``[O]``."""
         return self._episode.observations()
 
     def get_obs_agent(self, agent_id: int) -> NDArray[np.float32]:
@@ -146,7 +151,8 @@ class MultiAgentEnv:
         write_text(Path(path), "\n\n".join(frames) + "\n")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Closes the game."""
+        self.game.close()
 
 
 def make_multi_agent_env(game: str) -> partial[MultiAgentEnv]:

@@ -13,7 +13,7 @@ from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 from pettingzoo.utils.conversions import parallel_to_aec  # type: ignore[import-untyped]
 
 from ..errors import UserError
-from . import REGISTRY, make_game
+from . import make_game, ours
 from .episode import RENDER_MODES, Episode, checked_render_mode
 from .game import Game
 
@@ -24,9 +24,9 @@ Info = dict[str, Any]
 class GameParallelEnv(ParallelEnv[str, Observation, SupportsIndex]):  # type: ignore[misc]
     """Any game as a PettingZoo ``ParallelEnv``.
 
-    Every agent observes ``{"observation": float32 [S], "action_mask": int8 [A]}`` (the mask is in
-    its info too) and receives the whole team reward.  Reaching the horizon is a termination, since
-    the rules say that the episode ends there.  Actions that the mask forbids are accepted; the game
+    Every agent observes ``{"observation": float32 [O], "action_mask": int8 [A]}`` (the mask is in
+    its info too) and receives the whole team reward.  Reaching the horizon of our games is a
+    termination, since the rules say that the episode ends there.  Actions that the mask forbids are accepted; the game
     says what they lead to.
 
     Args:
@@ -44,9 +44,10 @@ class GameParallelEnv(ParallelEnv[str, Observation, SupportsIndex]):  # type: ig
         self.render_mode = checked_render_mode(render_mode)
         self.possible_agents = [f"agent_{i}" for i in range(game.n_agents)]
         self.agents: list[str] = []
-        self.state_space = spaces.Box(0.0, game.state_high, (game.state_dim,), np.float32)
+        self.max_cycles = game.episode_limit
+        self.state_space = spaces.Box(game.state_low, game.state_high, (game.state_dim,), np.float32)
         self._observation_spaces = {
-            agent: spaces.Dict({"observation": spaces.Box(0.0, game.state_high, (game.obs_dim,), np.float32),
+            agent: spaces.Dict({"observation": spaces.Box(game.state_low, game.state_high, (game.obs_dim,), np.float32),
                                 "action_mask": spaces.MultiBinary(game.n_actions)})
             for agent in self.possible_agents}
         self._action_spaces = {agent: spaces.Discrete(game.n_actions) for agent in self.possible_agents}
@@ -74,7 +75,7 @@ class GameParallelEnv(ParallelEnv[str, Observation, SupportsIndex]):  # type: ig
         """Plays one action for each agent.
 
         Returns:
-            observations, rewards, terminations, truncations (never true) and infos, each by agent.
+            observations, rewards, terminations, truncations and infos, each by agent.
 
         Raises:
             UserError: the episode is over, an agent's action is missing or not an integer in 0 .. A - 1.
@@ -84,15 +85,15 @@ class GameParallelEnv(ParallelEnv[str, Observation, SupportsIndex]):  # type: ig
         missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise UserError(f"step() of {self.game.name} needs an action of each agent; {missing[0]} has none.")
-        reward, facts = self._episode.step([actions[agent] for agent in self.agents])
+        reward, _, facts = self._episode.step([actions[agent] for agent in self.agents])
         observations, infos = self._views(facts)
-        everyone = self.possible_agents
-        if self._episode.done:
+        everyone, done, cut = self.possible_agents, self._episode.done, self._episode.truncated
+        if done:
             self.agents = []
         if self.render_mode == "human":
             self.render()
-        return (observations, dict.fromkeys(everyone, reward), dict.fromkeys(everyone, self._episode.done),
-                dict.fromkeys(everyone, False), infos)
+        return (observations, dict.fromkeys(everyone, reward), dict.fromkeys(everyone, done and not cut),
+                dict.fromkeys(everyone, cut), infos)
 
     def _views(self, facts: Mapping[str, float]) -> tuple[dict[str, Observation], dict[str, Info]]:
         views = zip(self.possible_agents, self._episode.observations(), self._episode.masks(), strict=True)
@@ -114,7 +115,8 @@ class GameParallelEnv(ParallelEnv[str, Observation, SupportsIndex]):  # type: ig
         return self._episode.render(self.render_mode)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Closes the game."""
+        self.game.close()
 
 
 def parallel_env(game: str, *, max_cycles: int | None = None, render_mode: str | None = None,
@@ -141,7 +143,7 @@ def env(game: str, **kwargs: Any) -> AECEnv[str, Observation, SupportsIndex | No
 
 
 def register_all() -> None:
-    """Makes each game known to ``pettingzoo.make`` as ``cpa/<name>-v0``, both ways of playing.
+    """Makes each game of ours known to ``pettingzoo.make`` as ``cpa/<name>-v0``, both ways of playing.
 
     PettingZoo before 1.27 has no registry; there the functions above are the way in.
     """
@@ -149,7 +151,7 @@ def register_all() -> None:
         from pettingzoo import aec_registry, parallel_registry, register
     except ImportError:
         return
-    for name in REGISTRY:
+    for name in ours():
         entry = f"cpa/{name}-v0"
         if entry not in parallel_registry:
             register("parallel", entry, f"{__name__}:parallel_env", kwargs={"game": name})

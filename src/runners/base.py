@@ -40,8 +40,8 @@ class Runner(ABC):
         self.batch_size, self.t_env = 1, 0
 
     @cached_property
-    def optimum(self) -> float:
-        """The best possible expected return; some games need a second to find it."""
+    def optimum(self) -> float | None:
+        """The best possible expected return, None where nobody knows it; some games need a second to find it."""
         return self.game.optimum()
 
     def get_env_info(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..components.episode_buffer import EpisodeBatch
 from . import REGISTRY
 from .base import Runner
-from .evaluation import return_stats
+from .evaluation import agent_keys, return_stats
 
 TRAINING_STREAM = 1_000_004  # keeps these episodes apart from everything else drawn from the seed
 
@@ -48,6 +48,7 @@ class EpisodeRunner(Runner):
         self.env.reset(seed=int(luck.generate_state(1)[0]))
         self.mac.init_hidden(batch_size=1)
         total, t, over = 0.0, 0, False
+        own = np.zeros(self.game.n_agents)
         info: dict[str, float] = {}
         while True:
             batch.update({"state": [self.env.get_state()], "avail_actions": [self.env.get_avail_actions()],
@@ -61,10 +62,14 @@ class EpisodeRunner(Runner):
             batch.update({"reward": [reward], "terminated": [(terminated and not info.get("episode_limit", False),)]},
                          ts=t, mark_filled=False)
             total += float(np.mean(reward) if self.args.reward_scalarisation == "mean" else np.sum(reward))
+            own += reward
             over = terminated or truncated
             t += 1
         self.t_env, self.episodes = self.t_env + t, self.episodes + 1
-        self._log_training({"return": total, "ep_length": float(t), **info})
+        facts = {key: value for key, value in info.items() if key != "episode_limit"}
+        if not self.args.common_reward:
+            facts |= dict(zip(agent_keys(len(own)), own.tolist(), strict=True))
+        self._log_training({"return": total, "ep_length": float(t), **facts})
         return batch
 
     def _log_training(self, facts: dict[str, float]) -> None:
@@ -72,7 +77,8 @@ class EpisodeRunner(Runner):
             self._recent.setdefault(key, []).append(value)
         if self.t_env - self.log_train_stats_t < self.args.runner_log_interval:
             return
-        stats = return_stats(np.array(self._recent.pop("return")), self.args)
+        own = [np.array(self._recent.pop(key)) for key in agent_keys(self.game.n_agents) if key in self._recent]
+        stats = return_stats(np.array(self._recent.pop("return")), self.args, own)
         stats |= {f"{key}_mean": float(np.mean(values)) for key, values in self._recent.items()}
         for key, value in stats.items():
             self.logger.log_stat(key, value, self.t_env)

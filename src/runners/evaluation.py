@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ def evaluate(game: Game, mac: Any, batch: EpisodeBatch, seed: int, t_env: int, w
         watch: if given, called with each state ``[K]`` of the first episode.
 
     Returns:
-        ``return`` (undiscounted), ``ep_length``, and the game's last info values, each ``[episodes]``.
+        ``return`` (undiscounted), ``ep_length``, and the game's last info values, each ``[episodes]``; where the
+        agents have rewards of their own, ``agent_<i>_return``, too.
     """
     rng = np.random.default_rng([seed, EVALUATION_STREAM])
     if hasattr(mac, "seed_tests"):
@@ -41,6 +42,7 @@ def evaluate(game: Game, mac: Any, batch: EpisodeBatch, seed: int, t_env: int, w
     state = game.initial(episodes, rng)
     running = np.arange(episodes)
     out = {key: np.zeros(episodes) for key in ("return", "ep_length", *game.info_keys)}
+    own: Values | None = None
     for t in range(game.episode_limit):
         if watch is not None and running[0] == 0:
             watch(state[0])
@@ -50,6 +52,9 @@ def evaluate(game: Game, mac: Any, batch: EpisodeBatch, seed: int, t_env: int, w
         batch.update({"actions": actions[..., None]}, bs=running, ts=t, mark_filled=False)
         step = game.transition(state, actions, rng)
         out["return"][running] += step.reward
+        if step.rewards is not None:
+            own = np.zeros((game.n_agents, episodes)) if own is None else own
+            own[:, running] += step.rewards.T
         out["ep_length"][running] += 1
         for key in game.info_keys:
             out[key][running] = step.info[key]
@@ -58,28 +63,36 @@ def evaluate(game: Game, mac: Any, batch: EpisodeBatch, seed: int, t_env: int, w
         state, running = step.state[~step.done], running[~step.done]
         if not len(running):
             break
-    return out
+    return out if own is None else out | {key: own[agent] for agent, key in enumerate(agent_keys(game.n_agents))}
 
 
-def log_evaluation(logger: Any, results: Mapping[str, Values], optimum: float, t_env: int, args: Any) -> None:
-    """Logs means under EPyMARL's names, plus the regret against the exact optimum."""
-    stats = {f"{key}_mean": float(values.mean()) for key, values in results.items() if key != "return"}
-    stats |= return_stats(results["return"], args)
-    stats["regret_mean"] = optimum - float(results["return"].mean())
+def agent_keys(n_agents: int) -> list[str]:
+    """Names of the agents' own returns."""
+    return [f"agent_{agent}_return" for agent in range(n_agents)]
+
+
+def log_evaluation(logger: Any, results: Mapping[str, Values], optimum: float | None, t_env: int, args: Any) -> None:
+    """Logs means under EPyMARL's names, plus the regret against the exact optimum, if it is known."""
+    own = [results[key] for key in agent_keys(args.n_agents) if key in results]
+    stats = {f"{key}_mean": float(values.mean()) for key, values in results.items()
+             if key not in ("return", *agent_keys(args.n_agents))}
+    stats |= return_stats(results["return"], args, own)
+    if optimum is not None:
+        stats["regret_mean"] = optimum - float(results["return"].mean())
     for key, value in stats.items():
         logger.log_stat(f"test_{key}", value, t_env)
 
 
-def return_stats(team: Values, args: Any) -> dict[str, float]:
+def return_stats(team: Values, args: Any, own: Sequence[Values] = ()) -> dict[str, float]:
     """Mean and standard deviation of the team's returns ``[E]``, under EPyMARL's names.
 
-    Without ``common_reward`` those of the agents' shares and of their total come as well, which is
-    where EPyMARL's plots look for them.
+    Without ``common_reward`` those of the agents' own returns (N times ``[E]``; equal shares, where they have
+    none) and of their total come as well, which is where EPyMARL's plots look for them.
     """
     series = {"return": team}
     if not args.common_reward:
         share = team / args.n_agents if args.reward_scalarisation == "sum" else team
-        series |= {f"agent_{agent}_return": share for agent in range(args.n_agents)}
-        series["total_return"] = share * args.n_agents
+        series |= dict(zip(agent_keys(args.n_agents), own or [share] * args.n_agents, strict=True))
+        series["total_return"] = np.sum(own, 0) if own else share * args.n_agents
     return {f"{key}_{name}": float(of(values)) for key, values in series.items()
             for name, of in (("mean", np.mean), ("std", np.std))}

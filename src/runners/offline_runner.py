@@ -58,7 +58,8 @@ class OfflineRunner(Runner):
             arrays["obs"] = data.obs
         if not self.args.common_reward:
             share = 1 / game.n_agents if self.args.reward_scalarisation == "sum" else 1.0
-            arrays["reward"] = (data.reward * share)[..., None].repeat(game.n_agents, -1)
+            shares = (data.reward * share)[..., None].repeat(game.n_agents, -1)
+            arrays["reward"] = shares if data.agent_reward is None else data.agent_reward
         return {key: th.from_numpy(value) for key, value in arrays.items()}
 
     def run(self, test_mode: bool = False) -> EpisodeBatch | None:

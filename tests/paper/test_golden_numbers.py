@@ -128,7 +128,7 @@ def test_bridge_stuck_forever() -> None:
     game, rng = make_game("bridge"), np.random.default_rng(0)
     state, total = game.initial(1, rng), 0.0
     for t in range(50):
-        state, reward, done, _ = game.transition(state, np.array([[RIGHT, LEFT]]), rng)
+        state, reward, done, *_ = game.transition(state, np.array([[RIGHT, LEFT]]), rng)
         total += reward[0]
         assert done[0] == (t == 49) and state[0, 1:].tolist() == [1, 2, 1, 3]
     assert total == pytest.approx(-15.495160, abs=1e-6)

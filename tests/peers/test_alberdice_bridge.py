@@ -42,7 +42,7 @@ def test_bridge_transitions() -> None:
         np.testing.assert_array_equal(game.global_state(state), data["state"][:, t])
         np.testing.assert_array_equal(game.observe(state), data["obs"][:, t])
         np.testing.assert_array_equal(game.available(state), data["avail_actions"][:, t])
-        state, reward, done, _ = game.transition(state, data["actions"][:, t, :, 0].astype(np.int64), rng)
+        state, reward, done, *_ = game.transition(state, data["actions"][:, t, :, 0].astype(np.int64), rng)
         np.testing.assert_allclose(reward, data["reward"][:, t, 0], rtol=0, atol=1e-6)
         np.testing.assert_array_equal(done, data["terminated"][:, t, 0])
         total += reward
@@ -65,7 +65,7 @@ def test_matrix_game_transitions(folder: str, joint_actions: set[tuple[int, int]
         np.testing.assert_array_equal(game.observe(state), data["obs"][:, t])
         actions = data["actions"][:, t, :, 0].astype(np.int64)
         seen |= set(map(tuple, actions.tolist()))
-        state, reward, done, _ = game.transition(state, actions, rng)
+        state, reward, done, *_ = game.transition(state, actions, rng)
         np.testing.assert_array_equal(reward, data["reward"][:, t, 0])
         np.testing.assert_array_equal(done, data["terminated"][:, t, 0])
     assert seen == joint_actions

@@ -1,0 +1,192 @@
+"""Environments of other packages as games.
+
+They exist as objects that only go forward, so a state is ``[time, number of an episode]``: what the object
+that plays the episode showed at that time can be read as long as no other episode has taken the object
+over, but only from the present can it be played on.  Different users of one game do not disturb one another.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from .game import BoolArray, Game, IntArray, Step
+from .world import Outcome, World
+
+
+class Episode:
+    """One episode in an environment of another package.
+
+    Args:
+        world: the environment, which belongs to this episode until it is over.
+        seed: of its randomness.
+
+    Attributes:
+        shown: what was seen at each time, so far.
+        last: the outcome of the last step; None before the first.
+        over: whether it cannot be played on.
+    """
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world = world
+        self.shown = [world.reset(seed)]
+        self.last: Outcome | None = None
+        self.over = False
+
+    def step(self, actions: IntArray, limit: int) -> None:
+        """Plays one joint action ``[N]``; at ``limit`` steps the episode is cut off."""
+        outcome = self.world.step(actions)
+        self.shown.append(outcome.shown)
+        if not outcome.terminated and len(self.shown) > limit:
+            outcome = outcome._replace(truncated=True)
+        self.last, self.over = outcome, outcome.terminated or outcome.truncated
+
+
+class ExternalGame(Game):
+    """A game whose rules are an environment of another package.
+
+    Episodes that are over stay as they are when they are played on, and pay nothing.  Nobody knows the
+    optimum.
+
+    Args:
+        key: which environment.
+        time_limit: an episode is cut off after so many steps; None: after the environment's own.
+        kwargs: further arguments of the environment.
+
+    Raises:
+        UserError: there is no such environment, or it cannot be played; the sentence says why.
+    """
+
+    pure = False
+    state_low: ClassVar[float] = -np.inf
+    state_high: ClassVar[float] = np.inf
+
+    def __init__(self, key: str, time_limit: int | None, kwargs: Mapping[str, Any] | None) -> None:
+        if time_limit is not None and time_limit < 1:
+            raise UserError(f"env_args.time_limit of {key} must be at least 1, not {time_limit}.")
+        self.key, self.time_limit, self.kwargs = key, time_limit, dict(kwargs or {})
+        self._free: deque[tuple[World, int]] = deque()  # with the number of the last episode, -1 for none
+        self._episodes: dict[int, Episode] = {}
+        self._count = 0
+        world = self.world()
+        self._free.append((world, -1))
+        limits = [limit for limit in (time_limit, world.limit) if limit is not None]
+        if not limits:
+            raise UserError(f"{key} does not say after how many steps its episodes end; set env_args.time_limit.")
+        self.episode_limit = min(limits)
+        self.n_agents, self.n_actions, self.state_dim = world.n_agents, world.n_actions, world.state_dim
+        self._obs_dim, self._state_is_obs = world.obs_dim, world.state_is_obs
+        self.action_names = tuple(map(str, range(self.n_actions)))
+
+    @abstractmethod
+    def world(self) -> World:
+        """Builds one more environment."""
+
+    @property
+    def obs_dim(self) -> int:
+        return self._obs_dim
+
+    @classmethod
+    def label(cls, env_args: Mapping[str, Any]) -> str:
+        return re.sub(r"[^\w.-]+", "-", str(env_args.get("key", cls.name))).strip("-.") or cls.name
+
+    def initial(self, batch: int, rng: np.random.Generator) -> IntArray:
+        numbers = np.arange(self._count, self._count + batch)
+        self._count += batch
+        for number, seed in zip(numbers.tolist(), rng.integers(2**31, size=batch).tolist(), strict=True):
+            world, before = self._free.popleft() if self._free else (self.world(), -1)
+            self._episodes.pop(before, None)
+            self._episodes[number] = Episode(world, seed)
+        return np.stack([np.zeros_like(numbers), numbers], 1)
+
+    def _episode(self, number: int) -> Episode:
+        if number not in self._episodes:
+            raise UserError(f"episode {number} of {self.key} is over and its environment plays another one.")
+        return self._episodes[number]
+
+    def transition(self, state: IntArray, actions: IntArray, rng: np.random.Generator) -> Step:
+        """Plays on; all luck comes from the environments, which :meth:`initial` has seeded.
+
+        Raises:
+            UserError: a state is not the present one of its episode, or occurs twice.
+        """
+        if len(np.unique(state[:, 1])) < len(state):
+            raise UserError(f"an episode of {self.key} occurs twice in a batch, but can be played on only once.")
+        batch = len(state)
+        rewards, done, truncated = np.zeros((batch, self.n_agents)), np.ones(batch, bool), np.zeros(batch, bool)
+        for row, (time, number) in enumerate(state.tolist()):
+            episode = self._episode(number)
+            if not episode.over:
+                if time != len(episode.shown) - 1:
+                    raise UserError(f"{self.key} cannot go back: its episode {number} is at step "
+                                    f"{len(episode.shown) - 1}, not at step {time}.")
+                episode.step(actions[row], self.episode_limit)
+                assert episode.last is not None
+                rewards[row], done[row] = episode.last.rewards, episode.over
+                if episode.over:
+                    self._free.append((episode.world, number))
+            truncated[row] = episode.last is not None and done[row] and episode.last.truncated
+        team = rewards.sum(1) if self.reward_scalarisation == "sum" else rewards.mean(1)
+        return Step(state + np.array([1, 0]), team, done, {}, rewards, truncated)
+
+    def release(self, state: IntArray) -> None:
+        for number in state[:, 1].tolist() if state.size else []:
+            episode = self._episodes.get(number)
+            if episode is not None and not episode.over:
+                episode.over = True
+                self._free.append((episode.world, number))
+
+    def close(self) -> None:
+        playing = [episode.world for episode in self._episodes.values() if not episode.over]
+        for world in (*playing, *(world for world, _ in self._free)):
+            world.close()
+        self._free.clear()
+        self._episodes.clear()
+
+    def _shown(self, state: IntArray, what: str, *shape: int) -> NDArray[Any]:
+        """One field of what was shown in the states ``[B, K]``, ``[B, *shape]``; after the end, the last."""
+        rows = []
+        for time, number in state.tolist():
+            shown = self._episode(number).shown
+            rows.append(getattr(shown[min(time, len(shown) - 1)], what))
+        return np.array(rows).reshape(len(state), *shape)
+
+    def global_state(self, state: IntArray) -> NDArray[np.float32]:
+        return self._shown(state, "state", self.state_dim).astype(np.float32, copy=False)
+
+    def observe(self, state: IntArray) -> NDArray[np.float32]:
+        return self._shown(state, "obs", self.n_agents, self.obs_dim).astype(np.float32, copy=False)
+
+    def available(self, state: IntArray) -> BoolArray:
+        return self._shown(state, "available", self.n_agents, self.n_actions).astype(np.bool_, copy=False)
+
+    def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As :meth:`Game.view`, where the state is the agents' observations one after another.
+
+        Raises:
+            UserError: the environment has a state of its own, from which nobody can tell what the agents see.
+        """
+        if not self._state_is_obs:
+            raise UserError(f"what the agents of {self.key} see does not follow from its state: data of it must hold "
+                            "the observations, 'obs', too.")
+        return seen.reshape(len(seen), self.n_agents, self.obs_dim)
+
+    def optimum(self) -> None:
+        return None
+
+    def optimal_actions(self, state: IntArray) -> None:
+        return None
+
+    def draw(self, state: IntArray) -> str:
+        return f"{self.key}  step {state[0]:>{len(str(self.episode_limit))}} of {self.episode_limit}"
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "key": self.key, "time_limit": self.time_limit, "kwargs": self.kwargs,
+                "reward_scalarisation": self.reward_scalarisation}

@@ -1,0 +1,134 @@
+"""Gymnasium environments of many agents, as EPyMARL's ``gymma`` plays them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from ..errors import UserError
+from . import REGISTRY
+from .external import ExternalGame
+from .game import IntArray
+from .world import Outcome, Seats, Shown, World, own_limit
+
+
+@REGISTRY.register("gymma")
+class GymmaGame(ExternalGame):
+    """A Gymnasium environment with one space of observations, one of actions and one reward for each agent.
+
+    Observations are flattened and padded to one size; the state is all of them, one after another.  Action
+    masks are read from ``info["action_mask"]``, ``[N, A]``, or from a method ``action_masks()``.
+
+    Args:
+        key: an id, with the module that registers it in front (``lbforaging:Foraging-8x8-2p-3f-v3``).
+        time_limit: an episode is cut off after so many steps; None: after the environment's own.
+        pretrained_wrapper: EPyMARL's; must be None.
+        kwargs: further arguments of ``gymnasium.make``.
+
+    Raises:
+        UserError: there is no such environment, it cannot be built with these arguments, is one of a single agent,
+            has actions that are not discrete, or does not say how long its episodes are.
+    """
+
+    name = "gymma"
+
+    def __init__(self, key: str, time_limit: int | None = None, pretrained_wrapper: str | None = None,
+                 kwargs: dict[str, Any] | None = None) -> None:
+        if pretrained_wrapper is not None:
+            raise UserError(f"env_args.pretrained_wrapper={pretrained_wrapper} is not known here; it must be null.")
+        super().__init__(key, time_limit, kwargs)
+
+    def world(self) -> TupleWorld:
+        module, colon, _ = self.key.partition(":")
+        if colon and not _is_there(module):
+            raise UserError(f"env_args.key={self.key} needs the package {module}, which is not installed: "
+                            f"pip install {module}.")
+        try:
+            # Gymnasium's own checker would complain about the list of rewards at the first step.
+            env: Any = gymnasium.make(self.key, disable_env_checker=True, **self.kwargs)
+        except ImportError as error:
+            raise UserError(f"env_args.key={self.key} cannot be imported ({_line(error)}); install what it "
+                            "needs.") from None
+        except gymnasium.error.Error as error:
+            raise UserError(f"env_args.key={self.key} names no environment that Gymnasium knows ({_line(error)}); the "
+                            "module that registers it stands before a colon, as in "
+                            "lbforaging:Foraging-8x8-2p-3f-v3.") from None
+        except Exception as error:  # whatever an environment makes of arguments that it does not like
+            raise UserError(f"{self.key} cannot be built with env_args.kwargs={self.kwargs} "
+                            f"({type(error).__name__}: {_line(error)}).") from error
+        return TupleWorld(self.key, env, self.kwargs)
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "pretrained_wrapper": None}
+
+
+class TupleWorld(World):
+    """One environment with Tuple spaces.
+
+    Args:
+        key: what to call it in messages.
+        env: the environment.
+        kwargs: the arguments that it was built with.
+
+    Raises:
+        UserError: it cannot be played; the sentence says why.
+    """
+
+    state_is_obs = True
+
+    def __init__(self, key: str, env: Any, kwargs: Mapping[str, Any]) -> None:
+        self.key, self.env = key, env
+        if not isinstance(env.observation_space, spaces.Tuple) or not isinstance(env.action_space, spaces.Tuple):
+            raise UserError(f"{key} is no environment of many agents: its spaces must be Tuples with one space for "
+                            f"each, but are {env.observation_space} and {env.action_space}.")
+        self.n_agents = len(env.action_space)
+        if len(env.observation_space) != self.n_agents:
+            raise UserError(f"{key} has {len(env.observation_space)} spaces of observations, but {self.n_agents} of "
+                            "actions.")
+        self.seats = Seats(key, [f"agent_{i}" for i in range(self.n_agents)], [*env.observation_space],
+                           [*env.action_space])
+        self.n_actions, self.obs_dim = self.seats.n_actions, self.seats.obs_dim
+        self.state_dim = self.n_agents * self.obs_dim
+        self.limit = own_limit(env, kwargs) or getattr(env.spec, "max_episode_steps", None)
+
+    def reset(self, seed: int) -> Shown:
+        return self._shown(*self.env.reset(seed=seed))
+
+    def step(self, actions: IntArray) -> Outcome:
+        chosen = tuple(self.seats.action(agent, int(action)) for agent, action in enumerate(actions))
+        observations, paid, terminated, truncated, info = self.env.step(chosen)
+        rewards = np.array(paid, dtype=np.float64)
+        if rewards.shape != (self.n_agents,):
+            raise UserError(f"{self.key} pays {paid!r}; its reward must be a list of {self.n_agents} numbers, one for "
+                            "each agent.")
+        ended, cut = bool(np.all(terminated)), bool(np.all(truncated))  # some give one flag for each agent
+        return Outcome(self._shown(observations, info), rewards, ended, cut and not ended)
+
+    def _shown(self, observations: Sequence[Any], info: Mapping[str, Any]) -> Shown:
+        masks = info.get("action_mask")
+        if masks is None and callable(getattr(self.env.unwrapped, "action_masks", None)):
+            masks = self.env.unwrapped.action_masks()
+        infos = [{}] * self.n_agents if masks is None else [{"action_mask": mask} for mask in masks]
+        obs = np.stack([self.seats.vector(i, seen) for i, seen in enumerate(observations)])
+        available = np.stack([self.seats.mask(i, seen, infos[i]) for i, seen in enumerate(observations)])
+        return Shown(obs.ravel(), obs, available)
+
+    def close(self) -> None:
+        self.env.close()
+
+
+def _is_there(module: str) -> bool:
+    """Whether the module's package can be imported at all."""
+    try:
+        return find_spec(module.partition(".")[0]) is not None
+    except ValueError:  # such as an empty name
+        return False
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

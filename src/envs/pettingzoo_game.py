@@ -1,0 +1,211 @@
+"""Any PettingZoo environment in which all agents act at once, as a game."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pettingzoo  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils.conversions import aec_to_parallel  # type: ignore[import-untyped]
+
+from ..errors import UserError
+from ..utils.registry import nearest
+from . import REGISTRY
+from .external import ExternalGame
+from .game import IntArray
+from .world import Outcome, Seats, Shown, World, own_limit
+
+
+@REGISTRY.register("pettingzoo")
+class PettingZooGame(ExternalGame):
+    """A PettingZoo environment.
+
+    Observations are flattened and padded to one size; action masks are read from ``observation["action_mask"]``
+    or ``info["action_mask"]``; agents with fewer actions have the others masked.  An agent that leaves
+    while others play on sees zeros from then on, can only choose action 0, and gets nothing.  The state is
+    the environment's own, where it has one, else the observations one after another.
+
+    Args:
+        key: a module with ``parallel_env`` or ``env`` (``mpe2.simple_spread_v3``), a function or class in a module
+            (``my_games:bridge``), or an id of PettingZoo's registry (``butterfly/pistonball-v6``).
+        time_limit: an episode is cut off after so many steps; None: after the environment's own.
+        kwargs: arguments of the environment, such as ``{N: 2}``.
+
+    Raises:
+        UserError: there is no such environment, it cannot be built with these arguments, its agents act in turn,
+            come and go, or have actions that are not discrete, or it does not say how long its episodes are.
+    """
+
+    name = "pettingzoo"
+
+    def __init__(self, key: str, time_limit: int | None = None, kwargs: dict[str, Any] | None = None) -> None:
+        self._make = partial(_maker(key), **(kwargs or {}))
+        super().__init__(key, time_limit, kwargs)
+
+    def world(self) -> ParallelWorld:
+        try:
+            env = self._make()
+        except ImportError as error:
+            raise _missing(self.key, error) from None
+        except Exception as error:  # whatever an environment makes of arguments that it does not like
+            raise UserError(f"{self.key} cannot be built with env_args.kwargs={self.kwargs} "
+                            f"({type(error).__name__}: {_line(error)}).") from error
+        return ParallelWorld(self.key, _parallel(self.key, env), self.kwargs)
+
+
+class ParallelWorld(World):
+    """One ``ParallelEnv``.
+
+    Args:
+        key: what to call it in messages.
+        env: the environment.
+        kwargs: the arguments that it was built with.
+
+    Raises:
+        UserError: it cannot be played; the sentence says why.
+    """
+
+    def __init__(self, key: str, env: Any, kwargs: Mapping[str, Any]) -> None:
+        self.key, self.env = key, env
+        self.agents: list[str] = list(getattr(env, "possible_agents", None) or ())
+        if not self.agents:
+            raise UserError(f"{key} does not list its possible_agents; a team must be known before it plays.")
+        self.seats = Seats(key, self.agents, [env.observation_space(agent) for agent in self.agents],
+                           [env.action_space(agent) for agent in self.agents])
+        self.n_agents, self.n_actions, self.obs_dim = len(self.agents), self.seats.n_actions, self.seats.obs_dim
+        self.limit = own_limit(env, kwargs)
+        self.state_is_obs, self.state_dim = False, 0  # until it has been looked at
+        self._alive: list[str] = []
+        self._state = np.zeros(0, dtype=np.float32)
+        self._begin(0)
+        own = self._own_state()
+        self.state_is_obs = own is None
+        self.state_dim = self.n_agents * self.obs_dim if own is None else len(own)
+
+    def reset(self, seed: int) -> Shown:
+        return self._shown(*self._begin(seed), self._alive)
+
+    def _begin(self, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        observations, infos = self.env.reset(seed=seed)
+        self._check_agents(self.agents)
+        absent = [agent for agent in self.agents if agent not in self.env.agents]
+        if absent:
+            raise UserError(f"an episode of {self.key} starts without '{absent[0]}', one of its possible_agents; teams "
+                            "that differ from episode to episode cannot be trained here.")
+        self._alive = list(self.agents)
+        return observations, infos
+
+    def _check_agents(self, known: list[str]) -> None:
+        for agent in self.env.agents:
+            if agent not in known:
+                why = "joins in the middle of an episode" if agent in self.agents else "is not one of possible_agents"
+                raise UserError(f"agent '{agent}' of {self.key} {why}; teams whose agents vary cannot be trained here.")
+
+    def step(self, actions: IntArray) -> Outcome:
+        before = self._alive
+        chosen = {agent: self.seats.action(self.agents.index(agent), int(actions[self.agents.index(agent)]))
+                  for agent in before}
+        observations, paid, ended, cut, infos = self.env.step(chosen)
+        self._check_agents(before)
+        self._alive = [agent for agent in self.env.agents if not (ended.get(agent) or cut.get(agent))]
+        # At the end PettingZoo empties its list of agents, but what they saw and got last still counts.
+        shown = self._shown(observations, infos, self._alive or before)
+        rewards = np.array([float(paid.get(agent, 0.0)) if agent in before else 0.0 for agent in self.agents])
+        truncated = not self._alive and any(cut.get(agent) and not ended.get(agent) for agent in before)
+        return Outcome(shown, rewards, not self._alive and not truncated, truncated)
+
+    def _shown(self, observations: Mapping[str, Any], infos: Mapping[str, Any], agents: list[str]) -> Shown:
+        obs = np.zeros((self.n_agents, self.obs_dim), dtype=np.float32)
+        available = np.zeros((self.n_agents, self.n_actions), dtype=np.bool_)
+        available[:, 0] = True
+        for i, agent in enumerate(self.agents):
+            if agent in agents and agent in observations:
+                seen = observations[agent]
+                obs[i], available[i] = self.seats.vector(i, seen), self.seats.mask(i, seen, infos.get(agent) or {})
+        if self.state_is_obs:
+            return Shown(obs.ravel(), obs, available)
+        own = self._own_state()
+        if own is not None and len(own) == self.state_dim:
+            self._state = own
+        elif self._alive:
+            raise UserError(f"the state of {self.key} has {0 if own is None else len(own)} values now and had "
+                            f"{self.state_dim} at first; networks here need a fixed size.")
+        return Shown(self._state, obs, available)  # after the end some have none: the last one stands
+
+    def _own_state(self) -> NDArray[np.float32] | None:
+        """The environment's own state as a vector; None if it has none, or one that is no array."""
+        try:
+            return np.array(self.env.state(), dtype=np.float32).ravel()
+        except (NotImplementedError, AttributeError, TypeError, ValueError):
+            return None
+
+    def close(self) -> None:
+        self.env.close()
+
+
+def _maker(key: str) -> Callable[..., Any]:
+    """What builds the environment ``key``.
+
+    Raises:
+        UserError: there is no such environment, or its package is missing.
+    """
+    if "/" in key:
+        return _registered(key)
+    module, _, name = key.partition(":")
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        raise _missing(key, error) from None
+    except ValueError:  # such as an empty or relative name
+        raise UserError(f"env_args.key={key} is no name of a module.") from None
+    for wanted in [name] if name else ["parallel_env", "env"]:
+        if callable(getattr(found, wanted, None)):
+            return getattr(found, wanted)  # type: ignore[no-any-return]
+    raise UserError(f"env_args.key={key} names no environment: {module} has no {name or 'parallel_env, nor env'}.")
+
+
+def _registered(key: str) -> Callable[..., Any]:
+    known = {kind: getattr(pettingzoo, f"{kind}_registry", {}) for kind in ("parallel", "aec")}
+    for kind, registry in known.items():
+        if key in registry:
+            return partial(pettingzoo.make, kind, key)
+    everything = [*known["parallel"], *known["aec"]]
+    raise UserError(f"PettingZoo's registry has no '{key}'{nearest(key, everything)}; give one of its ids, or a module "
+                    "such as mpe2.simple_spread_v3.")
+
+
+def _parallel(key: str, env: Any) -> Any:
+    """The environment with all agents acting at once.
+
+    Raises:
+        UserError: they act in turn, or it is no environment of PettingZoo's.
+    """
+    if isinstance(env, AECEnv):
+        try:
+            return aec_to_parallel(env)
+        except AssertionError:
+            raise UserError(f"the agents of {key} act in turn, each knowing what the ones before it did; only "
+                            "environments in which all act at once can be played here.") from None
+    if not isinstance(env, ParallelEnv):
+        raise UserError(f"env_args.key={key} builds a {type(env).__name__}, not an environment of PettingZoo.")
+    return env
+
+
+def _missing(key: str, error: Exception) -> UserError:
+    """What to say where a package is missing; the error may say itself what to install."""
+    name = getattr(error, "name", None) or ""
+    own = key.partition(":")[0].split(".")
+    if name and name == own[0]:
+        return UserError(f"env_args.key={key} needs the package {name}, which is not installed: pip install {name}.")
+    if name and ".".join(own).startswith(name):
+        return UserError(f"env_args.key={key} cannot be imported: there is no {name}.")
+    return UserError(f"env_args.key={key} cannot be imported ({_line(error)}); install what it needs.")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
