@@ -46,7 +46,7 @@ def _percent(share: float) -> str:
 
 
 def _summary(data: OfflineDataset, game: Game) -> Iterator[str]:
-    returns, steps = data.returns, data.steps.sum(1)
+    returns, steps, best = data.returns, data.steps.sum(1), game.optimum()
     yield f"{data.source} ({game.name})"
     yield from _table([
         ("episodes", f"{data.n_episodes:,}"),
@@ -56,7 +56,7 @@ def _summary(data: OfflineDataset, game: Game) -> Iterator[str]:
         ("standard deviation", f"{returns.std():.4f}"),
         ("lowest return", f"{returns.min():.4f}"),
         ("highest return", f"{returns.max():.4f}"),
-        ("expected return of the best policy", f"{game.optimum():.4f}")])
+        ("expected return of the best policy", "unknown" if best is None else f"{best:.4f}")])
 
 
 def _behaviours(data: OfflineDataset) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ..errors import UserError
 from .behaviours import find
 from .dataset import OfflineDataset
 
+AT_ONCE = 100  # episodes of another package's environment, of which every one takes an object
 GENERATOR = 1  # raised when the same recipe and seed would give other data
 
 
@@ -50,32 +51,42 @@ def generate(game: Game, recipe: Mapping[str, Any], seed: int, quality: str = "c
     reward = np.zeros((episodes, limit + 1), dtype=np.float32)
     terminated = np.zeros((episodes, limit + 1), dtype=np.bool_)
     filled = np.zeros((episodes, limit + 1), dtype=np.bool_)
+    obs = own = None
+    if not game.pure:  # what the agents see does not follow from the state, and each is paid by itself
+        obs = np.zeros((episodes, limit + 1, n, game.obs_dim), dtype=np.float32)
+        own = np.zeros((episodes, limit + 1, n), dtype=np.float32)
 
-    state, running = game.initial(episodes, rng), np.arange(episodes)
-    for t in range(limit + 1):
-        states[running, t] = game.global_state(state)
-        available[running, t] = game.available(state)
-        filled[running, t] = True
-        ongoing = ~terminated[running, t - 1] if t else np.ones(episodes, dtype=np.bool_)
-        running, state = running[ongoing], state[ongoing]
-        if not len(running):
-            break
-        who = rng.choice(len(names), size=len(running), p=weights) if per_step else behaviour[running]
-        chosen = np.empty((len(running), n), dtype=np.int64)
-        for k, policy in enumerate(policies):
-            rows = np.flatnonzero(who == k)
-            if len(rows):
-                chosen[rows] = policy(state[rows], running[rows], rng)
-        actions[running, t] = chosen
-        step = game.transition(state, chosen, rng)
-        reward[running, t], terminated[running, t] = step.reward, step.done
-        state = step.state
+    at_once = episodes if game.pure else AT_ONCE
+    for first in range(0, episodes, at_once):
+        running = np.arange(first, min(first + at_once, episodes))
+        state, over = game.initial(len(running), rng), np.zeros(len(running), dtype=np.bool_)
+        for t in range(limit + 1):
+            states[running, t] = game.global_state(state)
+            available[running, t] = game.available(state)
+            filled[running, t] = True
+            if obs is not None:
+                obs[running, t] = game.observe(state)
+            running, state = running[~over], state[~over]
+            if not len(running):
+                break
+            who = rng.choice(len(names), size=len(running), p=weights) if per_step else behaviour[running]
+            chosen = np.empty((len(running), n), dtype=np.int64)
+            for k, policy in enumerate(policies):
+                rows = np.flatnonzero(who == k)
+                if len(rows):
+                    chosen[rows] = policy(state[rows], running[rows], rng)
+            actions[running, t] = chosen
+            step = game.transition(state, chosen, rng)
+            reward[running, t], terminated[running, t] = step.reward, step.terminated
+            if own is not None and step.rewards is not None:
+                own[running, t] = step.rewards
+            state, over = step.state, step.done
     meta = {"spec": game.spec(), "recipe": {**recipe, "mixture": shares}, "quality": quality, "seed": seed,
             "behaviours": names, "generator": GENERATOR, "version": __version__}
     if per_step:
         behaviour = np.full(episodes, -1, dtype=np.int64)
-    return OfflineDataset(states, actions, available, reward, terminated, filled, behaviour, meta,
-                          source=f"{game.name} {quality}, seed {seed}")
+    return OfflineDataset(states, actions, available, reward, terminated, filled, behaviour, meta, obs,
+                          source=f"{game.name} {quality}, seed {seed}", agent_reward=own)
 
 
 def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float], bool]:

@@ -138,7 +138,12 @@ class Product:
         return Shares(float(chance @ optimal), float(chance @ mismatch), exact)
 
     def penalised(self, game: Game) -> tuple[float, bool] | None:
-        """Probability of a negative reward at the start, and whether it is exact; None if starts differ."""
+        """Probability of a negative reward at the start, and whether it is exact; None if starts differ.
+
+        None, too, where joint actions cannot be tried one after another from the same start.
+        """
+        if not game.pure:
+            return None
         rng = np.random.default_rng(0)
         start = game.initial(1, rng)
         if len(self.seen) > 1 or (game.global_state(start) != self.seen).any():

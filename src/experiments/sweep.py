@@ -137,8 +137,9 @@ def _outcome(future: Future[Outcome]) -> Outcome:
 
 
 def _told(rows: Sequence[Row]) -> str:
-    value = np.mean([row["headline"] for row in rows])
-    return f"{value:.4f} of {rows[0]['headline_optimum']:.4f} in {sum(row['seconds'] for row in rows):.0f} s"
+    value, best = np.mean([row["headline"] for row in rows]), rows[0]["headline_optimum"]
+    of = "" if best is None else f" of {best:.4f}"
+    return f"{value:.4f}{of} in {sum(row['seconds'] for row in rows):.0f} s"
 
 
 def main(argv: list[str] | None = None) -> int:
