@@ -12,7 +12,8 @@ from ..errors import UserError
 
 #: what every row has
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
-    "env": str, "dataset": str, "alg": str, "seed": int, "headline": (int, float), "headline_optimum": (int, float),
+    "env": str, "dataset": str, "alg": str, "seed": int, "headline": (int, float),
+    "headline_optimum": (int, float, type(None)),  # None: the game's is unknown
     "seconds": (int, float), "peak_mb": (int, float)}
 Row = dict[str, Any]
 Rows = Sequence[Row]
@@ -31,8 +32,9 @@ def without_repeats(rows: Rows) -> list[Row]:
     """The rows without copies of the same run: a row with the ``id`` of an earlier one, or equal to it but for places.
 
     Raises:
-        UserError: rows were written by different versions of this program or for different variants of a game, or
-            two differ that are of the same method, game, data and seed, as those of different settings do.
+        UserError: rows were written by different versions of this program or for different variants of a game, or of
+            a game whose optimum is unknown, or two differ that are of the same method, game, data and seed, as those of
+            different settings do.
     """
     versions = sorted({str(row["version"]) for row in rows if "version" in row})
     if len(versions) > 1:
@@ -41,6 +43,9 @@ def without_repeats(rows: Rows) -> list[Row]:
     kept: dict[tuple[str, str, str, int], Row] = {}
     optima: dict[str, float] = {}
     for row in rows:
+        if row["headline_optimum"] is None:
+            raise UserError(f"there are rows of {row['env']}, whose optimum is unknown; reports set results beside the "
+                            "optimum: leave these rows out, and look at them with experiments.table.")
         optimum = optima.setdefault(row["env"], row["headline_optimum"])
         if not math.isclose(optimum, row["headline_optimum"], rel_tol=1e-3):
             raise UserError(f"the rows of {row['env']} have different optima ({optimum:g} and "
@@ -94,7 +99,7 @@ def _checked(text: str, place: str) -> Row:
         raise _other(place, "is something else")
     for key, kind in NEEDED.items():
         value = row.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if key not in row or not isinstance(value, kind) or isinstance(value, bool):
             raise _other(place, f"has no usable '{key}'")
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{place}: '{key}' is {value}, not a finite number; remove the row.")

@@ -129,6 +129,6 @@ def _fault(row: object, name: str) -> str:
     if row.get("id") != name:
         return f"holds the row of another run ({row.get('id')})"
     for key, kind in NEEDED.items():
-        if not isinstance(row.get(key), kind) or isinstance(row[key], bool):
+        if key not in row or not isinstance(row[key], kind) or isinstance(row[key], bool):
             return f"has no usable '{key}'"
     return ""

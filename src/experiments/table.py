@@ -28,6 +28,11 @@ def _groups(rows: Rows) -> dict[tuple[str, str, str], list[Row]]:
     return groups
 
 
+def _optimum(row: Row) -> str:
+    """The game's optimum; a dash where it is unknown."""
+    return "-" if row["headline_optimum"] is None else f"{row['headline_optimum']:.4f}"
+
+
 def markdown(rows: Rows) -> str:
     """Mean and population standard deviation over seeds of each game's headline figure, as Markdown.
 
@@ -40,7 +45,7 @@ def markdown(rows: Rows) -> str:
         values = np.array([row["headline"] for row in group])
         seconds, peak = [row["seconds"] for row in group], max(row["peak_mb"] for row in group)
         lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
-                     f"| {group[0]['headline_optimum']:.4f} | {len(group)} "
+                     f"| {_optimum(group[0])} | {len(group)} "
                      f"| {np.mean(seconds):.0f} ({max(seconds):.0f}) | {peak} |")
     return "\n".join(lines)
 
@@ -51,13 +56,13 @@ def compact(rows: Rows) -> str:
     methods = list(dict.fromkeys(row["alg"] for row in rows))
     lines = [f"| game | data | {' | '.join(methods)} | optimum |", "|---" * (len(methods) + 3) + "|"]
     for env, data in dict.fromkeys((env, data) for env, data, _ in groups):
-        cells, best = [], 0.0
+        cells, best = [], ""
         for alg in methods:
             group = groups.get((env, data, alg), [])
             values = np.array([row["headline"] for row in group])
-            best = group[0]["headline_optimum"] if group else best
+            best = _optimum(group[0]) if group else best
             cells.append(f"{values.mean():.4f} ± {values.std():.4f} ({values.min():.4f})" if group else "")
-        lines.append(f"| {env} | {data} | {' | '.join(cells)} | {best:.4f} |")
+        lines.append(f"| {env} | {data} | {' | '.join(cells)} | {best} |")
     return "\n".join(lines)
 
 
