@@ -1,0 +1,108 @@
+"""HDF5 files as offpymarl writes and reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from epymarl_cpa.data.chunks import split
+from epymarl_cpa.data.formats import load
+from epymarl_cpa.data.store import store
+from epymarl_cpa.errors import UserError
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def batch(seed: int = 0, shared: bool = True) -> Arrays:
+    """As PyMARL's episode batches: one episode ends after two steps, one is cut off at the horizon of four."""
+    rng = np.random.default_rng(seed)
+    actions = rng.integers(3, size=(2, 5, 2, 1))
+    state = rng.normal(size=(2, 5, 4)).astype(np.float32)
+    obs = np.repeat(state[:, :, None], 2, axis=2) if shared else rng.normal(size=(2, 5, 2, 6)).astype(np.float32)
+    filled = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])[..., None]
+    terminated = np.zeros((2, 5, 1), np.uint8)
+    terminated[0, 1] = 1
+    return {"actions": actions, "actions_onehot": np.eye(3, dtype=np.float32)[actions[..., 0]],
+            "avail_actions": np.ones((2, 5, 2, 3), np.int32), "filled": filled, "obs": obs,
+            "reward": rng.random((2, 5, 1), dtype=np.float32), "state": state, "terminated": terminated}
+
+
+def write_h5(path: Path, arrays: Arrays) -> Path:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        for key, array in arrays.items():
+            file.create_dataset(key, data=array, compression="gzip", compression_opts=9)
+    return path
+
+
+def test_offpymarl_file(tmp_path: Path) -> None:
+    data = load(write_h5(tmp_path / "part_0.h5", {**batch(), "corrected_terminated": batch()["terminated"]}))
+    assert (data.n_episodes, data.episode_limit, data.obs) == (2, 4, None) and data.meta == {"format": "offpymarl"}
+    assert data.steps.sum(1).tolist() == [2, 4] and data.behaviour.tolist() == [-1, -1]
+    assert (data.state[0, 3:] == 0).all() and data.terminated.sum() == 1
+    np.testing.assert_array_equal(data.state[data.filled], batch()["state"][data.filled])
+
+
+def test_offpymarl_folder_in_order(tmp_path: Path) -> None:
+    for part in (0, 2, 10):
+        write_h5(tmp_path / f"part_{part}.h5", batch(part))
+    data = load(tmp_path)
+    assert data.obs is None
+    want = np.concatenate([batch(part)["actions"][..., 0] for part in (0, 2, 10)])
+    np.testing.assert_array_equal(data.actions[data.filled], want[data.filled])
+    write_h5(tmp_path / "part_2.h5", {**batch(2), "obs": batch(2)["obs"] + 1})
+    assert load(tmp_path).obs is not None  # in all parts, as soon as one needs it
+    write_h5(tmp_path / "part_11.h5", {**batch(), "state": batch()["state"][..., :1]})
+    with pytest.raises(UserError, match=r"part_11\.h5: key 'state' has shape \(5, 1\) in each episode, but \(5, 4\)"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    ({"state": None}, "lacks the key 'state', which offpymarl's layout needs; it holds actions, "),
+    ({"actions": np.zeros((2, 5, 2, 1), np.float32)}, "key 'actions' must hold whole numbers, not float32"),
+    ({"reward": np.full((2, 5, 1), np.nan)}, "key 'reward', episode 0, step 0: the reward is not finite"),
+    ({"filled": np.zeros((2, 5, 1))}, "key 'filled', episode 0, step 0: the episode is empty"),
+    ({"terminated": np.zeros((2, 4, 1))}, "key 'terminated' has 4 time slots, but key 'filled' has 5"),
+    ({"avail_actions": np.full((2, 5, 2, 3), 2)}, "key 'avail_actions', episode 0, step 0: a value is neither 0 nor 1"),
+    ({"actions_onehot": np.ones((2, 5, 2, 3))}, "key 'actions_onehot', episode 0, step 0: it disagrees with")])
+def test_wrong_offpymarl_files(change: dict[str, Any], told: str, tmp_path: Path) -> None:
+    arrays = {key: array for key, array in {**batch(), **change}.items() if array is not None}
+    with pytest.raises(UserError) as error:
+        load(write_h5(tmp_path / "part_0.h5", arrays))
+    assert str(error.value).startswith(str(tmp_path / "part_0.h5")) and told in str(error.value)
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    arrays = batch()
+    write_h5(tmp_path / "other.h5", {"state": arrays.pop("state")})
+    with h5py.File(write_h5(tmp_path / "part_0.h5", arrays), "a") as file:
+        file["state"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/state")
+    with pytest.raises(UserError, match="key 'state' is a link, which is not followed"):
+        load(tmp_path / "part_0.h5")
+    with h5py.File(tmp_path / "part_0.h5", "a") as file:
+        del file["state"]
+        layout = h5py.VirtualLayout(shape=(2, 5, 4), dtype=np.float32)
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "state", shape=(2, 5, 4))
+        file.create_virtual_dataset("state", layout)
+    with pytest.raises(UserError, match="key 'state' is kept in another file, which is not followed"):
+        load(tmp_path / "part_0.h5")
+
+
+def test_ours_is_what_offpymarl_reads(tmp_path: Path) -> None:
+    """All arrays at the top, episodes first and a second axis, so that its buffer can index and cut them."""
+    h5py = pytest.importorskip("h5py")
+    folder = tmp_path / "folder"
+    data = load(write_h5(tmp_path / "part_0.h5", batch()))
+    store(split(data), folder, "hdf5")
+    assert [file.name for file in folder.iterdir()] == ["part_0.h5"]
+    with h5py.File(folder / "part_0.h5", "r") as file:
+        found = {key: file[key][:] for key in file}
+    for key, array in batch().items():
+        assert found[key].dtype == array.dtype and found[key].shape == array.shape
+        np.testing.assert_array_equal(found[key][data.filled], np.asarray(array)[data.filled])
+    assert found["behaviour"].shape == (2, 1)
