@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import logging
+import re
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch as th
 
 from epymarl_cpa.components.episode_buffer import EpisodeBatch, ReplayBuffer
 from epymarl_cpa.components.transforms import OneHot
-from epymarl_cpa.config import resolve
+from epymarl_cpa.config import FOLDER, read_yaml, resolve
 from epymarl_cpa.controllers import REGISTRY as MACS
-from epymarl_cpa.envs import Game, make_game
+from epymarl_cpa.envs import Game, make_game, ours
 from epymarl_cpa.learners import REGISTRY as LEARNERS
 from epymarl_cpa.utils.logging import Logger
+
+#: what the environment files say, by their names
+ENV_FILES = {file.stem: read_yaml(file) for file in sorted((FOLDER / "envs").glob("*.yaml"))}
+#: those of the games with rules of our own
+OUR_ENVS = [name for name, content in ENV_FILES.items() if content["env"] in ours()]
+#: those of games that other packages play
+EXTERNAL_ENVS = [name for name in ENV_FILES if name not in OUR_ENVS]
+
+
+def needing_its_package(env: str, value: Any = None) -> Any:
+    """A parameter (by default the name) that is skipped where the environment's package is not installed."""
+    package = re.split("[.:]", ENV_FILES[env]["env_args"]["key"])[0]
+    missing = pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
+    return pytest.param(env if value is None else value, marks=missing)
 
 
 class Built:
@@ -37,7 +54,7 @@ class Built:
         self.groups = {"agents": game.n_agents}
         self.preprocess = {"actions": ("actions_onehot", [OneHot(game.n_actions)])}
         self.scheme: dict[str, dict[str, Any]] = {
-            "state": {"vshape": game.state_dim}, "obs": {"vshape": game.state_dim, "group": "agents"},
+            "state": {"vshape": game.state_dim}, "obs": {"vshape": game.obs_dim, "group": "agents"},
             "actions": {"vshape": (1,), "group": "agents", "dtype": th.long},
             "avail_actions": {"vshape": (game.n_actions,), "group": "agents", "dtype": th.int},
             "reward": {"vshape": (1,)}, "terminated": {"vshape": (1,), "dtype": th.uint8}}
@@ -64,7 +81,7 @@ class Built:
             if t == game.episode_limit:
                 break
             step = game.transition(state, actions, rng)
-            batch.update({"reward": step.reward[:, None], "terminated": step.done[:, None]}, bs=running, ts=t)
+            batch.update({"reward": step.reward[:, None], "terminated": step.terminated[:, None]}, bs=running, ts=t)
             last = running[step.done]
             if len(last) and t + 1 <= game.episode_limit:
                 end = step.state[step.done]

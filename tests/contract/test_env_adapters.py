@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from epymarl_cpa.envs import REGISTRY, gym_adapter
+from epymarl_cpa.envs import REGISTRY, gym_adapter, ours
 from epymarl_cpa.envs.gym_adapter import GameGymEnv
 from epymarl_cpa.envs.multi_agent_env import MultiAgentEnv, make_multi_agent_env
 from epymarl_cpa.envs.parallel import parallel_env
 from epymarl_cpa.errors import UserError
 
-NAMES = sorted(REGISTRY)
+NAMES = sorted(ours())
 SENSOR_CORNER_SCANS_OFF_MAP = [1] + [8] * 14  # action 1 looks up and to the right
 
 

@@ -20,11 +20,11 @@ from pettingzoo.test import (  # type: ignore[import-untyped]
     state_test,
 )
 
-from epymarl_cpa.envs import REGISTRY, parallel
+from epymarl_cpa.envs import ours, parallel
 from epymarl_cpa.envs.parallel import env, parallel_env
 from epymarl_cpa.errors import UserError
 
-NAMES = sorted(REGISTRY)
+NAMES = sorted(ours())
 SENSOR_CORNER_SCANS_OFF_MAP = [1] + [8] * 14  # action 1 looks up and to the right
 
 

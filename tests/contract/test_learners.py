@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch as th
-from helpers import Built
+from helpers import EXTERNAL_ENVS, OUR_ENVS, Built, needing_its_package
 
 from epymarl_cpa.config import FOLDER, resolve
 from epymarl_cpa.errors import UserError
 
 #: every method; and students that learn at once, from a teacher that has learned nothing
 ALGS = [*sorted(file.stem for file in (FOLDER / "algs").glob("*.yaml")), "cpa_pa t_max=0"]
-ENVS = sorted(file.stem for file in (FOLDER / "envs").glob("*.yaml"))
+ENVS = [*OUR_ENVS, *map(needing_its_package, EXTERNAL_ENVS)]
 #: what keeps a run small, as far as the method knows the key
 SMALL = {"hidden_dim": "8", "learner_log_interval": "1", "t_max": "10", "policy_start": "0.0", "pool_hidden": "8"}
 

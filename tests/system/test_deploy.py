@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import OUR_ENVS
 from outcome import Outcome
 
-from epymarl_cpa.config import FOLDER
 from epymarl_cpa.deploy import demo
 from epymarl_cpa.deploy.__main__ import main
 from epymarl_cpa.deploy.demo import play
 from epymarl_cpa.deploy.policy import Policy, PolicyError
 from epymarl_cpa.errors import UserError
 
-ENVS = sorted(file.stem for file in (FOLDER / "envs").glob("*.yaml"))
+ENVS = OUR_ENVS
 SHORT = ("t_max=1", "student_t_max=2", "pool_hidden=8", "pool_size=6", "beta=0.05", "entry_floor=0.0")
 Run = Callable[..., Outcome]
 
