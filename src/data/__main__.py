@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_convert_and_merge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    formats = "; ".join(f"{name}: {entry.title}" for name, entry in REGISTRY.items())
+    formats = "; ".join(f"{name}: {REGISTRY[name].title}" for name in sorted(REGISTRY))
     convert = commands.add_parser("convert", help="write a data set in another format", allow_abbrev=False,
                                   description=f"Write a data set in another format. Formats: {formats}.")
     convert.add_argument("source", type=Path, metavar="SRC", help="file or folder to read")

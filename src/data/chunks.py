@@ -30,19 +30,30 @@ def split(data: OfflineDataset) -> Iterator[OfflineDataset]:
                              source=data.source, first=span.start)
 
 
+def some(parts: Iterable[OfflineDataset], source: str) -> Iterator[OfflineDataset]:
+    """The parts as they are.
+
+    Raises:
+        UserError: there is none.
+    """
+    part = None
+    for part in parts:
+        yield part
+    if part is None:
+        raise UserError(f"{source} holds no episodes.")
+
+
 def join(parts: Iterable[OfflineDataset], source: str) -> OfflineDataset:
     """One data set of all parts, which must be alike in provenance and in all but their number of episodes.
 
     Args:
-        parts: at least one.
+        parts: as from one of the formats.
         source: what to call the result.
 
     Raises:
         UserError: there is nothing to learn from, or a part is damaged (raised by whatever reads it).
     """
-    found = list(parts)
-    if not found:
-        raise UserError(f"{source} holds no episodes.")
+    found = list(some(parts, source))
     arrays: dict[str, Any] = {key: np.concatenate([part.arrays[key] for part in found]) for key in found[0].arrays}
     return OfflineDataset(**arrays, meta=found[0].meta, source=source)
 

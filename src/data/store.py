@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..errors import UserError
 from ..utils.files import sync
+from .chunks import some
 from .dataset import OfflineDataset
 from .formats import REGISTRY, Format, recognise
 from .seal import Header, Seal, sealing
@@ -43,7 +44,7 @@ def store(parts: Iterator[OfflineDataset], path: Path, name: str | None = None, 
         work = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
         try:
             seal, steps = Seal(), [0]
-            target.write(_counted(sealing(parts, seal), steps), work / place.name)
+            target.write(_counted(sealing(some(parts, str(path)), seal), steps), work / place.name)
             if not steps[0]:
                 raise UserError(f"{path}: no episode has a complete step, so there is nothing to learn from.")
             _verify(target, work / place.name, seal.header(), path)

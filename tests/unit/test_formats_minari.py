@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def test_ours_without_our_header_is_read_as_anybodys(tmp_path: Path) -> None:
     store(split(data), path)
     (path / "data" / "epymarl_cpa.json").unlink()
     again = load(path)
+    assert load(path / "data").digest == again.digest
     assert again.meta == {"format": "minari", "provenance": {"dataset_id": "team-good-v0"}}
     assert again.behaviour.tolist() == [-1, -1]
     np.testing.assert_array_equal(again.steps, data.steps)
@@ -131,6 +133,19 @@ def test_other_spaces_of_minari(which: str, tmp_path: Path, monkeypatch: pytest.
         told = r"'obs': the shape \(3, 2\) does not fit 2 agents and 3 actions"
     with pytest.raises(UserError, match=told):
         load(make_minari(tmp_path, monkeypatch, observations, observation, actions, action))
+
+
+def test_kinds_of_files_that_need_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("minari")
+    pytest.importorskip("h5py")
+    store(split(local()), tmp_path / "team-good-v0")
+    path = tmp_path / "team-good-v0" / "data"
+    (path / "epymarl_cpa.json").unlink()
+    content = json.loads((path / "metadata.json").read_text())
+    (path / "metadata.json").write_text(json.dumps({**content, "data_format": "arrow"}))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UserError, match="cannot be read yet: pyarrow is not installed"):
+        load(path)
 
 
 def test_minari_environments_are_not_made(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.formats import load
 from epymarl_cpa.data.store import store
@@ -35,7 +36,8 @@ def write_h5(path: Path, arrays: Arrays) -> Path:
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
         for key, array in arrays.items():
-            file.create_dataset(key, data=array, compression="gzip", compression_opts=9)
+            options = {"compression": "gzip", "compression_opts": 9} if array.size else {}
+            file.create_dataset(key, data=array, **options)
     return path
 
 
@@ -74,6 +76,15 @@ def test_wrong_offpymarl_files(change: dict[str, Any], told: str, tmp_path: Path
     with pytest.raises(UserError) as error:
         load(write_h5(tmp_path / "part_0.h5", arrays))
     assert str(error.value).startswith(str(tmp_path / "part_0.h5")) and told in str(error.value)
+
+
+def test_no_episodes(tmp_path: Path) -> None:
+    write_h5(tmp_path / "part_0.h5", {key: array[:0] for key, array in batch().items()})
+    with pytest.raises(UserError, match=r"part_0\.h5 holds no episodes"):
+        load(tmp_path / "part_0.h5")
+    for command in (["convert", str(tmp_path / "part_0.h5"), str(tmp_path / "x.npz")],
+                    ["merge", str(tmp_path / "part_0.h5"), f"--out={tmp_path / 'x.npz'}"]):
+        assert main(command) == 2
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

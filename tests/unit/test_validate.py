@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ def valid() -> Arrays:
     return {"state": np.ones((2, 4, 2), dtype=np.float32), "actions": np.ones((2, 4, 2), dtype=np.int64),
             "avail_actions": available, "reward": np.ones((2, 4), dtype=np.float32), "terminated": terminated,
             "filled": filled, "behaviour": np.array([0, -1]), "obs": np.ones((2, 4, 2, 5), dtype=np.float32),
-            "meta": {"behaviours": ["one"]}, "source": "file X"}
+            "agent_reward": np.ones((2, 4, 2), dtype=np.float32), "meta": {"behaviours": ["one"]}, "source": "file X"}
 
 
 def put(key: str, place: Any, value: Any) -> Callable[[Arrays], None]:
@@ -61,6 +62,7 @@ def test_truncated_episode_that_ends_before_the_horizon() -> None:
     (put("state", (0, 3, 1), np.inf), "state", 0, 3, "not finite"),
     (put("obs", (1, 0, 1, 4), -np.inf), "obs", 1, 0, "not finite"),
     (put("reward", (1, 1), np.nan), "reward", 1, 1, "not finite"),
+    (put("agent_reward", (0, 3, 1), np.nan), "agent_reward", 0, 3, "not finite"),
     (put("actions", (0, 1, 1), 3), "actions", 0, 1, "outside 0..2"),
     (put("actions", (1, 0, 0), -1), "actions", 1, 0, "outside 0..2"),
     (put("actions", (0, 3, 0), 7), "actions", 0, 3, "outside 0..2"),
@@ -81,6 +83,8 @@ def test_complaints(change: Callable[[Arrays], None], key: str, episode: int, st
     told = str(error.value)
     assert told.startswith(f"file X: key '{key}', episode {episode}, step {step}: ")
     assert what in told and told.endswith(".") and "\n" not in told
+    with pytest.raises(UserError, match=f"key '{key}', episode {70 + episode}, step {step}: "):
+        OfflineDataset(**arrays, first=70)  # the same in a part of a longer data set
 
 
 @pytest.mark.parametrize(("change", "key", "what"), [
@@ -96,6 +100,9 @@ def test_complaints(change: Callable[[Arrays], None], key: str, episode: int, st
     (become("behaviour", lambda a: np.zeros(3, dtype=np.int64)), "behaviour", "(3,)"),
     (become("avail_actions", lambda a: a[:, :, :1]), "avail_actions", "1 agents, 'actions' for 2"),
     (become("obs", lambda a: a[:, :, :1]), "obs", "1 agents"),
+    (become("agent_reward", lambda a: a[:, :, :1]), "agent_reward", "1 agents"),
+    (become("agent_reward", lambda a: a[:, :3]), "agent_reward", "(2, 3)"),
+    (become("agent_reward", lambda a: a.astype(np.float64)), "agent_reward", "float32 values, not float64"),
     (become("state", lambda a: a[:, :, :0]), "state", "empty"),
     (put("behaviour", 1, 1), "behaviour", "episode 1: 1 is neither -1 nor one of the 1"),
     (put("behaviour", 0, -2), "behaviour", "episode 0: -2")])
@@ -113,9 +120,21 @@ def test_damaged_provenance(key: str, value: object) -> None:
         OfflineDataset(**{**valid(), "meta": {"behaviours": ["one"], key: value}})
 
 
+def test_digest_is_as_it_was_before_there_were_individual_rewards() -> None:
+    """So that files made before are still accepted, and recipes need not be made again."""
+    arrays = {**valid(), "agent_reward": None}
+    names = ["state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour", "obs"]
+    total = hashlib.sha256(b'{"behaviours": ["one"]}')
+    for name in names:
+        total.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode() + arrays[name].tobytes())
+    assert OfflineDataset(**arrays).digest == total.hexdigest()
+    assert OfflineDataset(**valid()).digest != OfflineDataset(**arrays).digest
+
+
 def test_no_complete_step() -> None:
     arrays = valid()
     arrays["filled"][:, 1:] = arrays["terminated"][:] = False
+    assert OfflineDataset(**arrays, first=0).n_episodes == 2  # a part may lack them
     with pytest.raises(UserError, match="file X: no episode has a complete step"):
         OfflineDataset(**arrays)
     arrays = {key: value[:, :1] if getattr(value, "ndim", 0) > 1 else value for key, value in valid().items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...utils.registry import discover
-from ..chunks import join
+from ..chunks import some
 from ..dataset import OfflineDataset
 from .base import REGISTRY, Format
 
@@ -18,20 +18,23 @@ def recognise(path: Path) -> Format:
     """The format of an existing file or folder, told by what it holds, else by how its name ends.
 
     Raises:
-        UserError: there is no such path, or it looks like no format.
+        UserError: there is no such path, or it looks like no format or like several.
     """
     if not path.exists():
         raise UserError(f"there is no file or folder {path}.")
+    entries = {name: REGISTRY[name]() for name in sorted(REGISTRY)}
     try:
-        found = [entry() for entry in REGISTRY.values() if entry().recognises(path)]
+        found = {name: entry for name, entry in entries.items() if entry.recognises(path)}
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None
     if not found and path.is_file():
-        found = [entry() for entry in REGISTRY.values() if path.suffix.lower() in entry.suffixes]
+        found = {name: entry for name, entry in entries.items() if path.suffix.lower() in entry.suffixes}
     if not found:
-        known = "; ".join(f"{name}: {entry.title}" for name, entry in REGISTRY.items())
+        known = "; ".join(f"{name}: {entry.title}" for name, entry in entries.items())
         raise UserError(f"{path} is not a data set of a known format ({known}).")
-    return found[0]
+    if len(found) > 1:
+        raise UserError(f"{path} holds data of several formats ({', '.join(found)}); give each a folder of its own.")
+    return next(iter(found.values()))
 
 
 def read(path: Path, name: str | None = None) -> Iterator[OfflineDataset]:
@@ -44,14 +47,18 @@ def read(path: Path, name: str | None = None) -> Iterator[OfflineDataset]:
     Raises:
         UserError: as :meth:`.base.Format.read` and :func:`recognise`.
     """
-    if name is not None and not path.exists():
-        raise UserError(f"there is no file or folder {path}.")
-    return (recognise(path) if name is None else REGISTRY[name]()).read(path)
+    return some(_format(path, name).read(path), str(path))
 
 
 def load(path: Path, name: str | None = None) -> OfflineDataset:
     """As :func:`read`, but whole."""
-    return join(read(path, name), str(path))
+    return _format(path, name).load(path)
+
+
+def _format(path: Path, name: str | None) -> Format:
+    if name is not None and not path.exists():
+        raise UserError(f"there is no file or folder {path}.")
+    return recognise(path) if name is None else REGISTRY[name]()
 
 
 __all__ = ["REGISTRY", "Format", "load", "read", "recognise"]

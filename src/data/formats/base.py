@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ...errors import UserError
 from ...utils.registry import Registry
+from ..chunks import join
 from ..dataset import OfflineDataset
 
 
@@ -40,6 +41,10 @@ class Format(ABC):
         Raises:
             UserError: the path does not hold a sound data set of this format, or a package is missing.
         """
+
+    def load(self, path: Path) -> OfflineDataset:
+        """The whole data set; errors as for :meth:`read`."""
+        return join(self.read(path), str(path))
 
     def write(self, parts: Iterator[OfflineDataset], path: Path) -> None:
         """Writes a new file or folder.  It may be left unfinished; see :func:`..store.store` for one that is not.

@@ -19,7 +19,7 @@ from ...errors import UserError
 from ..dataset import OfflineDataset
 from ..episode_batch import NEEDED, OURS, POSSIBLE, Columns, foreign, own, to_columns
 from ..seal import NAME, Header, Seal, sealing
-from .base import REGISTRY, Format, starts_with
+from .base import REGISTRY, Format, metadata, starts_with
 from .h5 import MAGIC, append, arrays, opened
 
 
@@ -32,7 +32,9 @@ class Hdf5(Format):
     folder = True
 
     def recognises(self, path: Path) -> bool:
-        return bool(_files(path)) if path.is_dir() else starts_with(path, MAGIC)
+        if path.is_dir():
+            return bool(_files(path)) and not metadata(path)  # Minari's folders hold such files, too
+        return starts_with(path, MAGIC)
 
     def read(self, path: Path) -> Iterator[OfflineDataset]:
         files = _files(path) if path.is_dir() else [path]

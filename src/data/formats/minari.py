@@ -106,6 +106,8 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
+    except ImportError as error:  # of the package for its other kinds of files
+        raise UserError(f"{path} cannot be read yet: {' '.join(str(error).split()).rstrip('.')}.") from None
     except Exception as error:
         what = " ".join(str(error).split()).rstrip(".")
         raise UserError(f"{path} is damaged or no Minari data set ({type(error).__name__}: {what}).") from None

@@ -23,5 +23,8 @@ class Npz(Format):
     def read(self, path: Path) -> Iterator[OfflineDataset]:
         yield from split(OfflineDataset.load(path))
 
+    def load(self, path: Path) -> OfflineDataset:
+        return OfflineDataset.load(path)  # without a second copy in memory
+
     def write(self, parts: Iterator[OfflineDataset], path: Path) -> None:
         join(parts, str(path)).save(path)
