@@ -100,7 +100,9 @@ class OwnRecordRunner(HostedRecordRunner):
     """The same with our environments and controllers."""
 
     def make_env(self) -> Any:
-        return own_env(self.args)
+        env = own_env(self.args)
+        self.args.episode_limit, self.args.game_spec = env.episode_limit, env.game.spec()  # learners need them
+        return env
 
     def load(self, mac: Any, model: Path) -> None:
         """Gives a controller of ours the weights in a checkpoint of ours.

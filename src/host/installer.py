@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,25 +13,29 @@ from .checkout import Checkout
 from .configs import MARK
 
 LINE = b"import epymarl_cpa.host.plugin  # noqa: F401  (by 'epymarl-cpa install'; 'epymarl-cpa uninstall' removes it)"
+KINDS = ("algs", "envs")
 
 
 def install(checkout: Checkout) -> str:
     """Adds the line to ``src/main.py`` and our YAML files to ``src/config``; doing it again changes nothing.
 
+    EPyMARL's files of the same name and files of ours that were edited since are left alone.
+
     Returns:
         What was done, in words.
 
     Raises:
-        UserError: the checkout cannot be written.
+        UserError: the checkout cannot be read or written.
     """
-    main = checkout.main.read_bytes()
+    main = _read(checkout.main)
     added = 0
     for source, target in _files(checkout):
-        text = _marked(source)
-        if not target.exists() or (_is_ours(target) and target.read_bytes() != text):
+        text = _marked(source.read_bytes())
+        old = _read(target) if target.exists() else None
+        if old is None or (_is_untouched(old) and old != text):
             _write(target, text)
             added += 1
-    if not _has_line(main):
+    if _span(main) is None:
         _write(checkout.main, LINE + _newline(main) + main)
     return (f"{checkout.root}: main.py imports epymarl-cpa, {added} YAML files written; "
             "'python src/main.py --config=cpa_ar --env-config=sensor' works there now.")
@@ -43,45 +48,61 @@ def uninstall(checkout: Checkout) -> str:
         What was done, in words.
 
     Raises:
-        UserError: the checkout cannot be written.
+        UserError: the checkout cannot be read or written.
     """
-    main = checkout.main.read_bytes()
-    if _has_line(main):
-        _write(checkout.main, main[len(LINE + _newline(main)):])
+    main = _read(checkout.main)
+    span = _span(main)
+    if span is not None:
+        _write(checkout.main, main[: span.start] + main[span.stop:])
     kept = []
-    for source, target in _files(checkout):
-        if not target.exists() or not _is_ours(target):
-            continue
-        if target.read_bytes() == _marked(source):
-            target.unlink()
-        else:
+    for target in (checkout.config_file(kind, name) for kind in KINDS for name in checkout.names(kind)):
+        text = _read(target)
+        if _is_untouched(text):
+            _remove(target)
+        elif text.startswith(MARK.encode()):
             kept.append(target.name)
-    left = f"; {', '.join(kept)} were edited and stay" if kept else ""
+    left = f"; {', '.join(kept)} {'was' if len(kept) == 1 else 'were'} edited and left there" if kept else ""
     return f"{checkout.root}: main.py and src/config are as they were{left}."
 
 
 def _files(checkout: Checkout) -> Iterator[tuple[Path, Path]]:
-    """Our YAML files and where they go; EPyMARL's of the same name are left alone."""
-    for kind in ("algs", "envs"):
+    """Our YAML files and where they go."""
+    for kind in KINDS:
         for source in sorted((config.FOLDER / kind).glob("*.yaml")):
             yield source, checkout.config_file(kind, source.stem)
 
 
-def _marked(source: Path) -> bytes:
-    return f"{MARK} {__version__}.\n".encode() + source.read_bytes()
+def _marked(text: bytes) -> bytes:
+    digest = hashlib.sha256(text).hexdigest()[:16]
+    return f"{MARK} {__version__}; edited if not {digest}.\n".encode() + text
 
 
-def _is_ours(target: Path) -> bool:
-    return target.read_bytes().startswith(MARK.encode())
+def _is_untouched(text: bytes) -> bool:
+    """Whether a file is one of ours, of any version, as it was written."""
+    first, _, rest = text.partition(b"\n")
+    digest = hashlib.sha256(rest).hexdigest()[:16]
+    return first.startswith(MARK.encode()) and first.endswith(f" {digest}.".encode())
 
 
-def _has_line(main: bytes) -> bool:
-    return main.startswith(LINE)
+def _span(main: bytes) -> slice | None:
+    """Where the line is, with its end."""
+    start = main.find(LINE)
+    if start < 0:
+        return None
+    end = main.find(b"\n", start)
+    return slice(start, end + 1 if end >= 0 else len(main))
 
 
 def _newline(main: bytes) -> bytes:
     """The end of the first line, which git may have made Windows' own."""
     return b"\r\n" if main.partition(b"\n")[0].endswith(b"\r") else b"\n"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -91,3 +112,10 @@ def _write(path: Path, content: bytes) -> None:
         path.chmod(mode)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}).") from None
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise UserError(f"{path} cannot be removed ({error.strerror}).") from None

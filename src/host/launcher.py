@@ -6,6 +6,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..config import take_option
 from ..errors import UserError
@@ -16,6 +17,8 @@ from .installer import install, uninstall
 
 COMMANDS = {"install": install, "uninstall": uninstall}
 OPTION = "--epymarl"
+#: roots of the checkouts whose registries have our classes in this process
+ENTERED: set[Path] = set()
 
 
 def is_asked(argv: Sequence[str]) -> bool:
@@ -76,6 +79,7 @@ def enter(checkout: Checkout, words: Sequence[str]) -> list[str]:
     except ImportError as error:
         raise UserError(f"EPyMARL in {checkout.root} cannot be imported ({error}); install what its README asks "
                         "for.") from None
+    ENTERED.add(checkout.root)
     words = CommandLine(checkout, names).rewrite(words)
     checkout.keep_apart(checkout.root / "results")
     return words

@@ -6,13 +6,23 @@ import sys
 from pathlib import Path
 
 from ..errors import UserError
-from .checkout import Checkout
-from .launcher import enter
+from .checkout import MAIN, Checkout
+from .launcher import ENTERED, enter
 
-_main = getattr(sys.modules["__main__"], "__file__", None)
-if _main is not None and Path(_main).name == "main.py" and (Path(_main).resolve().parent / "run.py").is_file():
+
+def join() -> None:
+    """If the program that runs is an EPyMARL that nobody has entered yet, enters it and rewrites its command line."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is None or Path(file).name != MAIN.name:
+        return
+    root = Path(file).resolve().parents[1]
+    if root in ENTERED:  # by the launcher
+        return
     try:
-        sys.argv[1:] = enter(Checkout(Path(_main).resolve().parents[1]), sys.argv[1:])
+        sys.argv[1:] = enter(Checkout(root), sys.argv[1:])
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+join()

@@ -20,7 +20,7 @@ SIZE = 50  # episodes in a part
 def seed_of(target: str) -> int | None:
     """The seed of a recording that was begun, so that the same command without one can go on; None if there is none."""
     path = Path(target).expanduser()
-    for file in (path, _folder(path) / _name(0)):
+    for file in (path, _folder(path) / _name(0)) if path.name else ():
         if file.is_file():
             seed = OfflineDataset.load(file).meta.get("seed")
             return seed if type(seed) is int else None
