@@ -155,7 +155,8 @@ def played(game: Game, steps: int = T) -> list[Any]:
 @pytest.mark.parametrize("key", [KEY, f"{__name__}:turns"])
 def test_agents_that_differ_are_padded_and_masked(key: str) -> None:
     game = tiny(key=key)
-    assert (game.n_agents, game.n_actions, game.obs_dim, game.state_dim, game.episode_limit) == (N, A, WIDTH, N * WIDTH, T)
+    assert (game.n_agents, game.n_actions, game.episode_limit) == (N, A, T)
+    assert (game.obs_dim, game.state_dim) == (WIDTH, N * WIDTH)
     start, _, after, *_ = played(game)
     luck = game.observe(start)[0, 0, 0]
     assert luck >= 1
