@@ -79,7 +79,7 @@ def bridge_q(horizon: int, policy: Callable[[Floats], Floats], gamma: float = 1.
              for t in (0, horizon - 1)}  # the rules look at the time for the horizon only
     value, q = np.zeros((n, n)), np.zeros((n, n, 5, 5))
     for t in reversed(range(horizon)):
-        state, reward, done, _ = steps[horizon - 1 if t == horizon - 1 else 0]
+        state, reward, done, *_ = steps[horizon - 1 if t == horizon - 1 else 0]
         ahead = value[state[:, 1] * 6 + state[:, 2], state[:, 3] * 6 + state[:, 4]]
         q = (reward + gamma * np.where(done, 0.0, ahead)).reshape(n, n, 5, 5)
         value = (q * policy(q)).sum((2, 3))

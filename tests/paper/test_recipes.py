@@ -140,7 +140,7 @@ def policy_value(policy: Floats) -> float:
     steps = {t: game.transition(np.insert(places, 0, t, axis=1), grid[2:].T, rng) for t in (0, 49)}
     value = np.zeros((18, 18))
     for t in reversed(range(50)):
-        state, reward, done, _ = steps[49 if t == 49 else 0]  # the rules look at the time for the horizon only
+        state, reward, done, *_ = steps[49 if t == 49 else 0]  # the rules look at the time for the horizon only
         ahead = value[state[:, 1] * 6 + state[:, 2], state[:, 3] * 6 + state[:, 4]]
         value = ((reward + np.where(done, 0.0, ahead)).reshape(policy.shape) * policy).sum((2, 3))
     return float(value[8, 9])
