@@ -13,7 +13,6 @@ the convention; a plain vector as observation is taken for the state, a ``Discre
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,15 +25,12 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..chunks import spans
 from ..dataset import OfflineDataset
-from ..seal import NAME, Seal, checked, sealing
-from .base import REGISTRY, Format, metadata, optional
-from .h5 import append, opened
-from .minari_spaces import Spaces, joint_spaces
+from ..seal import checked
+from .base import REGISTRY, Format, metadata
+from .h5 import opened
+from .minari_spaces import Spaces
+from .minari_write import EXTRA, MAIN, SIDE, WHAT, held, package, sha256, write_minari
 from .parts import HEADER, read_header
-
-SIDE = f"{NAME}.h5"
-MAIN = "main_data.hdf5"
-WHAT, EXTRA = "Minari's data sets", "minari"
 
 Array = NDArray[Any]
 
@@ -64,39 +60,11 @@ class Minari(Format):
             yield from checked(_own(path, header.meta, header.episodes), header, str(path))
 
     def write(self, parts: Iterator[OfflineDataset], path: Path) -> None:
-        storage_class, buffer_class = _package()
-        data = path / "data"
-        data.mkdir(parents=True)
-        seal, storage = Seal(), None
-        with opened(data / SIDE, "x", WHAT, EXTRA) as side:
-            for part in sealing(parts, seal):
-                if storage is None:
-                    observation, action = joint_spaces(part)
-                    storage = storage_class.new(data, observation, action)
-                    side.attrs["limit"] = part.episode_limit
-                storage.update_episodes(_episodes(part, buffer_class))
-                _write_rest(part, side)
-            assert storage is not None
-            storage.update_metadata({"dataset_id": path.name, "description": "Joint-agent episodes of a team.",
-                                     "minari_version": optional("minari", WHAT, EXTRA).__version__})
-            side.attrs["main"] = _sha256(data / MAIN)
-        (data / HEADER).write_text(seal.header().text(), encoding="ascii")
-
-
-def _package() -> tuple[Any, Any]:
-    optional("h5py", WHAT, EXTRA)
-    optional("PIL", WHAT, EXTRA)
-    return (optional("minari.dataset.minari_storage", WHAT, EXTRA).MinariStorage,
-            optional("minari.data_collector.episode_buffer", WHAT, EXTRA).EpisodeBuffer)
+        write_minari(parts, path)
 
 
 def _data(path: Path) -> Path:
     return path / "data" if (path / "data").is_dir() else path
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -113,53 +81,10 @@ def _told(path: Path) -> Iterator[None]:
         raise UserError(f"{path} is damaged or no Minari data set ({type(error).__name__}: {what}).") from None
 
 
-# ---------------------------------------------------------------------------------------------- writing
-
-
-def _lengths(part: OfflineDataset) -> NDArray[np.int64]:
-    """Complete steps of every episode, ``[E]``."""
-    return np.asarray(part.filled.sum(1) - 1, dtype=np.int64)
-
-
-def _held(key: str, length: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
-    """Which entries ``[E, T + 1]`` of an array Minari holds."""
-    time, length = np.arange(limit + 1), length[:, None]
-    if key in ("actions", "reward", "agent_reward"):
-        return np.asarray(time < length)
-    return np.asarray((time <= length) & (length > 0))
-
-
-def _episodes(part: OfflineDataset, buffer_class: Any) -> Iterator[Any]:
-    for e, steps in enumerate(_lengths(part).tolist()):
-        if not steps:
-            continue
-        observations = {"state": part.state[e, : steps + 1],
-                        "action_mask": part.avail_actions[e, : steps + 1].astype(np.int8)}
-        if part.obs is not None:
-            observations["obs"] = part.obs[e, : steps + 1]
-        ends = part.terminated[e, :steps]
-        cut = (np.arange(steps) == steps - 1) & ~ends[-1]
-        infos = None if part.agent_reward is None else {"agent_reward": part.agent_reward[e, :steps]}
-        yield buffer_class(observations=observations, actions=part.actions[e, :steps], rewards=part.reward[e, :steps],
-                           terminations=ends, truncations=cut, infos=infos)
-
-
-def _write_rest(part: OfflineDataset, side: Any) -> None:
-    length = _lengths(part)
-    append(side, "length", length)
-    append(side, "behaviour", part.behaviour)
-    for key, array in part.arrays.items():
-        if key not in ("filled", "terminated", "behaviour"):
-            append(side, key, array[~_held(key, length, part.episode_limit)])
-
-
-# ---------------------------------------------------------------------------------------------- reading
-
-
 def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDataset]:
     with opened(path / SIDE, "r", WHAT, EXTRA) as side, _told(path):
         # Minari's file has no checksums, and its library may crash over a damaged one.
-        if _sha256(path / MAIN) != side.attrs["main"]:
+        if sha256(path / MAIN) != side.attrs["main"]:
             raise UserError(f"{path / MAIN} was altered since it was written; copy it again, or delete {HEADER} to "
                             "import it as it is.")
         limit, number, place = int(side.attrs["limit"]), 0, dict.fromkeys(side, 0)
@@ -169,7 +94,7 @@ def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDat
             arrays = _filled_in(storage, spaces, length, limit, number, "agent_reward" in side)
             number += int((length > 0).sum())
             for key in set(arrays) & set(side):
-                rest = ~_held(key, length, limit)
+                rest = ~held(key, length, limit)
                 arrays[key][rest] = side[key][place[key]: place[key] + rest.sum()]
                 place[key] += int(rest.sum())
             yield OfflineDataset(**arrays, behaviour=side["behaviour"][span], meta=meta, source=str(path),
@@ -198,7 +123,7 @@ def _open(path: Path) -> tuple[Spaces, Any]:
         # Minari would make the environment that the file names, and with it run whatever code that is.
         raise UserError(f"{path}: metadata.json lacks the spaces of observations and actions, without which the data "
                         "cannot be read.")
-    storage_class, _ = _package()
+    storage_class, _ = package()
     storage = storage_class.read(path)
     return Spaces.of(storage.observation_space, storage.action_space, path), storage
 
