@@ -13,6 +13,9 @@ EXTRAS = {
     "tensorboard": ["tensorboard>=2.15"],  # utils/logging.py, use_tensorboard=true
     "mongo": ["pymongo>=4"],  # Sacred's MongoObserver (-m), for Omniboard
     "report": ["matplotlib>=3.8"],  # figures of experiments/report.py
+    "hdf5": ["h5py>=3"],  # data/formats, offpymarl's .h5 files
+    "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
+    "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults
     "ray": ["ray>=2.9"],  # experiments/backends.py, sweeps with --backend=ray
     "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML"],  # tests and .ci/run
 }
