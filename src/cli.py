@@ -15,9 +15,15 @@ from typing import Any
 with warnings.catch_warnings():
     # Sacred 0.8 still imports pkg_resources, which announces its own end at length.
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    from sacred import SETTINGS, Experiment
-    from sacred.observers import FileStorageObserver
-    from sacred.utils import SacredError
+    try:
+        from sacred import SETTINGS, Experiment
+        from sacred.observers import FileStorageObserver
+        from sacred.utils import SacredError
+    except ModuleNotFoundError as error:
+        if error.name != "pkg_resources":
+            raise
+        sys.exit("Error: Sacred 0.8 needs the module pkg_resources, which setuptools has dropped in version 82: "
+                 "pip install 'setuptools<82'.")
 
 from docopt import DocoptExit, docopt
 

@@ -83,7 +83,7 @@ class CommandLine:
         if ours is not None:
             game, env_args, _ = config.read_env(ours, [word for word in updates if word.startswith("env_args.")])
             kept = [word for word in kept if not word.startswith("env_args.")]
-            section = {"env": game, "env_args": {"map_name": game, **env_args}}
+            section = {"env": game, "env_args": {"map_name": envs.REGISTRY[game].label(env_args), **env_args}}
         elif _records(updates):
             section = yaml.safe_load(self.checkout.config_file("envs", env).read_text(encoding="utf-8"))
         else:

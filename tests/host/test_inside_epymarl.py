@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch as th
+from outcome import equal
 
 from epymarl_cpa.data.dataset import OfflineDataset
 
@@ -57,23 +59,21 @@ def test_every_series_is_that_of_our_host(epymarl: Path, contents: Contents, tmp
 
 
 def test_checkpoints_are_at_home_in_both(epymarl: Path, tmp_path: Path) -> None:
-    """Trained there, continued and evaluated here and there, with the same end as in one go."""
-    words = ["--config=bc", "--env-config=xor"]
-    guest = ["--epymarl", str(epymarl)]
-    run(tmp_path / "one", *words, "with", *SMALL)
-    whole = metrics(tmp_path / "one/results", "bc", "xor")["test_return_mean"]
-    run(tmp_path / "two", *guest, *words, "with", *SMALL, "t_max=20", "save_model_interval=10", "lr_final=1")
-    models = next((tmp_path / "two/results/models").iterdir())
+    """Trained there, then continued here and there, it ends where a run in one go does; and it can be evaluated."""
+    line, there = ["--config=bc", "--env-config=xor", "with", *SMALL, "lr_final=1"], ["--epymarl", str(epymarl)]
+    run(tmp_path / "whole", *line)
+    short = [word.replace("t_max=30", "t_max=20") for word in line]
+    run(tmp_path / "first", *there, *short, "save_model_interval=10")
+    models = next((tmp_path / "first/results/models").iterdir())
     assert sorted(int(folder.name) for folder in models.iterdir()) == [10, 20]
-    for host in ([], guest):
-        place = tmp_path / f"three{len(host)}"
-        run(place, *host, *words, "with", *SMALL, "lr_final=1", f"checkpoint_path={models}", "load_step=20")
-        run(place, *host, *words, "with", *SMALL, "evaluate=True", f"checkpoint_path={models}")
-        last = next((place / "results/models").iterdir())
-        assert [folder.name for folder in last.iterdir()] == ["30"]
-    assert [t for t, _ in whole] == [0, 10, 20, 30]
-    one, two = (next((tmp_path / f"three{n}/results/models").iterdir()) / "30/mac.th" for n in (0, 2))
-    assert one.read_bytes() == two.read_bytes()
+    for name, host in (("here", []), ("there", there)):
+        run(tmp_path / name, *host, *line, f"checkpoint_path={models}")
+        run(tmp_path / f"{name}-evaluated", *host, *line, "evaluate=True", f"checkpoint_path={models}")
+        assert not (tmp_path / f"{name}-evaluated/results/models").exists(), "nothing is saved"
+    ends = [th.load(next((tmp_path / name / "results/models").iterdir()) / "30/learner.th", weights_only=True)
+            for name in ("whole", "here", "there")]
+    assert equal(ends[0], ends[1])
+    assert equal(ends[0], ends[2])
 
 
 @pytest.mark.parametrize("alg", ["qmix", "iql", "mappo"])
