@@ -105,7 +105,8 @@ class CommandLine:
         file = self.checkout.config_file(kind, name)
         if file.is_file():
             return str(file) if self._is_ours(kind, file) else None
-        theirs = list(self.checkout.names(kind))
+        theirs = [other for other in self.checkout.names(kind)
+                  if not self._is_ours(kind, self.checkout.config_file(kind, other))]
         try:
             config.find(kind, name)
         except UserError as error:

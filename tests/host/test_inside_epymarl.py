@@ -92,7 +92,9 @@ def test_installed(epymarl: Path, contents: Contents, tmp_path: Path) -> None:
     first = metrics(epymarl / "results", "bc", "xor")
     run(epymarl, "--epymarl", ".", *literal[1:])  # the launcher still works, too
     assert metrics(epymarl / "results", "bc", "xor") == first
-    assert "did you mean 'bcq'" in run(epymarl, program=("src/main.py", "--config=bqc", "--env-config=xor"), status=2)
+    said = run(epymarl, program=("src/main.py", "--config=alberdise", "--env-config=xor"), status=2)
+    assert "did you mean 'alberdice'" in said
+    assert "EPyMARL has: coma" in said
     run(epymarl, program=("src/main.py", "--config=qmix", "--env-config=xor", "with", *THEIRS))
     run(tmp_path, "uninstall", str(epymarl))
     after = contents(epymarl)
