@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch as th
 
-from ..envs import make_game
+from ..envs import Game, make_game, ours
 from ..errors import UserError
 from .export import LOADER, Team
 from .policy import Policy, PolicyError
@@ -170,7 +170,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
             raise UserError(f"--seed takes one seed for all, or one for each of the {n} agents, not {len(seeds)}.")
         team.agree([*seeds] if len(seeds) == n else [*seeds] * n)
         beside = None if model is None else _Beside(model, seeds[0], team.meta)
-        game = make_game(team.meta["env"], **team.meta["env_args"])
+        game = beside.team.game if beside is not None else _game(team.meta)
         rng = np.random.default_rng(seeds[0])
         returns: list[float] = []
         seen_actions: set[tuple[int, ...]] = set()
@@ -189,6 +189,18 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
                 state, done, step, played = after.state, bool(after.done[0]), step + 1, played + 1
                 seen_actions.add(tuple(actions))
     return Played(returns, played, len(seen_actions), None if beside is None else agreed)
+
+
+def _game(meta: dict[str, Any]) -> Game:
+    """The game that the policies were trained for.
+
+    Raises:
+        UserError: it is an environment of another package, which policy files alone must not have imported.
+    """
+    if meta["env"] not in ours():
+        raise UserError(f"these policies play {meta['env_args'].get('key')} of another package, which would be "
+                        "imported on their word alone; name the run that they were exported from with --model.")
+    return make_game(meta["env"], **meta["env_args"])
 
 
 class _Beside:

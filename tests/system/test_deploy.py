@@ -192,6 +192,15 @@ def test_what_stands_in_the_folder_is_never_run(exported: Callable[..., tuple[Pa
     assert play(folder, [0], 3).steps == 3
 
 
+def test_a_policy_file_alone_imports_no_other_package(exported: Callable[..., tuple[Path, str]],
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("lbforaging")
+    folder, model = exported("gymma", "dataset=random", "recipes.random.episodes=10", "batch_size=4")
+    assert main(["play", str(folder), "--steps=3"]) == 2
+    assert "lbforaging:Foraging-8x8-2p-3f-v3 of another package" in capsys.readouterr().err
+    assert main(["play", str(folder), "--steps=3", f"--model={model}"]) == 0
+
+
 def test_an_agent_that_dies_or_hangs_is_reported(exported: Callable[..., tuple[Path, str]],
                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = exported("xor")
