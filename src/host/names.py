@@ -68,12 +68,15 @@ def own_env(args: Any) -> MultiAgentEnv:
 
 
 def spec_of(args: Any, env: Any) -> dict[str, Any]:
-    """What identifies an environment, in the words of our data sets."""
+    """What identifies an environment, in the words of our data sets.
+
+    EPyMARL's limit of episodes is no part of it: where an environment has a lower one, only ours knows.
+    """
     if isinstance(env, MultiAgentEnv):
         return env.game.spec()
     info = env.get_env_info()
     env_args = {key: value for key, value in own_env_args(args.env, args.env_args).items() if key != "seed"}
     return {"game": args.env, "n_agents": info["n_agents"], "n_actions": info["n_actions"],
-            "state_dim": info["state_shape"], "episode_limit": info["episode_limit"], **env_args}
+            "state_dim": info["state_shape"], "reward_scalarisation": args.reward_scalarisation, **env_args}
 
 

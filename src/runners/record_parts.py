@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..data.dataset import OfflineDataset
+from ..data.formats.parts import part_file
 from ..errors import UserError
 from .record_play import Arrays
 
@@ -20,7 +21,7 @@ SIZE = 50  # episodes in a part
 def seed_of(target: str) -> int | None:
     """The seed of a recording that was begun, so that the same command without one can go on; None if there is none."""
     path = Path(target).expanduser()
-    for file in (path, _folder(path) / _name(0)) if path.name else ():
+    for file in (path, part_file(_folder(path), 0)) if path.name else ():
         if file.is_file():
             seed = OfflineDataset.load(file).meta.get("seed")
             return seed if type(seed) is int else None
@@ -28,7 +29,7 @@ def seed_of(target: str) -> int | None:
 
 
 class Parts:
-    """The folder ``<target>.parts``, whose files ``part-00000.npz`` ... are data sets by themselves.
+    """The folder ``<target>.parts``, a data set itself, and so is each of its files ``part-00000.npz`` ...
 
     Args:
         target: the file that they become.
@@ -53,8 +54,9 @@ class Parts:
         for leftover in self.folder.glob(".part-*"):  # of a write that a kill cut off
             leftover.unlink(missing_ok=True)
         for file in sorted(self.folder.glob("part-*.npz")):
-            if file.name != _name(self._count):
-                raise UserError(f"{self.folder} lacks {_name(self._count)}; delete the folder to record afresh.")
+            wanted = part_file(self.folder, self._count)
+            if file != wanted:
+                raise UserError(f"{self.folder} lacks {wanted.name}; delete the folder to record afresh.")
             self.episodes += self._checked(file).n_episodes
             self._count += 1
 
@@ -82,7 +84,7 @@ class Parts:
         Raises:
             UserError: it cannot be written, or the environment gave what no data set may hold.
         """
-        file = self.folder / _name(self._count)
+        file = part_file(self.folder, self._count)
         if file.exists():
             raise UserError(f"{file} has just been written by another process; stop one of the two recordings.")
         stacked = {key: np.stack([episode[key] for episode in episodes]) for key in episodes[0]}
@@ -99,7 +101,7 @@ class Parts:
         Raises:
             UserError: a part has been damaged since, or the file cannot be written.
         """
-        parts = [OfflineDataset.load(self.folder / _name(i), first=0).arrays for i in range(self._count)]
+        parts = [OfflineDataset.load(part_file(self.folder, i), first=0).arrays for i in range(self._count)]
         arrays: dict[str, Any] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         state, obs = arrays["state"], arrays["obs"]
         if obs.shape[3] == state.shape[2] and (obs == state[:, :, None]).all():
@@ -118,10 +120,6 @@ class Parts:
 
 def _folder(target: Path) -> Path:
     return target.with_name(f"{target.name}.parts")
-
-
-def _name(number: int) -> str:
-    return f"part-{number:05d}.npz"
 
 
 def _said(value: Any) -> str:

@@ -81,7 +81,7 @@ def test_without_models_the_untrained_controller_plays(tiny_run: Run) -> None:
 
 
 def test_early_ends(tiny_run: Run) -> None:
-    tiny_run(*RECORD, "record_episodes=12", "record_epsilons=[1]", env="bridge")
+    tiny_run(*RECORD, "record_episodes=60", "record_epsilons=[1]", env="bridge")
     data = OfflineDataset.load(Path("x.npz"))
     lengths = data.steps.sum(1)
     assert len(set(lengths.tolist())) > 1
@@ -120,6 +120,7 @@ def test_an_interrupted_recording_goes_on_as_if_nothing_had_been(
     assert "interrupted after 10 of 22 episodes" in capsys.readouterr().out
     parts = sorted(Path("x.npz.parts").iterdir())
     assert [OfflineDataset.load(part).n_episodes for part in parts] == [4, 4, 2]
+    tiny_run("dataset=x.npz.parts")  # what there is can be learned from
     (Path("x.npz.parts") / ".part-00003.npz.half").write_bytes(b"left by a kill")
     tiny_run(*words)  # without a seed: that of the parts
     assert "going on at episode 10 of 22" in capsys.readouterr().out
