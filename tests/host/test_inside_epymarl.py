@@ -14,6 +14,7 @@ import pytest
 import torch as th
 from outcome import equal
 
+from epymarl_cpa.config import FOLDER, resolve
 from epymarl_cpa.data.dataset import OfflineDataset
 
 Contents = Callable[[Path], dict[str, bytes]]
@@ -56,6 +57,14 @@ def test_every_series_is_that_of_our_host(epymarl: Path, contents: Contents, tmp
     same_as_our_host(epymarl, tmp_path, alg, env, *SMALL, *words)
     after = contents(epymarl)
     assert {name: after[name] for name in after if not name.startswith("results/")} == before, "nothing was touched"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alg", [file.stem for file in sorted((FOLDER / "algs").glob("*.yaml"))
+                                 if resolve(file.stem, "xor")["runner"] == "offline"])
+def test_every_method_that_learns_from_data_does_so_there(epymarl: Path, tmp_path: Path, alg: str) -> None:
+    more = ["student_t_max=20"] if "student_t_max" in resolve(alg, "xor") else []
+    same_as_our_host(epymarl, tmp_path, alg, "xor", *SMALL, *more)
 
 
 def test_checkpoints_are_at_home_in_both(epymarl: Path, tmp_path: Path) -> None:
