@@ -68,7 +68,7 @@ grid-search-groups: {}
 
 @pytest.mark.parametrize(("change", "message"), [
     (("cpa_ar", "iql_ns"), "unknown --config=iql_ns"),
-    (("aloha", "gymma"), "unknown --env-config=gymma"),
+    (("aloha", "smaclite"), "unknown --env-config=smaclite"),
     (("lr:", "standardise_rewards:"), "unknown config key 'standardise_rewards'"),
     (('"--config"', "config"), "every combination needs '--config' and '--env-config'"),
     (("exclude: null", "exclude: [1]"), "'exclude' does nothing in EPyMARL"),
