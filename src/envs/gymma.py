@@ -14,7 +14,7 @@ from ..errors import UserError
 from . import REGISTRY
 from .external import ExternalGame
 from .game import IntArray
-from .world import Outcome, Seats, Shown, World, own_limit
+from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
 
 @REGISTRY.register("gymma")
@@ -52,15 +52,14 @@ class GymmaGame(ExternalGame):
             # Gymnasium's own checker would complain about the list of rewards at the first step.
             env: Any = gymnasium.make(self.key, disable_env_checker=True, **self.kwargs)
         except ImportError as error:
-            raise UserError(f"env_args.key={self.key} cannot be imported ({_line(error)}); install what it "
+            raise UserError(f"env_args.key={self.key} cannot be imported ({one_line(error)}); install what it "
                             "needs.") from None
         except gymnasium.error.Error as error:
-            raise UserError(f"env_args.key={self.key} names no environment that Gymnasium knows ({_line(error)}); the "
-                            "module that registers it stands before a colon, as in "
+            raise UserError(f"env_args.key={self.key} names no environment that Gymnasium knows ({one_line(error)}); "
+                            "the module that registers it stands before a colon, as in "
                             "lbforaging:Foraging-8x8-2p-3f-v3.") from None
         except Exception as error:  # whatever an environment makes of arguments that it does not like
-            raise UserError(f"{self.key} cannot be built with env_args.kwargs={self.kwargs} "
-                            f"({type(error).__name__}: {_line(error)}).") from error
+            raise not_built(self.key, self.kwargs, error) from error
         return TupleWorld(self.key, env, self.kwargs)
 
     def spec(self) -> dict[str, Any]:
@@ -128,7 +127,3 @@ def _is_there(module: str) -> bool:
         return find_spec(module.partition(".")[0]) is not None
     except ValueError:  # such as an empty name
         return False
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

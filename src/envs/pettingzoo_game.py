@@ -18,7 +18,7 @@ from ..utils.registry import nearest
 from . import REGISTRY
 from .external import ExternalGame
 from .game import IntArray
-from .world import Outcome, Seats, Shown, World, own_limit
+from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
 
 @REGISTRY.register("pettingzoo")
@@ -53,8 +53,7 @@ class PettingZooGame(ExternalGame):
         except ImportError as error:
             raise _missing(self.key, error) from None
         except Exception as error:  # whatever an environment makes of arguments that it does not like
-            raise UserError(f"{self.key} cannot be built with env_args.kwargs={self.kwargs} "
-                            f"({type(error).__name__}: {_line(error)}).") from error
+            raise not_built(self.key, self.kwargs, error) from error
         return ParallelWorld(self.key, _parallel(self.key, env), self.kwargs)
 
 
@@ -204,8 +203,4 @@ def _missing(key: str, error: Exception) -> UserError:
         return UserError(f"env_args.key={key} needs the package {name}, which is not installed: pip install {name}.")
     if name and ".".join(own).startswith(name):
         return UserError(f"env_args.key={key} cannot be imported: there is no {name}.")
-    return UserError(f"env_args.key={key} cannot be imported ({_line(error)}); install what it needs.")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    return UserError(f"env_args.key={key} cannot be imported ({one_line(error)}); install what it needs.")

@@ -164,3 +164,14 @@ def own_limit(env: Any, kwargs: Mapping[str, Any]) -> int | None:
     for layer in (env, env.unwrapped):
         said += [getattr(layer, name, None) for name in (*names, "_max_episode_steps", "episode_limit")]
     return next((int(limit) for limit in said if isinstance(limit, int | np.integer) and limit > 0), None)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without line breaks and the full stop."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def not_built(key: str, kwargs: Mapping[str, Any], error: Exception) -> UserError:
+    """The sentence about an environment that does not accept its arguments."""
+    return UserError(f"{key} cannot be built with env_args.kwargs={dict(kwargs)} "
+                     f"({type(error).__name__}: {one_line(error)}).")
