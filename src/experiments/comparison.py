@@ -89,6 +89,11 @@ class Comparison:
         times = {method: _times([row for task in group.values() for row in task]) for method, group in groups.items()}
         return Comparison([*groups], tasks, cells, optimum, times)
 
+    def reached(self, method: str) -> str:
+        """In how many of its cells that the paper has, too, a method reaches the paper's value: "8 of 15"."""
+        told = [cell.reached for (_, other), cell in self.cells.items() if other == method and cell.paper]
+        return f"{sum(map(bool, told))} of {len(told)}" if told else ""
+
     def usual_seeds(self) -> tuple[int, ...]:
         """The seeds that most cells have; none without cells."""
         counts = Counter(cell.seeds for cell in self.cells.values())

@@ -1,7 +1,7 @@
 """Tables, statistics and figures of finished runs: ``python -m epymarl_cpa.experiments.report ROWS... --out=DIR``.
 
-``report.md`` and ``report.html`` hold the tables (and figures), the CSV files their numbers, and
-``marl_eval.json`` the results for InstaDeep's ``marl-eval``.
+``report.md`` and ``report.html`` hold the tables (and figures), ``short.md`` only our values, the CSV files their
+numbers, and ``marl_eval.json`` the results for InstaDeep's ``marl-eval``.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
         for name, (headings, lines) in tables.items():
             write_text(out / f"{name}.csv", csv_text(headings, lines))
         write_text(out / "marl_eval.json", json.dumps(exported, indent=1) + "\n")
+        write_text(out / "short.md", sections.short_table(comparison))
         write_text(out / "report.md", markdown(TITLE, parts, out))
         write_text(out / "report.html", web_page(TITLE, parts))
     except OSError as error:

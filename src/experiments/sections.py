@@ -27,10 +27,25 @@ def table_section(comparison: Comparison) -> Section:
         rows.append([Field(" ".join(table1().names[task]), below=f"{task.env}, {task.dataset}"),
                      *(Field() if cell is None else _table_field(cell, usual) for cell in cells),
                      Field(f"{comparison.optimum[task]:.2f}")])
+    rows.append([Field("As good as in the paper", below="cells with a ✓"),
+                 *(Field(comparison.reached(method)) for method in comparison.methods), Field()])
     seeds = (f"Seeds {', '.join(map(str, usual))}; cells with other seeds say how many. Returns are undiscounted, "
              "those of Aloha in messages sent; the optimum is exact.")
     return Section("Table 1: deterministic policies", ["Task", *comparison.methods, "Optimum"], rows,
                    notes=[seeds, *RULES])
+
+
+def short_table(comparison: Comparison) -> str:
+    """The same without the paper's values, as Markdown for a README."""
+    methods = comparison.methods
+    lines = [f"| game | data | {' | '.join(methods)} | optimum |", "|---" * (len(methods) + 3) + "|"]
+    for task in comparison.tasks:
+        cells = [comparison.cells.get((task, method)) for method in methods]
+        told = ["" if cell is None else f"**{_value(*cell.ours)}**" if cell.best else _value(*cell.ours)
+                for cell in cells]
+        lines.append(f"| {task.env} | {task.dataset} | {' | '.join(told)} | {comparison.optimum[task]:.2f} |")
+    lines.append(f"| as good as in the paper | | {' | '.join(map(comparison.reached, methods))} | |")
+    return "\n".join(lines) + "\n"
 
 
 def cell_rows(comparison: Comparison) -> list[list[object]]:

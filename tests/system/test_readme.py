@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from epymarl_cpa.experiments.comparison import Comparison
 from epymarl_cpa.experiments.grid import read_grid
+from epymarl_cpa.experiments.paper import Methods
+from epymarl_cpa.experiments.rows import read_rows
+from epymarl_cpa.experiments.sections import short_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -103,6 +107,12 @@ def test_the_sweep_of_the_results_table_resolves() -> None:
     assert len(read_grid("teacher")) == 75
     for file in (ROOT / "src/config/sweeps").glob("*.yaml"):
         assert read_grid(file.stem), file
+
+
+def test_the_comparison_is_what_the_report_makes_of_the_committed_rows() -> None:
+    shown = re.search(r"<!-- comparison -->\n(.*?)<!-- /comparison -->", README, re.S)
+    rows = read_rows([ROOT / "docs/results/table1.jsonl"])
+    assert shown and shown[1] == short_table(Comparison.of(rows, Methods.read()))
 
 
 def test_python_examples_run() -> None:

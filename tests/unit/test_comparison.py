@@ -15,6 +15,7 @@ from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.aggregate import Aggregate, normalised
 from epymarl_cpa.experiments.comparison import Cell, Comparison
 from epymarl_cpa.experiments.paper import Methods, Task, Value, table1
+from epymarl_cpa.experiments.sections import short_table
 
 METHODS = Methods.read()
 XOR, BRIDGE = Task("xor", "good"), Task("bridge", "medium")
@@ -90,6 +91,17 @@ def test_columns_follow_the_list_of_methods() -> None:
     assert Comparison.of(given, METHODS).methods == ["BC", "PA", "newest"]  # qmix learns online
     took = Comparison.of(rows("bc", [1.0, 1.0, 1.0]), METHODS).times["BC"]
     assert (took.runs, took.mean, took.longest, took.peak_mb) == (3, 11.0, 12.0, 302.0)
+
+
+def test_cells_as_good_as_the_papers_are_counted() -> None:
+    given = [*rows("bc", [0.39]), *rows("bc", [-1.24], BRIDGE), *rows("ar_bc", [1.0])]
+    found = Comparison.of(given, METHODS)
+    assert (found.reached("BC"), found.reached("AR-BC")) == ("1 of 2", "")
+    assert short_table(found) == (
+        "| game | data | BC | AR-BC | optimum |\n|---|---|---|---|---|\n"
+        "| xor | good | 0.39 ± 0.00 | **1.00 ± 0.00** | 1.00 |\n"
+        "| bridge | medium | **-1.24 ± 0.00** |  | -1.24 |\n"
+        "| as good as in the paper | | 1 of 2 |  | |\n")
 
 
 def test_scores_run_from_the_random_team_to_the_optimum() -> None:
