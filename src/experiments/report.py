@@ -113,8 +113,8 @@ def _draw(rows: Rows, methods: Methods, aggregate: Aggregate, scenes: list[Scene
          "thresholds β of Eq. 8; whiskers: population standard deviation over seeds.",
          lambda: diversity.diversity_bars(rows, "permutation")),
         ("figure4_aloha", "Figure 4: the same on Aloha.", lambda: diversity.diversity_bars(rows, "aloha")),
-        ("learning_curves", "Learning curves of the runs that recorded one: mean over seeds, lowest to highest seed, "
-         "and the exact optimum.",
+        ("learning_curves", "Learning curves of the runs that recorded one: mean over seeds, its standard error, and "
+         "the exact optimum.",
          lambda: curves.learning_curves(rows, methods)),
         ("aggregate", "Statistics over all tasks with their bootstrap intervals.",
          lambda: intervals.interval_plot(aggregate))] if all_figures else []

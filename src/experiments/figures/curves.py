@@ -13,7 +13,7 @@ from .canvas import FAINT, hide, legend_below, panels, style_of
 
 
 def learning_curves(rows: Rows, methods: Methods) -> Figure:
-    """Mean over seeds (line), lowest and highest seed (shade) and the exact optimum (dashed).
+    """Mean over seeds (line), its standard error (shade) and the exact optimum (dashed).
 
     Args:
         rows: those with ``curve`` are drawn; at a t_env that only some seeds have, those are drawn.
@@ -49,10 +49,11 @@ def _panel(ax: Axes, task: Task, drawn: dict[str, list[Row]], methods: list[str]
                 at.setdefault(t_env, []).append(value)
         times = sorted(at)
         colour, dashes = style_of(methods.index(method))
-        ax.plot(times, [float(np.mean(at[t])) for t in times], label=method, linewidth=1.5, color=colour,
-                linestyle=dashes, marker="o" if len(times) == 1 else "", markersize=4)
-        ax.fill_between(times, [min(at[t]) for t in times], [max(at[t]) for t in times], alpha=0.15, linewidth=0,
-                        color=colour)
+        mean = np.array([np.mean(at[t]) for t in times])
+        error = np.array([np.std(at[t]) / np.sqrt(len(at[t])) for t in times])
+        ax.plot(times, mean, label=method, linewidth=1.5, color=colour, linestyle=dashes,
+                marker="o" if len(times) == 1 else "", markersize=4)
+        ax.fill_between(times, mean - error, mean + error, alpha=0.15, linewidth=0, color=colour)
     optimum = next(iter(drawn.values()))[0]["headline_optimum"]
     ax.axhline(optimum, color=FAINT, linestyle=(0, (4, 3)), linewidth=1, label="optimum")
     ax.set_title(" ".join(table1().names[task]))
