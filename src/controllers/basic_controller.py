@@ -50,10 +50,15 @@ class BasicMAC:
         """The agents' networks."""
         return self.rows(self.args.n_actions)
 
-    def rows(self, n_out: int) -> AgentMLP:
-        """A new network of the usual size for every agent: states ``[B, 1, S']`` to ``[B, N, n_out]``."""
+    def rows(self, n_out: int, further: int = 0) -> AgentMLP:
+        """A new network of the usual size for every agent.
+
+        Args:
+            n_out: length of what it makes, ``[B, N, n_out]``, of states ``[B, 1, S' + further]``.
+            further: columns that it sees behind the encoded state.
+        """
         args = self.args
-        return AgentMLP(self.n_agents, [self.encoder.n_out, *[args.hidden_dim] * args.n_layers, n_out])
+        return AgentMLP(self.n_agents, [self.encoder.n_out + further, *[args.hidden_dim] * args.n_layers, n_out])
 
     def init_hidden(self, batch_size: int) -> None:
         """Begins ``batch_size`` episodes; the policies have no memory."""

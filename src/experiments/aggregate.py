@@ -21,12 +21,14 @@ class Aggregate:
         estimates: by method and name of the statistic.
         improvements: probability that the first method beats the second, by both.
         left_out: methods that lack some task, with the number that they have.
+        fewest: number of seeds of the compared methods' task that has fewest.
     """
 
     tasks: list[Task]
     estimates: dict[str, dict[str, Estimate]]
     improvements: dict[tuple[str, str], Estimate]
     left_out: dict[str, int]
+    fewest: int
 
     @staticmethod
     def of(rows: Rows, methods: Methods, seed: int = 0, repetitions: int = REPETITIONS) -> Aggregate:
@@ -48,7 +50,8 @@ class Aggregate:
         pairs = {(x, y): improvement(whole[x], whole[y], drawn[x], drawn[y])
                  for x in whole for y in whole if x != y}
         return Aggregate(tasks, single, pairs,
-                         {method: len(group) for method, group in groups.items() if method not in whole})
+                         {method: len(group) for method, group in groups.items() if method not in whole},
+                         min((len(task) for scores in whole.values() for task in scores), default=0))
 
 
 def normalised(row: Row) -> float:

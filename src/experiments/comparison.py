@@ -17,7 +17,7 @@ RULES = (
     "Each cell: our mean ± population standard deviation over seeds, and below it the paper's (whose \"standard "
     "error\" is that deviation, too). The paper's data sets are unpublished; ours are not the same.",
     "Bold: the best of our methods in the row and every method tied with it, that is, whose mean is less than the "
-    "pooled deviation √((s₁² + s₂²) / 2) of the two, or 10⁻⁹, below the best.",
+    "standard error of the difference, √(s₁² / (n₁ - 1) + s₂² / (n₂ - 1)) over n seeds, or 10⁻⁹, below the best.",
     "✓: our mean reaches the paper's less one of its standard deviations (less 0.005 for its rounding); "
     "✗: it does not.",
 )
@@ -80,11 +80,13 @@ class Comparison:
         cells: dict[tuple[Task, str], Cell] = {}
         for task in tasks:
             ours = {method: _value(group[task]) for method, group in groups.items() if task in group}
-            top = max(ours.values())
+            seeds = {method: len(group[task]) for method, group in groups.items() if task in group}
+            top = max(ours, key=lambda method: ours[method])
             for method, value in ours.items():
                 paper = table1().values.get((task, method))
                 cells[task, method] = Cell(
-                    value, tuple(sorted(row["seed"] for row in groups[method][task])), _tied(value, top), paper,
+                    value, tuple(sorted(row["seed"] for row in groups[method][task])),
+                    _tied(value, seeds[method], ours[top], seeds[top]), paper,
                     None if paper is None else value.mean >= paper.mean - paper.std - ROUNDING)
         times = {method: _times([row for task in group.values() for row in task]) for method, group in groups.items()}
         return Comparison([*groups], tasks, cells, optimum, times)
@@ -105,9 +107,9 @@ def _value(rows: list[dict[str, Any]]) -> Value:
     return Value(float(values.mean()), float(values.std()))
 
 
-def _tied(value: Value, top: Value) -> bool:
-    pooled = float(np.sqrt((value.std**2 + top.std**2) / 2))
-    return top.mean - value.mean < max(pooled, SAME)
+def _tied(value: Value, seeds: int, top: Value, top_seeds: int) -> bool:
+    error = float(np.sqrt(value.std**2 / max(seeds - 1, 1) + top.std**2 / max(top_seeds - 1, 1)))
+    return top.mean - value.mean < max(error, SAME)
 
 
 def _times(rows: list[dict[str, Any]]) -> Times:

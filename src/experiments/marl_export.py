@@ -38,15 +38,18 @@ def marl_eval_json(rows: Rows, methods: Methods) -> tuple[dict[str, Any], list[s
         if not runs:
             continue
         shared = sorted(set.intersection(*({*by_seed} for by_seed in runs.values())))
+        if not shared:
+            notes.append(f"marl_eval.json is without {env}, since its methods have no seed in common.")
+            continue
         if any(len(by_seed) > len(shared) for by_seed in runs.values()):
             notes.append(f"marl_eval.json has {len(shared)} seeds of {env}, those that all of its methods have.")
         kept = [by_seed[seed] for by_seed in runs.values() for seed in shared]
-        lengths = {len(curve_of(row)) for row in kept}
-        if len(lengths) > 1:
-            notes.append(f"marl_eval.json has no learning curves of {env}, since theirs differ in length.")
+        times = {tuple(t_env for t_env, _ in curve_of(row)) for row in kept}
+        if len(times) > 1:
+            notes.append(f"marl_eval.json has no learning curves of {env}, since theirs are of different steps.")
         for (task, method), by_seed in runs.items():
             content.setdefault(env, {}).setdefault(task.dataset, {})[method] = {
-                f"seed_{seed}": _run(by_seed[seed], curves=len(lengths) == 1) for seed in shared}
+                f"seed_{seed}": _run(by_seed[seed], curves=len(times) == 1) for seed in shared}
     return content, notes
 
 

@@ -99,12 +99,19 @@ class Methods:
     def grouped(self, rows: Rows) -> dict[str, dict[Task, list[dict[str, Any]]]]:
         """The rows of the paper's tasks by method, in the order of :attr:`names`, then by task.
 
+        Raises:
+            UserError: a seed comes twice under different names of one method.
+
         Left out are other tasks, methods without a name, and those that learn online, whatever data their rows name.
         """
         found: dict[str, dict[Task, list[dict[str, Any]]]] = {}
         for row in rows:
             method, task = self.of(row["alg"]), Task(row["env"], row["dataset"])
             if method is not None and not method.endswith(ONLINE) and task in table1().names:
-                found.setdefault(method, {}).setdefault(task, []).append(row)
+                group = found.setdefault(method, {}).setdefault(task, [])
+                if any(other["seed"] == row["seed"] for other in group):
+                    raise UserError(f"there are two rows of {method} on {task.env}, {task.dataset}, seed "
+                                    f"{row['seed']}, under different names; leave the rows of one of them out.")
+                group.append(row)
         order = [*self.names, *sorted(set(found) - set(self.names))]
         return {method: found[method] for method in order if method in found}

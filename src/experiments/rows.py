@@ -40,7 +40,6 @@ def without_repeats(rows: Rows) -> list[Row]:
     if len(versions) > 1:
         raise UserError(f"the rows are of different versions ({', '.join(versions)}), whose results cannot be "
                         "compared; run the sweeps again with one version, or report each version on its own.")
-    kept: dict[tuple[str, str, str, int], Row] = {}
     optima: dict[str, float] = {}
     for row in rows:
         if row["headline_optimum"] is None:
@@ -51,11 +50,23 @@ def without_repeats(rows: Rows) -> list[Row]:
             raise UserError(f"the rows of {row['env']} have different optima ({optimum:g} and "
                             f"{row['headline_optimum']:g}): they are of different variants of the game; report each "
                             "on its own.")
+    return each_once(rows)
+
+
+def each_once(rows: Rows) -> list[Row]:
+    """The rows without copies of the same run.
+
+    Raises:
+        UserError: two rows differ that are of the same method, game, data and seed, as those of different settings do.
+    """
+    kept: dict[tuple[str, str, str, int], Row] = {}
+    for row in rows:
         run = (row["alg"], row["env"], row["dataset"], row["seed"])
         other = kept.setdefault(run, row)
         if not _same(other, row):
-            raise UserError(f"there are two different rows of {run[0]} on {run[1]}, {run[2]}, seed {run[3]}: they mix "
-                            "versions or settings; remove the rows of one of them.")
+            raise UserError(f"there are two different rows of {run[0]} on {run[1]}, {run[2]}, seed {run[3]} (ids "
+                            f"{other.get('id', 'missing')} and {row.get('id', 'missing')}): they mix versions or "
+                            "settings; remove the rows of one of them.")
     return list(kept.values())
 
 
@@ -97,17 +108,26 @@ def _checked(text: str, place: str) -> Row:
                         "and start the sweep again.") from None
     if not isinstance(row, dict):
         raise _other(place, "is something else")
+    if fault := fault_of(row):
+        raise _other(place, fault)
+    return row
+
+
+def fault_of(row: Row) -> str:
+    """What keeps an object from being a row, in words; empty if nothing does."""
     for key, kind in NEEDED.items():
         value = row.get(key)
         if key not in row or not isinstance(value, kind) or isinstance(value, bool):
-            raise _other(place, f"has no usable '{key}'")
+            return f"has no usable '{key}'"
         if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"{place}: '{key}' is {value}, not a finite number; remove the row.")
+            return f"has the '{key}' {value}, not a finite number"
+    if not row["alg"].strip():
+        return "has an empty 'alg'"
     if not _is_curve(row.get("curve") or []):
-        raise UserError(f"{place}: 'curve' must be a list of [t_env, value] with finite numbers.")
+        return "has a 'curve' that is no list of [t_env, value] with finite numbers"
     if "joint_action" in row and not _is_joint_action(row["joint_action"]):
-        raise UserError(f"{place}: 'joint_action' must be a list of the agents' actions, counted from 0.")
-    return row
+        return "has a 'joint_action' that is no list of the agents' actions, counted from 0"
+    return ""
 
 
 def _is_curve(value: Any) -> bool:

@@ -15,6 +15,7 @@ CELL_HEADINGS = ("env", "dataset", "method", "mean", "population_std", "seeds", 
                  "paper_std", "reaches_paper")
 TIME_HEADINGS = ("method", "runs", "mean_seconds", "longest_seconds", "peak_mb")
 AGGREGATE_HEADINGS = ("method", "statistic", "value", "low", "high")
+FEW = 3  # with fewer seeds an interval says nothing
 IMPROVEMENT_HEADINGS = ("method", "over", "probability", "low", "high")
 
 
@@ -78,8 +79,9 @@ def aggregate_section(aggregate: Aggregate) -> Section:
     notes = [f"Over {len(aggregate.tasks)} of {len(table1().names)} tasks, each run's score being (result - random) / "
              "(optimum - random) of its game, so that 0 is the uniformly random team and 1 the exact optimum. In "
              f"brackets: {CONFIDENCE:.0f} % intervals by stratified bootstrap over seeds, which say nothing about "
-             "other tasks. IQM: mean of the middle half of all runs; mean and median: of the tasks' means; "
-             "optimality gap: how far runs stay below 1 (less is better)."]
+             f"other tasks and are too narrow where seeds are few (here {aggregate.fewest} or more a task). IQM: mean "
+             "of the middle half of all runs, tasks counting equally; mean and median: of the tasks' means; optimality "
+             "gap: how far runs stay below 1 (less is better)."]
     if aggregate.left_out:
         lacking = ", ".join(f"{method} ({n})" for method, n in aggregate.left_out.items())
         notes.append(f"Left out, since they lack some of these tasks (number that they have): {lacking}.")
@@ -95,11 +97,12 @@ def aggregate_rows(aggregate: Aggregate) -> list[list[object]]:
 def improvement_section(aggregate: Aggregate) -> Section:
     """Probability that the method of the row beats that of the column."""
     methods = [*aggregate.estimates] if aggregate.improvements else []
-    rows = [[Field(x), *(Field("-") if x == y else _improvement_field(aggregate.improvements[x, y]) for y in methods)]
-            for x in methods]
+    rows = [[Field(x), *(Field("-") if x == y else _improvement_field(aggregate.improvements[x, y], aggregate.fewest)
+                         for y in methods)] for x in methods]
     return Section("Probability of improvement", ["Row beats column", *methods], rows, notes=[
         "Probability that a run of the row's method beats a run of the column's on the same task, ties counting half, "
-        "averaged over tasks; bold where the interval lies above 0.5."] if rows else ["It needs two methods."])
+        f"averaged over tasks; bold where the interval lies above 0.5 and no task has fewer than {FEW} seeds."
+    ] if rows else ["It needs two methods."])
 
 
 def improvement_rows(aggregate: Aggregate) -> list[list[object]]:
@@ -134,5 +137,5 @@ def _interval(estimate: Estimate) -> str:
     return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
 
 
-def _improvement_field(won: Estimate) -> Field:
-    return Field(f"{won.value:.2f} [{won.low:.2f}, {won.high:.2f}]", bold=won.low > 0.5)
+def _improvement_field(won: Estimate, seeds: int) -> Field:
+    return Field(f"{won.value:.2f} [{won.low:.2f}, {won.high:.2f}]", bold=won.low > 0.5 and seeds >= FEW)

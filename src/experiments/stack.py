@@ -119,9 +119,12 @@ class Stack:
             optimiser.zero_grad(set_to_none=True)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         norms = [self._clip(group) for group in self._groups.values()]
-        if not math.isfinite(float(losses.detach().sum() + sum(norms))):
-            raise UserError(f"training of stacked seeds diverged at t_env {t_env}; lower lr, or scale the rewards with "
-                            "reward_scale.")
+        sizes = losses.detach() + th.stack(norms).sum(0)  # [E]
+        if not sizes.isfinite().all():
+            lost = ", ".join(str(trial.args.seed) for trial, size in zip(self.trials, sizes, strict=True)
+                             if not math.isfinite(size))
+            raise UserError(f"training diverged at t_env {t_env} in seed {lost} of a stack; lower lr, scale the "
+                            "rewards with reward_scale, or take stack out of the grid so that the others go on.")
         rate = self.learner.rate(t_env)
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
@@ -134,16 +137,15 @@ class Stack:
                 th._foreach_lerp_([a for a, _ in self._follows], [b for _, b in self._follows], min(tau, 1.0))
 
     def _clip(self, group: list[Tensor]) -> Tensor:
-        """Scales every seed's gradient of one network down to ``grad_norm_clip``; the sum of the norms."""
+        """Scales every seed's gradient of one network down to ``grad_norm_clip``; the norms ``[E]``."""
         grads = [param.grad for param in group if param.grad is not None]
         if not grads:
-            return th.zeros(())
-        norm = th.stack([grad.flatten(1).norm(dim=1) for grad in grads]).norm(dim=0)  # [E]
+            return th.zeros(len(self.trials))
+        norm: Tensor = th.stack([grad.flatten(1).norm(dim=1) for grad in grads]).norm(dim=0)  # [E]
         scale = (self.args.grad_norm_clip / (norm + 1e-6)).clamp(max=1.0)
         for grad in grads:
             grad.mul_(scale.view(-1, *[1] * (grad.dim() - 1)))
-        total: Tensor = norm.sum()
-        return total
+        return norm
 
     @th.no_grad()
     def write_back(self) -> None:

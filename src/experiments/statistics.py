@@ -1,7 +1,8 @@
 """Statistics over several tasks with few seeds each (Agarwal et al., NeurIPS 2021, "Statistical Precipice").
 
 Scores are one array ``[seeds]`` for every task, so tasks may have different numbers of seeds; samples
-of the bootstrap are arrays ``[repetitions, seeds]``.  The functions agree with the library ``rliable``.
+of the bootstrap are arrays ``[repetitions, seeds]``.  Where all tasks have as many seeds, the functions agree with
+the library ``rliable``.
 """
 
 from __future__ import annotations
@@ -29,10 +30,18 @@ class Estimate(NamedTuple):
 
 
 def iqm(scores: Scores) -> FloatArray:
-    """Interquartile mean: of all runs of all tasks together, without the lowest and the highest quarter."""
-    pooled = np.sort(np.concatenate(scores, axis=-1), axis=-1)
-    cut = pooled.shape[-1] // 4
-    return np.asarray(pooled[..., cut:pooled.shape[-1] - cut].mean(-1))
+    """Interquartile mean: of all runs of all tasks together, without the lowest and the highest quarter.
+
+    Tasks count equally: the runs of one with many seeds weigh less.
+    """
+    pooled = np.concatenate(scores, axis=-1)
+    total = pooled.shape[-1]
+    weight = np.concatenate([np.full(task.shape[-1], total / len(scores) / task.shape[-1]) for task in scores])
+    order = np.argsort(pooled, axis=-1)
+    weight = weight[order]  # one run's is 1 where all tasks have as many seeds
+    end, cut = np.cumsum(weight, axis=-1), total // 4
+    inside = np.clip(np.minimum(end, total - cut) - np.maximum(end - weight, cut), 0, None)
+    return np.asarray((np.take_along_axis(pooled, order, -1) * inside).sum(-1) / inside.sum(-1))
 
 
 def mean(scores: Scores) -> FloatArray:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..utils.files import sync, write_text
-from .rows import NEEDED, Row, read_rows
+from .rows import Row, fault_of, read_rows
 
 LOCK = ".lock"
 
@@ -128,7 +128,4 @@ def _fault(row: object, name: str) -> str:
         return "is damaged or half-written"
     if row.get("id") != name:
         return f"holds the row of another run ({row.get('id')})"
-    for key, kind in NEEDED.items():
-        if key not in row or not isinstance(row[key], kind) or isinstance(row[key], bool):
-            return f"has no usable '{key}'"
-    return ""
+    return fault_of(row)

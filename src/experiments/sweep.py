@@ -105,6 +105,9 @@ class Sweep:
                 if job.after in lost:
                     waiting.remove(job)
                     fail(job, "its teacher could not be trained")
+                elif job.after in models and not models[job.after]:
+                    waiting.remove(job)
+                    fail(job, "its teacher's model is not there; all machines must share the folder of --out")
                 elif (job.after is None or job.after in models) and len(running) < backend.slots:
                     waiting.remove(job)
                     progress.begin(job)
@@ -163,7 +166,11 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(f"--workers must be at least 1, not {args.workers}.")
         grid = read_grid(args.grid, args.seeds)
         cells = subset(grid, args.only)
-        sweep = Sweep(Path(args.out) / Path(args.grid).stem, given_rows(args.rows) if args.rows else {})
+        given = given_rows(args.rows) if args.rows else {}
+        _tell_foreign(given, grid)
+        if args.jsonl and not args.jsonl.absolute().parent.is_dir():
+            raise UserError(f"the folder of {args.jsonl} does not exist; make it, or choose another with --jsonl.")
+        sweep = Sweep(Path(args.out) / Path(args.grid).stem, given)
         failed = sweep.run(cells, lambda: make_backend(args.backend, args.workers, args.ray_address))
         rows = sweep.rows(cells)
         if args.jsonl:
@@ -178,6 +185,14 @@ def main(argv: list[str] | None = None) -> int:
     if failed:
         print(f"\n{len(failed)} runs failed:\n" + "\n".join(failed), file=sys.stderr)
     return 1 if failed else 0
+
+
+def _tell_foreign(given: Mapping[str, Row], grid: Sequence[Cell]) -> None:
+    """Says how many of the given rows are of no run of the grid, such as those of former settings."""
+    known = {run.id for cell in grid for run in (cell, cell.teacher) if run}
+    if foreign := len(given.keys() - known):
+        print(f"{foreign} of {len(given)} given rows are of other grids, settings or versions and are ignored",
+              file=sys.stderr, flush=True)
 
 
 def _write_jsonl(path: Path, rows: Sequence[Row]) -> None:

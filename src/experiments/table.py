@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from .rows import Row, Rows, read_rows
+from .rows import Row, Rows, each_once, read_rows
 
 #: measures of diversity: heading and format
 DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": ("joint H, bits", ".3f"),
@@ -75,7 +75,7 @@ def diversity(rows: Rows) -> str:
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for (env, data, alg), group in _groups(measured).items():
         values = np.array([row["headline"] for row in group])
-        cells = [format(np.mean([row[key] for row in group]), spec) if key in group[0] else "-"
+        cells = [format(np.mean([row[key] for row in group]), spec) if all(key in row for row in group) else "-"
                  for key, (_, spec) in DIVERSITY.items()]
         lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
                      f"| {' | '.join(cells)} |")
@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--compact", action="store_true", help="one column for every method")
     args = parser.parse_args(argv)
     try:
-        rows = read_rows(args.source)
+        rows = each_once(read_rows(args.source))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
+from ..config import resolve
 from ..errors import UserError
 from .grid import Cell
 from .jobs import Job
@@ -30,7 +32,10 @@ def work(job: Job, model: str) -> Outcome:
     """
     _forget_peak()
     try:
-        return _stacked(job) if job.cells[0].stack else [_alone(job.cells[0], job.folder, model)]
+        if job.cells[0].stack:
+            return _stacked(job)
+        row = _alone(job.cells[0], job.folder, model)
+        return row if isinstance(row, str) else [row]
     except UserError as error:
         return str(error)
     except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
@@ -39,12 +44,14 @@ def work(job: Job, model: str) -> Outcome:
         return f"{type(error).__name__}: {error}"
 
 
-def _alone(cell: Cell, folder: str, model: str) -> Row:
-    """One run, recorded by Sacred."""
+def _alone(cell: Cell, folder: str, model: str) -> Row | str:
+    """One run, recorded by Sacred; a sentence if it is no longer the run that its row would name."""
     from ..cli import build  # here, since it takes seconds and the sweep's own process can do without
 
     started = time.monotonic()
     name, *words = cell.alg.split()
+    if resolve(name, cell.env, [*cell.words, *words]) != cell.config:
+        return "its configuration has been changed since the sweep began; start the sweep again."
     given = [] if not model else [f"teacher={model}"] if "teacher" in cell.config else \
         [f"checkpoint_path={model}", "evaluate=true"]
     experiment, line = build(["sweep", f"--config={name}", f"--env-config={cell.env}", "--loglevel=WARNING", "with",
@@ -70,7 +77,9 @@ def _stacked(job: Job) -> list[Row]:
 
 def _identity(cell: Cell) -> Row:
     env, dataset, seed = cell.task
-    return {"id": cell.id, "alg": cell.alg, "env": env, "dataset": dataset, "seed": seed}
+    words = [word for word in cell.words if not word.startswith(("dataset=", "seed="))]
+    return {"id": cell.id, "alg": cell.alg, "env": env, "dataset": dataset, "seed": seed, "version": __version__,
+            **({"with": words} if words else {})}
 
 
 def _forget_peak() -> None:

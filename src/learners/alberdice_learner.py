@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ..components.transitions import Transitions
 from ..config.schema import COUNT, FLAG, SHARE, Key
 from ..modules import alberdice as eqs
-from ..modules.agent_mlp import AgentMLP
 from ..modules.alberdice_kl import others_divergence
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.losses import behaviour_loss, log_policy, taken
@@ -26,7 +25,8 @@ class AlberdiceLearner(Learner):
     Agent i treats the others' current policies as part of its world, and changes the data's state
     distribution by a value nu_i (whose residual e_i is its advantage) and then its policy by the
     I-projection.  As in the paper the agents take turns: one agent's policy changes for ``turn``
-    updates while everybody's values follow, then the next one's.  With ``turn=0`` all change at
+    updates while everybody's values follow, then the next one's; Adam's momentum lets the others drift
+    on a little, for about ten updates.  With ``turn=0`` all change at
     once, each in answer to the policies before the update, which is faster with many agents; but
     agents that stand alike then move alike, from AA to BB and back, and may never part.
 
@@ -43,8 +43,7 @@ class AlberdiceLearner(Learner):
         args, n_state = self.args, self.mac.encoder.n_out
         self.joint = AutoregressiveNet(n_state, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
         self.marginals, self.advantage = self.mac.rows(args.n_actions), self.mac.rows(args.n_actions)
-        n_seen = n_state + (1 if args.critic_time else 0)
-        self.value = AgentMLP(args.n_agents, [n_seen, *[args.hidden_dim] * args.n_layers, 1])
+        self.value = self.mac.rows(1, int(args.critic_time))
         return {"policy": self.mac.agent, "joint": self.joint, "marginals": self.marginals,
                 "advantage": self.advantage, "value": self.value}
 
@@ -65,9 +64,9 @@ class AlberdiceLearner(Learner):
         index = eqs.resampled(ratios) if started else self._every(ratios)
         divergence = others_divergence(self.joint, step.state, step.actions, step.available, log_now, log_own,
                                        args.kl_samples)
-        seen = self._seen(step.state, step.time)
+        seen = self.timed(step.state, step.time)
         value = self.value(seen[:, None])[..., 0]  # [M, N]
-        ahead = self.value(self._seen(step.next_state, step.time + 1)[:, None])[..., 0] * (1 - step.done[:, None])
+        ahead = self.value(self.timed(step.next_state, step.time + 1)[:, None])[..., 0] * (1 - step.done[:, None])
         e = step.reward[:, None] - alpha * divergence + args.gamma * ahead - value
         flow = eqs.flow_loss(e, index, value, step.done.sum(), alpha, args.gamma)
         projection = eqs.projection_loss(log_pi, e_hat.detach() * started, log_data, index, alpha)
@@ -94,12 +93,6 @@ class AlberdiceLearner(Learner):
     def _every(ratios: Tensor) -> Tensor:
         """Every step once for every agent, ``[M, N]``."""
         return th.arange(len(ratios), device=ratios.device)[:, None].expand_as(ratios)
-
-    def _seen(self, state: Tensor, time: Tensor) -> Tensor:
-        """What nu sees: the state, and the share of the horizon that has passed."""
-        if not self.args.critic_time:
-            return state
-        return th.cat([state, (time / self.args.episode_limit)[:, None].to(state.dtype)], 1)
 
     def _slope(self, seen: Tensor) -> Tensor:
         """Steepness of nu between recorded states, one of each half of the batch, ``[N]``."""

@@ -97,6 +97,12 @@ class Learner(ABC):
             for name, norm in norms.items():
                 self.logger.log_stat(f"{name}_grad_norm", float(norm), t_env)
 
+    def timed(self, state: Tensor, time: Tensor) -> Tensor:
+        """What critics see of encoded states ``[M, S]``: with ``critic_time`` also the share of the horizon passed."""
+        if not self.args.critic_time:
+            return state
+        return th.cat([state, (time / self.args.episode_limit)[:, None].to(state.dtype)], 1)
+
     def rate(self, t_env: int) -> float:
         """The learning rate, which falls linearly from ``lr`` to its share ``lr_final``."""
         share: float = 1 - (1 - self.args.lr_final) * min(1.0, t_env / max(1, self.args.t_max))

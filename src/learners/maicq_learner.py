@@ -17,6 +17,8 @@ from ..modules.mixers import LinearMixer
 from . import REGISTRY
 from .base import Learner
 
+FLOOR = 0.01  # of the advantages' spread: less is the critic's noise and not worth blowing up
+
 
 class Utilities(nn.Module):
     """Q_tot(s, a) = sum_i w_i(s) Q_i(s, a_i) + b(s)."""
@@ -26,7 +28,7 @@ class Utilities(nn.Module):
         self.q, self.mixer = q, mixer
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encoded states ``[M, S]`` to Q_i ``[M, N, A]``, w ``[M, N]`` and b ``[M]``."""
+        """What the critic sees of states, ``[M, S]``, to Q_i ``[M, N, A]``, w ``[M, N]`` and b ``[M]``."""
         return self.q(state[:, None]), *self.mixer(state)
 
 
@@ -40,22 +42,26 @@ class MaicqLearner(Learner):
     advantages / ``alpha`` over the episodes of the batch, for every time and agent apart
     (``softmax_over=time``).  Where values differ between states, such a softmax prefers states to
     actions; ``softmax_over=batch`` with ``normalise_advantage`` is the milder form.
+
+    Unlike there, the critic sees the time step if ``critic_time``, as those of all methods here, does
+    not duel and shares Adam, soft target updates and batch sizes with the other methods; tests act
+    greedily, so there is no floor of exploration.
     """
 
     KEYS: ClassVar[dict[str, Key]] = {
         "alpha": Key(float, low=1e-6), "alpha_q": Key(float, low=1e-6), "td_lambda": SHARE,
-        "softmax_over": Key(str, choices=("time", "batch")), "normalise_advantage": FLAG}
+        "softmax_over": Key(str, choices=("time", "batch")), "normalise_advantage": FLAG, "critic_time": FLAG}
 
     def build(self) -> dict[str, nn.Module]:
         args, mac = self.args, self.mac
-        mixer = LinearMixer(mac.encoder.n_out, args.n_agents, args.hidden_dim, convex=True)
-        self.critic = Followed(Utilities(mac.rows(args.n_actions), mixer))
+        mixer = LinearMixer(mac.encoder.n_out + args.critic_time, args.n_agents, args.hidden_dim, convex=True)
+        self.critic = Followed(Utilities(mac.rows(args.n_actions, args.critic_time), mixer))
         return {"policy": mac.agent, "critic": self.critic}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         state, next_state = self.mac.encoder(step.state), self.mac.encoder(step.next_state)
         log_pi = log_policy(self.mac.agent(state[:, None]), step.available)
-        q, w, b = self.critic(state)
+        q, w, b = self.critic(self.timed(state, step.time))
         goal, known = self._goal(step, next_state)
         error = (w * taken(q, step.actions)).sum(1) + b - goal
         with th.no_grad():
@@ -68,7 +74,7 @@ class MaicqLearner(Learner):
     @th.no_grad()
     def _goal(self, step: Transitions, next_state: Tensor) -> tuple[Tensor, Tensor]:
         """Regression targets ``[M]`` and where they are known, ``[M]``."""
-        q, w, b = self.critic.target(next_state)
+        q, w, b = self.critic.target(self.timed(next_state, step.time + 1))
         q_tot = (w * taken(q, step.next_actions)).sum(1) + b
         follows = step.next_played * (1 - step.done)
         rho = masked_logits(q_tot / self.args.alpha_q, follows).softmax(0) * follows.sum()
@@ -83,7 +89,7 @@ class MaicqLearner(Learner):
     def _weight(self, advantage: Tensor, step: Transitions) -> Tensor:
         """Softmax of the advantages ``[M, N]``, rescaled to mean 1 over what it was taken over."""
         if self.args.normalise_advantage:
-            advantage = (advantage - advantage.mean(0)) / advantage.std(0).clamp(min=1e-6)
+            advantage = (advantage - advantage.mean(0)) / advantage.std(0).clamp(min=FLOOR)
         z = advantage / self.args.alpha
         if self.args.softmax_over == "batch":
             even: Tensor = z.softmax(0) * len(z)

@@ -8,7 +8,7 @@ import torch as th
 from torch import Tensor, nn
 
 from ..components.transitions import Transitions
-from ..config.schema import Key
+from ..config.schema import FLAG, Key
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, taken
 from ..modules.mixers import LinearMixer
@@ -26,7 +26,7 @@ class LocalValues(nn.Module):
         self.q, self.value, self.mixer = q, value, mixer
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Encoded states ``[M, S]`` to Q_i ``[M, N, A]``, V_i ``[M, N]``, w ``[M, N]`` and b ``[M]``."""
+        """What critics see of states, ``[M, S]``, to Q_i ``[M, N, A]``, V_i ``[M, N]``, w ``[M, N]`` and b ``[M]``."""
         rows = state[:, None]
         return self.q(rows), self.value(rows)[..., 0], *self.mixer(state)
 
@@ -35,25 +35,28 @@ class LocalValues(nn.Module):
 class OmigaLearner(Learner):
     """In-sample values by an exponential regression, one per agent, and weighted cloning; needs ``basic_mac``.
 
-    V_i is the soft maximum of w_i Q_i over the data with temperature ``alpha``, the team's target
+    w_i V_i is the soft maximum of w_i Q_i over the data with temperature ``alpha``, the team's target
     r + gamma (sum w_i V_i + b)(s'), and each policy is cloned with weights exp((w_i Q_i - w_i V_i) / alpha).
+    With ``critic_time`` all values see the time step.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {"alpha": Key(float, low=1e-6)}
+    KEYS: ClassVar[dict[str, Key]] = {"alpha": Key(float, low=1e-6), "critic_time": FLAG}
 
     def build(self) -> dict[str, nn.Module]:
         args, mac = self.args, self.mac
-        mixer = LinearMixer(mac.encoder.n_out, args.n_agents, args.hidden_dim)
-        self.critic = Followed(LocalValues(mac.rows(args.n_actions), mac.rows(1), mixer))
+        time = int(args.critic_time)
+        mixer = LinearMixer(mac.encoder.n_out + time, args.n_agents, args.hidden_dim)
+        self.critic = Followed(LocalValues(mac.rows(args.n_actions, time), mac.rows(1, time), mixer))
         return {"policy": mac.agent, "critic": self.critic}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        state, next_state = self.mac.encoder(step.state), self.mac.encoder(step.next_state)
+        state = self.mac.encoder(step.state)
         log_pi = log_policy(self.mac.agent(state[:, None]), step.available)
-        q, value, w, b = self.critic(state)
+        now, then = self.timed(state, step.time), self.timed(self.mac.encoder(step.next_state), step.time + 1)
+        q, value, w, b = self.critic(now)
         with th.no_grad():
-            steady_q, _, steady_w, _ = self.critic.target(state)
-            _, next_value, next_w, next_b = self.critic.target(next_state)
+            steady_q, _, steady_w, _ = self.critic.target(now)
+            _, next_value, next_w, next_b = self.critic.target(then)
             goal = step.reward + self.args.gamma * (1 - step.done) * ((next_w * next_value).sum(1) + next_b)
         error = (w * taken(q, step.actions)).sum(1) + b - goal
         z = (steady_w * (taken(steady_q, step.actions) - value) / self.args.alpha).clamp(-LIMIT, LIMIT)  # [M, N]

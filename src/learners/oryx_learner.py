@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits
 from ..components.transitions import Transitions
-from ..config.schema import Key
+from ..config.schema import FLAG, Key
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, taken
 from . import REGISTRY
 from .base import Learner
+from .maicq_learner import FLOOR
 
 
 @REGISTRY.register("oryx_learner")
@@ -27,30 +28,37 @@ class OryxLearner(Learner):
     long histories; ours are those of all methods here, which suits games whose state is seen.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {"alpha": Key(float, low=1e-6), "alpha_q": Key(float, low=1e-6)}
+    KEYS: ClassVar[dict[str, Key]] = {
+        "alpha": Key(float, low=1e-6), "alpha_q": Key(float, low=1e-6), "normalise_advantage": FLAG,
+        "critic_time": FLAG}
 
     def build(self) -> dict[str, nn.Module]:
         args = self.args
-        self.q = Followed(AutoregressiveNet(self.mac.encoder.n_out, args.n_agents, args.n_actions, args.hidden_dim,
-                                            args.n_layers))
+        self.q = Followed(AutoregressiveNet(self.mac.encoder.n_out + args.critic_time, args.n_agents, args.n_actions,
+                                            args.hidden_dim, args.n_layers))
         return {"policy": self.mac.agent, "q": self.q}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        state, next_state = self.mac.encoder(step.state), self.mac.encoder(step.next_state)
+        state = self.mac.encoder(step.state)
+        now, then = self.timed(state, step.time), self.timed(self.mac.encoder(step.next_state), step.time + 1)
         turn = th.rand(self.args.n_agents, device=state.device)
         before = (turn[:, None] > turn[None]).to(state.dtype)  # [i, j]: j acts before i
         log_pi = log_policy(self.mac.agent(state, step.actions, before), step.available)
-        q = self.q.online(state, step.actions, before)  # [M, N, A]
+        q = self.q.online(now, step.actions, before)  # [M, N, A]
         with th.no_grad():
-            ahead = taken(self.q.target(next_state, step.next_actions, before), step.next_actions)  # [M, N]
+            ahead = taken(self.q.target(then, step.next_actions, before), step.next_actions)  # [M, N]
             follows = (step.next_played * (1 - step.done))[:, None]
             rho = masked_logits(ahead / self.args.alpha_q, follows.expand_as(ahead)).softmax(0) * follows.sum()
             goal = step.reward[:, None] + self.args.gamma * rho * ahead
             advantage = taken(q, step.actions) - (log_pi.exp() * q).sum(-1)
-            weight = (advantage / self.args.alpha).softmax(0) * len(advantage)
+            weight = (self._scaled(advantage) / self.args.alpha).softmax(0) * len(advantage)
         # Where an episode was cut off nobody recorded what came next.
         known = th.maximum(step.done, step.next_played)[:, None].expand_as(goal)
         error = taken(q, step.actions) - goal
         return ({"critic_loss": 0.5 * (known * error.square()).sum() / known.sum().clamp(min=1.0),
                  "policy_loss": -(weight * taken(log_pi, step.actions)).mean()},
                 {"weight_max": weight.amax(), "advantage_std": advantage.std()})
+
+    def _scaled(self, advantage: Tensor) -> Tensor:
+        """Advantages ``[M, N]``, divided by their spread over the batch if ``normalise_advantage``."""
+        return advantage / advantage.std(0).clamp(min=FLOOR) if self.args.normalise_advantage else advantage

@@ -65,10 +65,6 @@ class QLearner(Learner):
         """Actions that targets may take, bool ``[M, N, A]``."""
         return step.next_available
 
-    def timed(self, state: Tensor, time: Tensor) -> Tensor:
-        """States ``[M, S']``, with the share of the horizon passed if the mixer is to see it."""
-        return th.cat([state, (time / self.args.episode_limit)[:, None]], 1) if self.args.critic_time else state
-
     @th.no_grad()
     def goals(self, step: Transitions) -> Tensor:
         """TD(lambda) targets of the best allowed next joint action, ``[M]``, or ``[M, N]`` without a mixer.

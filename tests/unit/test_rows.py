@@ -31,10 +31,11 @@ def test_folders_and_files_of_rows_are_read_in_order(tmp_path: Path) -> None:
     ('{"a": 1}', "line 1 has no usable 'env'; rows of sweeps are needed"),
     (json.dumps({**ROW, "seed": True}), "has no usable 'seed'"),
     (json.dumps({**ROW, "headline": "1"}), "has no usable 'headline'"),
-    (json.dumps({**ROW, "headline": float("nan")}), "'headline' is nan, not a finite number"),
-    (json.dumps({**ROW, "curve": [[0]]}), "'curve' must be a list of [t_env, value]"),
-    (json.dumps({**ROW, "curve": [[0, float("inf")]]}), "'curve' must be a list of [t_env, value]"),
-    (json.dumps({**ROW, "joint_action": [0, -1]}), "'joint_action' must be a list of the agents' actions"),
+    (json.dumps({**ROW, "headline": float("nan")}), "has the 'headline' nan, not a finite number"),
+    (json.dumps({**ROW, "curve": [[0]]}), "'curve' that is no list of [t_env, value]"),
+    (json.dumps({**ROW, "curve": [[0, float("inf")]]}), "'curve' that is no list of [t_env, value]"),
+    (json.dumps({**ROW, "alg": " "}), "has an empty 'alg'"),
+    (json.dumps({**ROW, "joint_action": [0, -1]}), "'joint_action' that is no list of the agents' actions"),
     ("", "holds none; rows of sweeps are needed"),
     ("[" * 100_000, "line 1 is no whole JSON object"),
 ])
@@ -58,7 +59,7 @@ def test_copies_of_a_run_count_once() -> None:
     assert without_repeats([ROW, {**ROW, "id": "x", "model": "y"}, {**ROW, "seed": 1}]) == [ROW, {**ROW, "seed": 1}]
     named = {**ROW, "id": "x"}
     assert without_repeats([named, {**named, "seconds": 9.0}]) == [named]  # the same run on another machine
-    with pytest.raises(UserError, match="two different rows"):
+    with pytest.raises(UserError, match=r"two different rows .*ids x and y"):
         without_repeats([named, {**ROW, "id": "y"}])
 
 

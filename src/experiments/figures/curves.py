@@ -50,7 +50,7 @@ def _panel(ax: Axes, task: Task, drawn: dict[str, list[Row]], methods: list[str]
         times = sorted(at)
         colour, dashes = style_of(methods.index(method))
         mean = np.array([np.mean(at[t]) for t in times])
-        error = np.array([np.std(at[t]) / np.sqrt(len(at[t])) for t in times])
+        error = np.array([np.std(at[t]) / np.sqrt(max(len(at[t]) - 1, 1)) for t in times])
         ax.plot(times, mean, label=method, linewidth=1.5, color=colour, linestyle=dashes,
                 marker="o" if len(times) == 1 else "", markersize=4)
         ax.fill_between(times, mean - error, mean + error, alpha=0.15, linewidth=0, color=colour)

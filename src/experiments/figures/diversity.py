@@ -32,9 +32,10 @@ def diversity_bars(rows: Rows, env: str) -> Figure:
     thresholds, unit = GAMES[env]
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        place = _place(row, thresholds)
-        if place is not None and row["env"] == env and row["dataset"] == "poor" and ENTROPIES.keys() <= row.keys():
-            groups.setdefault(place, []).append(row)
+        if row["env"] == env and row["dataset"] == "poor" and ENTROPIES.keys() <= row.keys():
+            place = _place(row, thresholds)
+            if place is not None:
+                groups.setdefault(place, []).append(row)
     if not groups:
         raise UserError(f"Figure {3 if env == 'permutation' else 4} needs rows of {env} on poor data with entropies at "
                         "the paper's thresholds, as the sweep 'diversity' leaves them.")
@@ -65,9 +66,10 @@ def diversity_bars(rows: Rows, env: str) -> Figure:
 def _place(row: Row, thresholds: tuple[float, ...]) -> tuple[str, int] | None:
     """Team and number of the threshold; None for other rows."""
     name, *words = row["alg"].split()
-    given = parse_words(words)
-    beta = given.get("beta")
-    if name not in TEAMS or set(given) != {"beta"} or not isinstance(beta, int | float):
+    if name not in TEAMS or len(words) != 1 or not words[0].startswith("beta="):
+        return None
+    beta = parse_words(words)["beta"]
+    if not isinstance(beta, int | float):
         return None
     near = [i for i, value in enumerate(thresholds) if abs(value - beta) < 1e-3]
     return (name, near[0]) if near else None
