@@ -12,12 +12,10 @@ from ..components.returns import lambda_returns
 from ..components.transitions import Transitions
 from ..config.schema import FLAG, SHARE, Key
 from ..modules.followed import Followed
-from ..modules.losses import log_policy, taken
+from ..modules.losses import log_policy, normalised, taken
 from ..modules.mixers import LinearMixer
 from . import REGISTRY
 from .base import Learner
-
-FLOOR = 0.01  # of the advantages' spread: less is the critic's noise and not worth blowing up
 
 
 class Utilities(nn.Module):
@@ -89,7 +87,7 @@ class MaicqLearner(Learner):
     def _weight(self, advantage: Tensor, step: Transitions) -> Tensor:
         """Softmax of the advantages ``[M, N]``, rescaled to mean 1 over what it was taken over."""
         if self.args.normalise_advantage:
-            advantage = (advantage - advantage.mean(0)) / advantage.std(0).clamp(min=FLOOR)
+            advantage = normalised(advantage)
         z = advantage / self.args.alpha
         if self.args.softmax_over == "batch":
             even: Tensor = z.softmax(0) * len(z)

@@ -12,10 +12,9 @@ from ..components.transitions import Transitions
 from ..config.schema import FLAG, Key
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed
-from ..modules.losses import log_policy, taken
+from ..modules.losses import log_policy, normalised, taken
 from . import REGISTRY
 from .base import Learner
-from .maicq_learner import FLOOR
 
 
 @REGISTRY.register("oryx_learner")
@@ -51,14 +50,12 @@ class OryxLearner(Learner):
             rho = masked_logits(ahead / self.args.alpha_q, follows.expand_as(ahead)).softmax(0) * follows.sum()
             goal = step.reward[:, None] + self.args.gamma * rho * ahead
             advantage = taken(q, step.actions) - (log_pi.exp() * q).sum(-1)
-            weight = (self._scaled(advantage) / self.args.alpha).softmax(0) * len(advantage)
+            if self.args.normalise_advantage:
+                advantage = normalised(advantage)
+            weight = (advantage / self.args.alpha).softmax(0) * len(advantage)
         # Where an episode was cut off nobody recorded what came next.
         known = th.maximum(step.done, step.next_played)[:, None].expand_as(goal)
         error = taken(q, step.actions) - goal
         return ({"critic_loss": 0.5 * (known * error.square()).sum() / known.sum().clamp(min=1.0),
                  "policy_loss": -(weight * taken(log_pi, step.actions)).mean()},
                 {"weight_max": weight.amax(), "advantage_std": advantage.std()})
-
-    def _scaled(self, advantage: Tensor) -> Tensor:
-        """Advantages ``[M, N]``, divided by their spread over the batch if ``normalise_advantage``."""
-        return advantage / advantage.std(0).clamp(min=FLOOR) if self.args.normalise_advantage else advantage

@@ -96,3 +96,11 @@ def gumbel_loss(q: Tensor, value: Tensor, alpha: float, limit: float = 5.0) -> T
     z = (q.detach() - value) / alpha
     cut = z.clamp(max=limit)
     return (cut.exp() + (z - cut) * cut.exp().detach() - z - 1.0).mean()
+
+
+def normalised(advantage: Tensor, floor: float = 0.01) -> Tensor:
+    """Advantages ``[M, N]`` with mean 0 and spread 1 over the batch, agent by agent.
+
+    A spread below ``floor`` is the critic's noise and is not blown up to 1.
+    """
+    return (advantage - advantage.mean(0)) / advantage.std(0).clamp(min=floor)

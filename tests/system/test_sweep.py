@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from epymarl_cpa import __version__
 from epymarl_cpa.experiments.grid import read_grid
 from epymarl_cpa.experiments.jobs import Job
 from epymarl_cpa.experiments.progress import Progress
 from epymarl_cpa.experiments.subset import subset
 from epymarl_cpa.experiments.sweep import main
+from epymarl_cpa.experiments.work import work
 
 GRID = """
 algs: [cpa_ar, ar_bc lr=0.01]
@@ -95,6 +98,19 @@ def test_a_failing_run_costs_no_other(grid: Path, capsys: pytest.CaptureFixture[
     assert "missing.npz" in said.err
     assert "| xor | good | cpa_ar |" in said.out
     assert len(list(Path("rows/tiny").glob("*.json"))) == 2
+
+
+def test_a_run_whose_settings_changed_since_the_sweep_began_gets_no_row(grid: Path) -> None:
+    cell = read_grid(str(grid))[0]
+    former = replace(cell, config={**cell.config, "lr": 0.25})  # as if a YAML file had been edited meanwhile
+    assert work(Job((former,), "rows"), "") == (
+        "its configuration has been changed since the sweep began; start the sweep again.")
+
+
+def test_rows_tell_version_and_words(grid: Path) -> None:
+    row, = work(Job((read_grid(str(grid))[0],), str(Path("rows").absolute())), "")
+    assert (row["version"], row["with"][0]) == (__version__, "t_max=20")
+    assert not any(word.startswith(("seed=", "dataset=")) for word in row["with"])
 
 
 def test_any_subset_can_be_run(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:

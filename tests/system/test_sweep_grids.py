@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from epymarl_cpa.experiments.sweep import main
 
 ENVS = {"xor", "permutation", "bridge", "sensor", "aloha"}
 BASELINES = ("bc", "bcq", "cql", "maicq", "maicq_tuned", "alberdice", "ar_bc")
+RESULTS = Path(__file__).parents[2] / "docs/results"
 PA = "cpa_pa pool_size=1 beta=1"
 
 
@@ -29,6 +32,12 @@ def ids(name: str, alg: str = "") -> set[str]:
 def test_every_grid_resolves(name: str) -> None:
     cells = grid(name)
     assert len({cell.id for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*.jsonl")), ids=lambda file: file.stem)
+def test_committed_rows_are_of_their_grids_present_settings(file: Path) -> None:
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert lines and {line["id"] for line in lines} <= ids(file.stem)
 
 
 def test_table_1_is_complete() -> None:

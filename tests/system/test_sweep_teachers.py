@@ -10,6 +10,7 @@ import pytest
 
 from epymarl_cpa.experiments import table
 from epymarl_cpa.experiments.grid import read_grid
+from epymarl_cpa.experiments.store import Store
 from epymarl_cpa.experiments.sweep import main
 
 TEACHERS = """
@@ -103,6 +104,15 @@ def test_students_of_a_teacher_that_failed_are_told(grids: Path, capsys: pytest.
     said = capsys.readouterr().err
     assert "3 runs failed" in said
     assert said.count("its teacher could not be trained") == 4, "two students, when it happens and in the end"
+
+
+def test_students_of_a_teacher_whose_model_cannot_be_seen_are_told(
+        grids: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a cluster without a shared folder; they must not train teachers of their own instead."""
+    monkeypatch.setattr(Store, "model", lambda self, name: "")
+    assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 1
+    assert "its teacher's model is not there; all machines must share the folder of --out" in capsys.readouterr().err
+    assert not list(Path("rows/learn").glob("*.json"))
 
 
 SELF = """
