@@ -184,7 +184,8 @@ def test_tables_of_folders_and_files_put_methods_side_by_side(tmp_path: Path, ca
     common = {"headline_optimum": 1.0, "seconds": 1.0, "peak_mb": 1, "seed": 0}
     given = [{**common, "env": env, "dataset": "good", "alg": alg, "headline": value}
              for alg, value in (("a", 0.5), ("b", 1.0)) for env in ("xor", "bridge")]
-    given.append({**common, "env": "xor", "dataset": "good", "alg": "a", "headline": 1.0, "joint_entropy": 1.5})
+    given.append({**common, "env": "xor", "dataset": "good", "alg": "a", "seed": 1, "headline": 1.0,
+                  "joint_entropy": 1.5})
     (tmp_path / "rows").mkdir()
     for i, row in enumerate(given[:3]):
         (tmp_path / f"rows/{i}.json").write_text(json.dumps(row))
