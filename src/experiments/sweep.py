@@ -156,7 +156,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rows", action="append", default=[], type=Path, metavar="FILE",
                         help="rows of finished runs (.jsonl), which are not done again; may be repeated")
     parser.add_argument("--jsonl", type=Path, metavar="FILE",
-                        help="write all finished rows of the grid there in the end, one a line in the grid's order")
+                        help="write all finished rows of the grid there when the sweep ends or is stopped, one a "
+                             "line in the grid's order")
     parser.add_argument("--seeds", type=int, help="number of seeds of an EPyMARL search file (default 3)")
     parser.add_argument("--backend", choices=BACKENDS, default="local", help="where runs are done (default local)")
     parser.add_argument("--ray-address", default="", help="of a running Ray cluster (default: one for this sweep)")
@@ -171,10 +172,12 @@ def main(argv: list[str] | None = None) -> int:
         if args.jsonl and not args.jsonl.absolute().parent.is_dir():
             raise UserError(f"the folder of {args.jsonl} does not exist; make it, or choose another with --jsonl.")
         sweep = Sweep(Path(args.out) / Path(args.grid).stem, given)
-        failed = sweep.run(cells, lambda: make_backend(args.backend, args.workers, args.ray_address))
+        try:
+            failed = sweep.run(cells, lambda: make_backend(args.backend, args.workers, args.ray_address))
+        finally:  # also what is finished when the sweep is stopped
+            if args.jsonl:
+                _write_jsonl(args.jsonl, sweep.rows(grid))
         rows = sweep.rows(cells)
-        if args.jsonl:
-            _write_jsonl(args.jsonl, sweep.rows(grid))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

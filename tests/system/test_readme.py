@@ -1,4 +1,4 @@
-"""The README's commands, run as printed but for their size."""
+"""The commands of the README and of docs/*.md, run as printed but for their size."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from epymarl_cpa.experiments.sections import short_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = {page: page.read_text(encoding="utf-8") for page in sorted(ROOT.glob("docs/*.md"))}
+PAGES = {ROOT / "README.md": README, **DOCS}
+TEXT = "\n".join(PAGES.values())
 SMALL = "t_max=4 test_nepisode=4 hidden_dim=8 policy_start=0.0"
 STUDENTS = "student_t_max=3 pool_hidden=8"
 ONLINE = "t_max=160 save_model_interval=50 batch_size=2 test_nepisode=4 hidden_dim=8"
@@ -30,12 +33,12 @@ PARALLEL = "t_max=1000 save_model_interval=300 test_nepisode=10 hidden_dim=8"
 RUNS = {"<teacher-run>": "cpa_ar_*_xor_*", "<student-run>": "cpa_pa_*_permutation_*",
         "<qmix-run>": "qmix_*_bridge_*", "<mappo-run>": "mappo_*_lbforaging*"}
 #: what a command needs that is not installed everywhere
-NEEDS = {".h5": "h5py", "mpe2": "mpe2", "lbforaging": "lbforaging"}
+NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe2": "mpe2", "lbforaging": "lbforaging"}
 
 
 def commands() -> list[str]:
     """The lines of all shell blocks, without the installation in front; a backslash goes on with the next line."""
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S)
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S)
              for line in block.strip().replace("\\\n", " ").splitlines()]
     return [re.sub(r"^pip install [^&]* && ", "", line) for line in lines]
 
@@ -103,7 +106,7 @@ def test_every_command_works(tmp_path: Path, epymarl: Path | None) -> None:
 
 
 def test_the_sweep_of_the_results_table_resolves() -> None:
-    assert "experiments.sweep teacher" in README
+    assert "experiments.sweep teacher" in TEXT
     assert len(read_grid("teacher")) == 75
     for file in (ROOT / "src/config/sweeps").glob("*.yaml"):
         assert read_grid(file.stem), file
@@ -120,6 +123,17 @@ def test_python_examples_run() -> None:
         exec(compile(block, "README.md", "exec"), {})
 
 
-def test_files_that_the_readme_names_exist() -> None:
-    for name in re.findall(r"`(src/[\w/.]+?)`", README):
-        assert (ROOT / name).exists(), name
+def test_the_grid_of_the_example_is_one(tmp_path: Path) -> None:
+    example = re.search(r"```yaml\n(# mine.yaml.*?)```", TEXT, re.S)
+    assert example
+    (tmp_path / "mine.yaml").write_text(example[1].replace("my_method", "maicq"))
+    assert {cell.alg for cell in read_grid(str(tmp_path / "mine.yaml"))} == {
+        "maicq", "maicq alpha=0.5", "cpa_pa pool_size=1 beta=1"}
+
+
+def test_files_that_the_pages_name_exist() -> None:
+    for page, text in PAGES.items():
+        for name in re.findall(r"`(src/[\w/.]+?)`", text):
+            assert (ROOT / name).exists(), (page, name)
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (page.parent / link).exists(), (page, link)
