@@ -64,14 +64,47 @@ def enumerate_law(net: AutoregressiveNet, state: Tensor, conditional: Callable[[
     for agent in range(net.n_agents):
         k = probs.shape[1]
         logits = net.head(agent, state[:, None].expand(-1, k, -1).flatten(0, 1), prefix.flatten(0, 1))
-        longer = (probs[..., None] * conditional(agent, logits.view(batch, k, n_actions))).flatten(1)  # [B, k * A]
-        best, index = longer.topk(min(width, longer.shape[1]), 1)
-        if longer.shape[1] > width:
-            lost = lost + (longer.sum(1) - best.sum(1)).clamp(min=0)
-        used = max(1, int((best > 0).sum(1).max()))
-        probs, index = best[:, :used], index[:, :used]
-        parent, action = index // n_actions, index % n_actions
+        probs, parent, action, left_out = _lengthen(probs, conditional(agent, logits.view(batch, k, n_actions)), width)
+        lost = lost + left_out
         actions = actions.gather(1, parent[..., None].expand(-1, -1, net.n_agents))
         actions[:, :, agent] = action
         prefix = prefix.gather(1, parent[..., None].expand(-1, -1, net.hidden)) + net.action[agent * n_actions + action]
     return JointLaw(actions, probs / probs.sum(1, keepdim=True), lost)
+
+
+@th.no_grad()
+def product_law(policies: Tensor, width: int) -> JointLaw:
+    """All joint actions of independent policies ``[B, N, A]``, or the most likely ones by beam search.
+
+    Args:
+        policies: every agent's probabilities.
+        width: largest number of joint actions kept for each state.
+    """
+    batch, n_agents, _ = policies.shape
+    actions = th.zeros(batch, 1, 0, dtype=th.long, device=policies.device)
+    probs, lost = policies.new_ones(batch, 1), policies.new_zeros(batch)
+    for agent in range(n_agents):
+        probs, parent, action, left_out = _lengthen(probs, policies[:, agent, None], width)
+        lost = lost + left_out
+        actions = th.cat([actions.gather(1, parent[..., None].expand(-1, -1, agent)), action[..., None]], 2)
+    return JointLaw(actions, probs / probs.sum(1, keepdim=True), lost)
+
+
+def _lengthen(probs: Tensor, following: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One step of beam search: beginnings of joint actions, one agent longer.
+
+    Args:
+        probs: of the beginnings, ``[B, k]``.
+        following: probabilities of the next agent's actions after each, ``[B, k, A]`` (or ``[B, 1, A]``).
+        width: largest number of beginnings kept.
+
+    Returns:
+        Probabilities, index of the beginning that each continues and the action added, ``[B, k']`` each, and the
+        probability left out, ``[B]``.
+    """
+    longer = (probs[..., None] * following).flatten(1)  # [B, k * A]
+    best, index = longer.topk(min(width, longer.shape[1]), 1)
+    left_out = (longer.sum(1) - best.sum(1)).clamp(min=0) if longer.shape[1] > width else probs.new_zeros(len(probs))
+    used = max(1, int((best > 0).sum(1).max()))
+    index = index[:, :used]
+    return best[:, :used], index // following.shape[-1], index % following.shape[-1], left_out

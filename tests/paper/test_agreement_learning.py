@@ -68,6 +68,15 @@ def test_a_pool_of_one_entry_makes_a_deterministic_team(place: Path) -> None:
     assert out["joint_entropy"] == 0.0
 
 
+def test_without_the_key_the_mismatch_is_back(place: Path) -> None:
+    """The teacher plays AB and BA alike; its average, agent by agent, plays everything alike."""
+    out = learn("kd", "xor", place, place / "students", f"teacher={next((place / 'xor/models').glob('cpa_ar*'))}",
+                "test_greedy=false", "test_nepisode=2000")
+    assert out["teacher_modes"] == 2.0
+    assert out["return"] == pytest.approx(0.5, abs=0.06)
+    assert out["mismatch_rate"] == pytest.approx(0.5, abs=0.06)
+
+
 @pytest.mark.parametrize("key", ["cvae_vector", "cvae_index"])
 def test_the_variational_keys_keep_agents_together_at_some_cost_in_frequencies(key: str, place: Path) -> None:
     out = taught("xor", place, f"key={key}")

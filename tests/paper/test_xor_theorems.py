@@ -2,7 +2,9 @@
 
 T1 a monotone critic that fits AB + BA plays AA or BB; T2 one that fits AA + AB + BA plays BB;
 T4 independent cloning plays the data's marginal modes; T5 autoregressive cloning finds AB or BA
-where nothing else was recorded, and is blind to rewards otherwise.
+where nothing else was recorded, and is blind to rewards otherwise; T6 independent agents that draw
+from AB + BA win every other time.  Agents that judge actions by what the others do, or act in
+sequence, win always.
 """
 
 from __future__ import annotations
@@ -74,3 +76,8 @@ def test_t6_samples_of_independent_policies_win_every_other_time(tmp_path: Path)
 @pytest.mark.parametrize("quality", ["good", "medium", "poor"])
 def test_sequential_values_win(quality: str, tmp_path: Path) -> None:
     assert [result["return"] for result in train("oryx", quality, tmp_path, "t_max=400")] == [1.0] * len(SEEDS)
+
+
+def test_alberdice_agrees_where_independent_critics_do_not(tmp_path: Path) -> None:
+    words = ("t_max=600", "lr=0.001", "batch_size=256", "hidden_dim=64")
+    assert [result["return"] for result in train("alberdice", "medium", tmp_path, *words)] == [1.0] * len(SEEDS)

@@ -13,7 +13,7 @@ from helpers import Built
 from torch import Tensor
 
 from epymarl_cpa.components.action_selectors import masked_logits, threshold
-from epymarl_cpa.components.joint_law import JointLaw, enumerate_law
+from epymarl_cpa.components.joint_law import JointLaw, enumerate_law, product_law
 from epymarl_cpa.modules.autoregressive import AutoregressiveNet
 
 S, N, A, B = 3, 3, 4, 5
@@ -139,3 +139,20 @@ def test_joined_laws_stand_one_behind_the_other() -> None:
     for row, law, at in ((0, one, 0), (1, one, 1), (2, two, 0)):
         assert table(joined, row) == table(law, at)
     assert joined.actions.shape == (3, 2, 3)
+
+
+def test_the_law_of_independent_policies_is_their_product() -> None:
+    th.manual_seed(0)
+    policies = th.rand(B, N, A).mul(th.rand(B, N, A) < 0.8).clamp(min=0)
+    policies[..., 0] += 0.1
+    policies /= policies.sum(-1, keepdim=True)
+    law = product_law(policies, A ** N)
+    for row in range(B):
+        literal = {joint: math.prod(float(policies[row, i, a]) for i, a in enumerate(joint))
+                   for joint in itertools.product(range(A), repeat=N)}
+        assert table(law, row) == pytest.approx({joint: p for joint, p in literal.items() if p > 0}, rel=1e-4)
+    assert (law.lost == 0).all()
+    few = product_law(policies, 2)
+    assert few.probs.shape == (B, 2)
+    assert th.allclose(few.probs.sum(1), th.ones(B))
+    assert (few.lost > 0).all()
