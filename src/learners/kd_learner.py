@@ -11,7 +11,7 @@ from .cpa_pa_learner import WIDTH, CpaPaLearner
 
 @REGISTRY.register("kd_learner")
 class KdLearner(CpaPaLearner):
-    """The teacher's whole law is taught to a pool of one entry; needs ``pa_mac`` with ``pool_size=1``.
+    """The teacher's whole law is taught to a pool of one entry; needs ``product_mac`` with ``pool_size=1``.
 
     What the students learn is, agent by agent, the teacher's average over its joint actions: the
     mismatch that the teacher avoids is back.
@@ -23,4 +23,8 @@ class KdLearner(CpaPaLearner):
         return nets
 
     def _report(self) -> None:
-        """Nothing: a single entry cannot hold several joint actions, which is the point."""
+        """Not that joint actions are not reproduced, which is the point, but that some were never taught."""
+        if self.labels.lost > 0.01 * len(self.labels):
+            self.logger.console_logger.warning(
+                "%.1f %% of the teacher's play is not taught: it plays more than %d joint actions in a state; raise "
+                "beta", 100 * self.labels.lost / len(self.labels), WIDTH)

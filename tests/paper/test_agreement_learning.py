@@ -30,13 +30,13 @@ def learn(alg: str, env: str, place: Path, results: Path, *words: str) -> dict[s
     return run(config, None, logging.getLogger("test"))
 
 
-def taught(env: str, place: Path, *words: str) -> dict[str, float]:
+def taught(env: str, place: Path, *words: str, alg: str = "cpa_pa") -> dict[str, float]:
     """The last evaluation of students whose teacher all these tests share."""
     results = place / env
     if not results.exists():
         learn("cpa_ar", env, place, results)
     teacher, = (results / "models").glob("cpa_ar*")
-    return learn("cpa_pa", env, place, place / "students", f"teacher={teacher}", *words)
+    return learn(alg, env, place, place / "students", f"teacher={teacher}", *words)
 
 
 def test_the_team_plays_its_teachers_law_without_a_word(place: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -70,8 +70,7 @@ def test_a_pool_of_one_entry_makes_a_deterministic_team(place: Path) -> None:
 
 def test_without_the_key_the_mismatch_is_back(place: Path) -> None:
     """The teacher plays AB and BA alike; its average, agent by agent, plays everything alike."""
-    out = learn("kd", "xor", place, place / "students", f"teacher={next((place / 'xor/models').glob('cpa_ar*'))}",
-                "test_greedy=false", "test_nepisode=2000")
+    out = taught("xor", place, "test_greedy=false", "test_nepisode=2000", alg="kd")
     assert out["teacher_modes"] == 2.0
     assert out["return"] == pytest.approx(0.5, abs=0.06)
     assert out["mismatch_rate"] == pytest.approx(0.5, abs=0.06)
