@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from ..config import read_yaml
 from ..errors import UserError
-from .rows import Rows
+from ..utils.registry import nearest
+from .rows import Row, Rows
 
 HERE = Path(__file__).parent
 METHODS = HERE / "methods.yaml"
@@ -95,6 +96,20 @@ class Methods:
     def of(self, alg: str) -> str | None:
         """The method's name; None for variants (configurations with words behind them) that no method means."""
         return self.by_alg.get(alg) or (alg if " " not in alg else None)
+
+    def only(self, rows: Rows, names: Sequence[str]) -> list[Row]:
+        """The rows of the named methods.
+
+        Raises:
+            UserError: there are none of one of them.
+        """
+        there = [self.of(row["alg"]) for row in rows]
+        for name in names:
+            if name not in there:
+                known = [method for method in dict.fromkeys(there) if method is not None]
+                raise UserError(f"no row is of the method '{name}'{nearest(name, known)}; those with rows are: "
+                                f"{', '.join(known)}.")
+        return [row for row, method in zip(rows, there, strict=True) if method in names]
 
     def grouped(self, rows: Rows) -> dict[str, dict[Task, list[dict[str, Any]]]]:
         """The rows of the paper's tasks by method, in the order of :attr:`names`, then by task.

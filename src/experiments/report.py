@@ -142,6 +142,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bridge", nargs="+", default=[], metavar="MODEL",
                         help="draw Figure 5: model folder of cpa_pa on bridge (its teacher is drawn, too), "
                              "or of cpa_ar and then of cpa_pa")
+    parser.add_argument("--columns", nargs="+", default=[], metavar="METHOD",
+                        help="only these methods, by the names of their columns")
     parser.add_argument("--methods", type=Path, default=METHODS, help="YAML file of methods, instead of methods.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS,
@@ -151,8 +153,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--seed must not be negative, --repetitions be positive, and --bridge name one or two models")
     try:
         rows: list[Row] = without_repeats(read_rows(args.source))
-        notes = report(rows, Methods.read(args.methods), args.out, args.figures, args.bridge, args.seed,
-                       args.repetitions)
+        methods = Methods.read(args.methods)
+        chosen = methods.only(rows, args.columns) if args.columns else rows
+        notes = report(chosen, methods, args.out, args.figures, args.bridge, args.seed, args.repetitions)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -113,6 +113,16 @@ def test_what_is_left_out_is_said(write: Callable[..., str], tmp_path: Path,
     assert "(1 seed)" in (tmp_path / "out/report.md").read_text()
 
 
+def test_columns_are_chosen_by_name(write: Callable[..., str], tmp_path: Path,
+                                    capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(row("bc"), row("cql"), row("cpa_ar", headline=0.5), row("mine"))
+    assert main([source, f"--out={tmp_path / 'out'}", QUICK, "--columns", "AR", "mine"]) == 0
+    assert "| game | data | AR | mine | optimum |" in (tmp_path / "out/short.md").read_text()
+    assert main([source, f"--out={tmp_path / 'bad'}", QUICK, "--columns", "AR", "BCC"]) == 2
+    assert "no row is of the method 'BCC' (did you mean 'BC'?); those with rows are: BC, CQL, AR, mine." in capsys.readouterr().err
+    assert not (tmp_path / "bad").exists()
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ('{"alg": "bc"', "is no whole JSON object"),
     ('{"alg": "bc"}', "rows of sweeps are needed"),

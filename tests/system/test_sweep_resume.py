@@ -69,6 +69,21 @@ def test_a_sweep_that_is_killed_at_any_moment_continues_to_the_same_rows() -> No
     assert len(rows()) == 4
 
 
+def test_a_sweep_that_is_stopped_writes_the_rows_that_it_has(monkeypatch: pytest.MonkeyPatch,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    told = sweep._told
+
+    def stopping(outcome: list[dict[str, Any]]) -> str:
+        if len(rows()) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return told(outcome)
+
+    monkeypatch.setattr(sweep, "_told", stopping)
+    run("--jsonl=have.jsonl", status=130)
+    assert len(Path("have.jsonl").read_text().splitlines()) == 2
+    assert "continues with what is missing" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_whole_process_group_that_is_killed_continues_to_the_same_rows() -> None:
     """As above, with worker processes of its own, and by signals that leave time and that leave none."""
