@@ -112,10 +112,15 @@ def test_the_sweep_of_the_results_table_resolves() -> None:
         assert read_grid(file.stem), file
 
 
-def test_the_comparison_is_what_the_report_makes_of_the_committed_rows() -> None:
-    shown = re.search(r"<!-- comparison -->\n(.*?)<!-- /comparison -->", README, re.S)
-    rows = read_rows([ROOT / "docs/results/table1.jsonl"])
-    assert shown and shown[1] == short_table(Comparison.of(rows, Methods.read()))
+@pytest.mark.parametrize(("name", "files", "columns"), [
+    ("comparison", ["table1"], []),
+    ("successors", ["table1", "successors"], ["AR", "PA", "OMIGA", "CFCQL", "Oryx", "KD"])])
+def test_a_table_is_what_the_report_makes_of_the_committed_rows(name: str, files: list[str], columns: list[str],
+                                                                ) -> None:
+    shown = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.S)
+    rows = read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
+    methods = Methods.read()
+    assert shown and shown[1] == short_table(Comparison.of(methods.only(rows, columns) if columns else rows, methods))
 
 
 def test_python_examples_run() -> None:
