@@ -60,11 +60,14 @@ def cell_rows(comparison: Comparison) -> list[list[object]]:
 def time_section(comparison: Comparison) -> Section:
     """Number, time and memory of each method's runs."""
     rows = [[Field(method), Field(str(took.runs)), Field(f"{took.mean:.0f}"), Field(f"{took.longest:.0f}"),
-             Field(f"{took.peak_mb:.0f}")] for method, took in comparison.times.items()]
-    return Section("Time of each method", ["Method", "Runs", "Seconds (mean)", "Seconds (longest)", "Peak memory, MB"],
+             Field(f"{took.runs * took.mean / 60:.0f}"), Field(f"{took.peak_mb:.0f}")]
+            for method, took in comparison.times.items()]
+    total = sum(took.runs * took.mean for took in comparison.times.values()) / 3600
+    return Section("Time of each method",
+                   ["Method", "Runs", "Seconds (mean)", "Seconds (longest)", "Minutes in all", "Peak memory, MB"],
                    rows, notes=["Wall-clock time of a whole run, evaluations included, as its row has it; seeds that "
                                 "were trained together have an equal share of it each. How busy the machine was "
-                                "besides is not known."])
+                                f"besides is not known. All runs one after the other: {total:.1f} hours."])
 
 
 def time_rows(comparison: Comparison) -> list[list[object]]:
