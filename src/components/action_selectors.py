@@ -19,7 +19,7 @@ def threshold(probs: Tensor, beta: float, mode: str = "ratio") -> Tensor:
     """Eq. 8 as it must be meant: actions with ``probs > beta`` survive, or else the most likely one.
 
     The printed equation gives every excluded action the weight exp(0) = 1, so it never excludes
-    anything; see the README for the two readings offered here.
+    anything; see docs/method.md for the two readings offered here.
 
     Args:
         probs: probabilities ``[..., A]``; unavailable actions have probability 0.

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch as th
 from torch import Tensor
+from torch.nn import functional as F
 
 from .joint_law import JointLaw
 
@@ -21,10 +22,10 @@ class LabelSet:
 
     Args:
         teacher: from states ``[B, S]`` and masks ``[B, N, A]`` to their joint actions.
-        size: K, joint actions kept for each state.
+        size: largest number of joint actions kept for a state; K is what they need so far.
 
     Attributes:
-        lost: share of the teacher's play that K joint actions leave out, summed over the states so far.
+        lost: share of the teacher's play that this leaves out, summed over the states so far.
         modes: most joint actions that the teacher has in one of the states so far.
     """
 
@@ -52,8 +53,9 @@ class LabelSet:
         self.modes = max(self.modes, int((law.probs > 0).sum(1).max()))
         law = law.best(self.size)
         self.lost += float(law.lost.sum())
-        probs = state.new_zeros(len(state), self.size)
-        actions = th.zeros(len(state), self.size, law.actions.shape[-1], dtype=th.int16)
+        width = self._widen(law.probs.shape[1])
+        probs = state.new_zeros(len(state), width)
+        actions = th.zeros(len(state), width, law.actions.shape[-1], dtype=th.int16)
         probs[:, : law.probs.shape[1]], actions[:, : law.probs.shape[1]] = law.probs, law.actions.to(th.int16)
         first, used = len(self), len(self) + len(state)
         fresh = dict(zip(self.FIELDS, (state, available.bool(), actions, probs), strict=True))
@@ -65,6 +67,15 @@ class LabelSet:
             for name, value in fresh.items():
                 self._data[name][first:used] = value
         self._row.update((key, first + i) for i, key in enumerate(_keys(state, available)))
+
+    def _widen(self, width: int) -> int:
+        """Makes room for that many joint actions in every state, and tells how much there is."""
+        if not self._data:
+            return width
+        probs, actions = self._data["probs"], self._data["actions"]
+        if (more := width - probs.shape[1]) > 0:
+            self._data |= {"probs": F.pad(probs, (0, more)), "actions": F.pad(actions, (0, 0, 0, more))}
+        return self._data["probs"].shape[1]
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States ``[M, S]``, masks ``[M, N, A]``, joint actions ``[M, K, N]``, probabilities ``[M, K]``."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch
 from ..components.joint_law import JointLaw, product_law
+from ..components.shared_luck import SharedLuck
 from ..deploy.policy import pick
 from . import REGISTRY
 from .pa_controller import AgreementMAC
@@ -22,6 +23,10 @@ class ProductMAC(AgreementMAC):
     In tests with ``test_greedy`` every agent takes its most likely action, otherwise it draws from its policy with
     luck of its own.  See :class:`AgreementMAC` for arguments, errors and attributes.
     """
+
+    def seed_with(self, seed: int) -> None:
+        super().seed_with(seed)
+        self.luck = SharedLuck(seed)  # new in every step, whatever key_per says
 
     @th.no_grad()
     def select_actions(self, ep_batch: EpisodeBatch, t_ep: int, t_env: int, bs: Any = slice(None),

@@ -81,7 +81,7 @@ class Comparison:
         for task in tasks:
             ours = {method: _value(group[task]) for method, group in groups.items() if task in group}
             seeds = {method: len(group[task]) for method, group in groups.items() if task in group}
-            top = max(ours, key=lambda method: ours[method])
+            top = max(ours, key=lambda method: ours[method].mean)
             for method, value in ours.items():
                 paper = table1().values.get((task, method))
                 cells[task, method] = Cell(

@@ -26,7 +26,7 @@ class Task(NamedTuple):
 
 
 class Value(NamedTuple):
-    """Mean and population standard deviation over seeds, as printed: rounded to two decimals."""
+    """Mean and population standard deviation over seeds; the paper's are rounded to two decimals."""
 
     mean: float
     std: float

@@ -30,7 +30,7 @@ TITLE = "Offline multi-agent learning: our results beside the paper's Table 1"
 
 
 def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridge: Sequence[str] = (), seed: int = 0,
-           repetitions: int = REPETITIONS) -> list[str]:
+           repetitions: int = REPETITIONS, columns: Sequence[str] = ()) -> list[str]:
     """Writes the report.
 
     Args:
@@ -41,15 +41,17 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
         bridge: models for Figure 5 (see :class:`.bridge_policy.BridgeTeams`), if it is to be drawn.
         seed: of the bootstrap.
         repetitions: samples of the bootstrap.
+        columns: methods to which tables and statistics are restricted (figures are not); empty: all.
 
     Returns:
         a sentence for everything that is not in it.
 
     Raises:
-        UserError: there is nothing to report, matplotlib is missing, a model cannot be drawn, or the folder cannot
-            be written.
+        UserError: a column has no rows, matplotlib is missing, a model cannot be drawn, or the folder cannot be
+            written.
     """
     scenes = BridgeTeams(*bridge).scenes() if bridge else []
+    drawn, rows = rows, methods.only(rows, columns) if columns else rows
     comparison = Comparison.of(rows, methods)
     aggregate = Aggregate.of(rows, methods, seed, repetitions)
     exported, notes = marl_eval_json(rows, methods)
@@ -67,7 +69,7 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
     try:
         out.mkdir(parents=True, exist_ok=True)
         if figures or scenes:
-            pictures, skipped = _draw(rows, methods, aggregate, scenes, out, all_figures=figures)
+            pictures, skipped = _draw(drawn, methods, aggregate, scenes, out, all_figures=figures)
             notes += skipped
             parts += [Section("Figures", pictures=pictures)] if pictures else []
         parts += [sections.machine_section(), *sections.note_section(notes)]
@@ -143,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
                         help="draw Figure 5: model folder of cpa_pa on bridge (its teacher is drawn, too), "
                              "or of cpa_ar and then of cpa_pa")
     parser.add_argument("--columns", nargs="+", default=[], metavar="METHOD",
-                        help="only these methods, by the names of their columns")
+                        help="tables of these methods only, by the names of their columns")
     parser.add_argument("--methods", type=Path, default=METHODS, help="YAML file of methods, instead of methods.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS,
@@ -153,9 +155,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--seed must not be negative, --repetitions be positive, and --bridge name one or two models")
     try:
         rows: list[Row] = without_repeats(read_rows(args.source))
-        methods = Methods.read(args.methods)
-        chosen = methods.only(rows, args.columns) if args.columns else rows
-        notes = report(chosen, methods, args.out, args.figures, args.bridge, args.seed, args.repetitions)
+        notes = report(rows, Methods.read(args.methods), args.out, args.figures, args.bridge, args.seed,
+                       args.repetitions, args.columns)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

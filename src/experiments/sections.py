@@ -37,13 +37,14 @@ def table_section(comparison: Comparison) -> Section:
 
 
 def short_table(comparison: Comparison) -> str:
-    """The same without the paper's values, as Markdown for a README."""
+    """The same without the paper's values, as Markdown for a README; in brackets unusual numbers of seeds."""
     methods = comparison.methods
+    usual = comparison.usual_seeds()
     lines = [f"| game | data | {' | '.join(methods)} | optimum |", "|---" * (len(methods) + 3) + "|"]
     for task in comparison.tasks:
         cells = [comparison.cells.get((task, method)) for method in methods]
-        told = ["" if cell is None else f"**{_value(*cell.ours)}**" if cell.best else _value(*cell.ours)
-                for cell in cells]
+        told = ["" if cell is None else (f"**{_value(*cell.ours)}**" if cell.best else _value(*cell.ours))
+                + ("" if cell.seeds == usual else f" ({len(cell.seeds)})") for cell in cells]
         lines.append(f"| {task.env} | {task.dataset} | {' | '.join(told)} | {comparison.optimum[task]:.2f} |")
     lines.append(f"| as good as in the paper | | {' | '.join(map(comparison.reached, methods))} | |")
     return "\n".join(lines) + "\n"

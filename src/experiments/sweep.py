@@ -174,10 +174,13 @@ def main(argv: list[str] | None = None) -> int:
         sweep = Sweep(Path(args.out) / Path(args.grid).stem, given)
         try:
             failed = sweep.run(cells, lambda: make_backend(args.backend, args.workers, args.ray_address))
-        finally:  # also what is finished when the sweep is stopped
+        except KeyboardInterrupt:
             if args.jsonl:
                 _write_jsonl(args.jsonl, sweep.rows(grid))
+            raise
         rows = sweep.rows(cells)
+        if args.jsonl:
+            _write_jsonl(args.jsonl, sweep.rows(grid))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
@@ -194,7 +197,7 @@ def _tell_foreign(given: Mapping[str, Row], grid: Sequence[Cell]) -> None:
     """Says how many of the given rows are of no run of the grid, such as those of former settings."""
     known = {run.id for cell in grid for run in (cell, cell.teacher) if run}
     if foreign := len(given.keys() - known):
-        print(f"{foreign} of {len(given)} given rows are of other grids, settings or versions and are ignored",
+        print(f"{foreign} of {len(given)} given rows are of other grids, settings or versions and are left out",
               file=sys.stderr, flush=True)
 
 

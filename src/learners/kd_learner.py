@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from ..components.label_set import LabelSet
+from ..errors import UserError
 from . import REGISTRY
 from .cpa_pa_learner import WIDTH, CpaPaLearner
 
@@ -15,9 +16,16 @@ class KdLearner(CpaPaLearner):
 
     What the students learn is, agent by agent, the teacher's average over its joint actions: the
     mismatch that the teacher avoids is back.
+
+    Raises:
+        UserError: several entries, an encoder or a variational key are asked for, or as :class:`CpaPaLearner`.
     """
 
     def build(self) -> dict[str, nn.Module]:
+        for key, value in (("pool_size", 1), ("selection", "likelihood"), ("key", "prior")):
+            if getattr(self.args, key) != value:
+                raise UserError(f"{key}={getattr(self.args, key)} has no meaning without an agreement key; kd needs "
+                                f"{key}={value}, or use --config=cpa_pa.")
         nets = super().build()
         self.labels = LabelSet(self._ask, WIDTH)
         return nets

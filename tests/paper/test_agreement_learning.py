@@ -23,8 +23,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def learn(alg: str, env: str, place: Path, results: Path, *words: str) -> dict[str, float]:
     """The last evaluation of a small run."""
     known = resolve(alg, env)
-    settings = {word.partition("=")[0]: word for word in (*(XOR if env == "xor" else PERMUTATION), *words)}
-    config = resolve(alg, env, [*(word for key, word in settings.items() if key in known), "seed=0", "lr=0.003",
+    usual = [word for word in (XOR if env == "xor" else PERMUTATION) if word.partition("=")[0] in known]
+    settings = {word.partition("=")[0]: word for word in (*usual, *words)}
+    config = resolve(alg, env, [*settings.values(), "seed=0", "lr=0.003",
                                 "dataset=poor", f"local_results_path={results}", f"datasets_path={place}",
                                 "test_interval=100000"])
     return run(config, None, logging.getLogger("test"))

@@ -1,9 +1,10 @@
 """Behaviour cloning against the exact value of imitating every agent's own habits, at full size; takes minutes.
 
-What independent cloning is worth can be computed without learning: the product of the data's marginals, drawn
-from, or each agent's likeliest action.  A network that draws must come near the former.  The latter hangs on ties
-where habits are equally strong, and a network breaks these more smoothly than a table: it gains on Sensor's poor
-data and now and then sends a message on Aloha, where the table never does.
+What independent cloning is worth can be computed without learning, and was, from the behaviours that make the data:
+the product of their marginals, drawn from, or each agent's likeliest action.  A network that draws must come near the
+former.  The latter hangs on ties where habits are equally strong, and a network breaks these more smoothly than a
+table: it gains on Sensor's poor data, and on Aloha's good data it sends a tenth of the messages that could be sent,
+where the table sends none.
 """
 
 from __future__ import annotations
@@ -51,11 +52,13 @@ def test_sensor(quality: str, tmp_path: Path) -> None:
 def test_aloha(quality: str, tmp_path: Path) -> None:
     drawn = cloned("aloha", quality, tmp_path, "test_greedy=false")["messages_sent"]
     assert drawn == pytest.approx(ALOHA[quality], abs=1.5)
-    assert again("aloha", quality, tmp_path)["messages_sent"] < (15.0 if quality == "good" else 2.5)
+    greedy = again("aloha", quality, tmp_path)
+    assert greedy["messages_sent"] < (15.0 if quality == "good" else 2.5)
+    assert greedy["collisions"] < 2.5
 
 
 @pytest.mark.slow
-def test_the_bridge_is_blocked_or_crossed_on_one_of_three_ways(tmp_path: Path) -> None:
+def test_the_bridge_is_blocked_or_crossed_on_a_short_way(tmp_path: Path) -> None:
     """Where both agents' habits are equally strong, the accident of the draw decides."""
-    assert any(cloned("bridge", "good", tmp_path)["return"] == pytest.approx(value, abs=1e-3)
-               for value in (-1.2355, -1.2591, -1.2855, -1.2904, -15.4952))
+    found = cloned("bridge", "good", tmp_path)["return"]
+    assert any(found == pytest.approx(value, abs=1e-3) for value in (-1.2355, -1.2591, -1.2855, -1.2904, -15.4952))

@@ -131,7 +131,7 @@ def test_rows_from_elsewhere_count_and_are_told_again(capsys: pytest.CaptureFixt
     run("--out=new", "--rows=some.jsonl", "--rows=more.jsonl", "--jsonl=again.jsonl")
     said = capsys.readouterr()
     assert "1 of 4 given rows have no 'id' and are ignored" in said.err
-    assert "1 of 3 given rows are of other grids, settings or versions and are ignored" in said.err
+    assert "1 of 3 given rows are of other grids, settings or versions and are left out" in said.err
     assert "2 of 4 runs are done already" in said.out
     assert len(rows("new/tiny")) == 2
     again = Path("again.jsonl").read_text().splitlines()

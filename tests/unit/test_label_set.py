@@ -146,3 +146,23 @@ def test_an_empty_one_goes_through_a_state_dictionary_too() -> None:
     labels.load_state_dict(LabelSet(Teacher(), 2).state_dict())
     assert len(labels) == 0
     assert labels.rows(*states((3, 0))).tolist() == [0]
+
+
+def test_room_for_joint_actions_grows_with_the_widest_law() -> None:
+    def teacher(state: Tensor, available: Tensor) -> JointLaw:
+        width = int(state[0, 0])
+        actions = th.arange(width)[None, :, None].expand(len(state), -1, N) % A
+        return JointLaw(actions, th.full((len(state), width), 1 / width), state.new_zeros(len(state)))
+
+    labels = LabelSet(teacher, 5)
+    for width in (1, 4, 2, 9):
+        labels.rows(*states((width, 0)))
+    assert labels.state_dict()["probs"].shape == (4, 5)
+    assert [int((row > 0).sum()) for row in labels.state_dict()["probs"]] == [1, 4, 2, 5]
+    _, _, actions, probs = labels[th.tensor([1])]
+    assert actions.shape == (1, 4, N)
+    assert probs.tolist() == [[0.25] * 4]
+    again = LabelSet(teacher, 5)
+    again.load_state_dict(labels.state_dict())
+    again.rows(*states((1, 1)))
+    assert again.state_dict()["probs"].shape == (5, 5)
