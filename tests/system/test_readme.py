@@ -136,6 +136,12 @@ def test_the_grid_of_the_example_is_one(tmp_path: Path) -> None:
         "maicq", "maicq alpha=0.5", "cpa_pa pool_size=1 beta=1"}
 
 
+def test_the_column_of_the_example_is_one(tmp_path: Path) -> None:
+    line, = re.findall(r"`(Mine cold: .*?)`", TEXT)
+    (tmp_path / "methods.yaml").write_text(line)
+    assert Methods.read(tmp_path / "methods.yaml").names == ("Mine cold",)
+
+
 def test_files_that_the_pages_name_exist() -> None:
     for page, text in PAGES.items():
         for name in re.findall(r"`(src/[\w/.]+?)`", text):

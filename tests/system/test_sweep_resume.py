@@ -160,7 +160,8 @@ def test_a_given_file_that_is_cut_off_is_refused(capsys: pytest.CaptureFixture[s
 def test_a_second_sweep_in_the_same_folder_is_refused_until_the_first_has_ended(capsys: pytest.CaptureFixture[str],
                                                                                 ) -> None:
     with Store(Path("rows/tiny")).locked():
-        run(status=2)
+        run("--jsonl=refused.jsonl", status=2)
+        assert not Path("refused.jsonl").exists()
         said = capsys.readouterr().err
         assert f"another sweep is writing to rows/tiny (process {os.getpid()}); wait for its end" in said
         assert len(said.splitlines()) == 1
