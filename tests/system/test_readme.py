@@ -18,6 +18,7 @@ from epymarl_cpa.experiments.grid import read_grid
 from epymarl_cpa.experiments.paper import Methods
 from epymarl_cpa.experiments.rows import read_rows
 from epymarl_cpa.experiments.sections import short_table
+from epymarl_cpa.experiments.table import compact, diversity
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -121,6 +122,15 @@ def test_a_table_is_what_the_report_makes_of_the_committed_rows(name: str, files
     rows = read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
     methods = Methods.read()
     assert shown and shown[1] == short_table(Comparison.of(methods.only(rows, columns) if columns else rows, methods))
+
+
+@pytest.mark.parametrize(("page", "name", "files"), [
+    ("method", "results", ["teacher", "students"]), ("diversity", "diversity", ["diversity"]),
+    ("diversity", "key", ["key"]), ("diversity", "local", ["local"])])
+def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files: list[str]) -> None:
+    shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", DOCS[ROOT / f"docs/{page}.md"], re.S)
+    rows = read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
+    assert shown and shown[1] == (compact if name == "results" else diversity)(rows)
 
 
 def test_python_examples_run() -> None:
