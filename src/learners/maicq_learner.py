@@ -13,21 +13,9 @@ from ..components.transitions import Transitions
 from ..config.schema import FLAG, SHARE, Key
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, normalised, taken
-from ..modules.mixers import LinearMixer
+from ..modules.mixers import LinearMixer, Utilities
 from . import REGISTRY
 from .base import Learner
-
-
-class Utilities(nn.Module):
-    """Q_tot(s, a) = sum_i w_i(s) Q_i(s, a_i) + b(s)."""
-
-    def __init__(self, q: nn.Module, mixer: LinearMixer) -> None:
-        super().__init__()
-        self.q, self.mixer = q, mixer
-
-    def forward(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the critic sees of states, ``[M, S]``, to Q_i ``[M, N, A]``, w ``[M, N]`` and b ``[M]``."""
-        return self.q(state[:, None]), *self.mixer(state)
 
 
 @REGISTRY.register("maicq_learner")

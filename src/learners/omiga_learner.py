@@ -11,23 +11,11 @@ from ..components.transitions import Transitions
 from ..config.schema import FLAG, Key
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, taken
-from ..modules.mixers import LinearMixer
+from ..modules.mixers import LinearMixer, Utilities
 from . import REGISTRY
 from .base import Learner
 
 LIMIT = 10.0  # of the exponents
-
-
-class LocalQ(nn.Module):
-    """Q_i(s, a_i), and the positive weights and the bias that add them, or the V_i, up to the team's."""
-
-    def __init__(self, q: nn.Module, mixer: LinearMixer) -> None:
-        super().__init__()
-        self.q, self.mixer = q, mixer
-
-    def forward(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What critics see of states, ``[M, S]``, to Q_i ``[M, N, A]``, w ``[M, N]`` and b ``[M]``."""
-        return self.q(state[:, None]), *self.mixer(state)
 
 
 @REGISTRY.register("omiga_learner")
@@ -47,7 +35,7 @@ class OmigaLearner(Learner):
         args, mac = self.args, self.mac
         time = int(args.critic_time)
         mixer = LinearMixer(mac.encoder.n_out + time, args.n_agents, args.hidden_dim)
-        self.critic = Followed(LocalQ(mac.rows(args.n_actions, time), mixer))
+        self.critic = Followed(Utilities(mac.rows(args.n_actions, time), mixer))
         self.value = Followed(mac.rows(1, time))
         return {"policy": mac.agent, "critic": self.critic, "value": self.value}
 

@@ -92,3 +92,15 @@ class LinearMixer(nn.Module):
         if self.convex:
             return weights / weights.sum(1, keepdim=True).clamp(min=1e-6), th.zeros_like(bias)
         return weights, bias
+
+
+class Utilities(nn.Module):
+    """Q_tot(s, a) = sum_i w_i(s) Q_i(s, a_i) + b(s)."""
+
+    def __init__(self, q: nn.Module, mixer: LinearMixer) -> None:
+        super().__init__()
+        self.q, self.mixer = q, mixer
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the critic sees of states, ``[M, S]``, to Q_i ``[M, N, A]``, w ``[M, N]`` and b ``[M]``."""
+        return self.q(state[:, None]), *self.mixer(state)
