@@ -39,6 +39,10 @@ class Transitions:
     obs: Tensor
     episode: Tensor
 
+    def rows(self, chosen: Tensor) -> Transitions:
+        """The steps where the bool ``chosen`` ``[M]`` is true, in their order."""
+        return Transitions(**{name: value[chosen] for name, value in vars(self).items()})
+
 
 def played_steps(batch: EpisodeBatch) -> Tensor:
     """Bool ``[B, T]``: steps before the end whose outcome is known.

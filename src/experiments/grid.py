@@ -23,6 +23,8 @@ LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds":
 TEACHERS, STACK, PARTS = "teachers", "stack", "parts"
 PLACES = ("local_results_path", "datasets_path")  # they decide where files are, not what is in them
 RECORD = "record_"  # keys of recordings, which no row is about
+# Keys that came after the first rows, at the values at which nothing has changed: those rows keep their names.
+LATER: Mapping[str, Any] = {"limit_ends": True}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """Name of the run's row; its digest covers version, configuration, teacher and stack, but not data files."""
-        decides = {key: value for key, value in self.config.items() if key not in PLACES and not key.startswith(RECORD)}
+        decides = {key: value for key, value in self.config.items()
+                   if key not in PLACES and not key.startswith(RECORD) and (key, value) not in LATER.items()}
         if self.teacher:
             decides["teacher"] = f"{self.teacher.id}.json"
         if self.stack:  # results of a stack may depend on its composition in the last bits

@@ -4,6 +4,11 @@ Three networks learn side by side from the same recorded steps: the behaviour mu
 function Eq. 6 needs), a critic that says how much better than mu each action is, and the policy,
 fitted to mu tilted by the critic (Eq. 5).  What the critic is, and with it how agents are weighed,
 is the config key ``weight`` (see :mod:`epymarl_cpa.modules.critics`).
+
+Nobody can value a time that was seen once, but a critic that does not see the time takes the end at
+the limit for luck, which a recorded action that stood there once would owe its value to.  Hence
+``limit_ends=false``, for games that good play finishes long before their limit: episodes that the
+limit ended count as cut off, and their last step is left out.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from torch import Tensor, nn
 
 from ..components.transitions import Transitions
 from ..config.schema import FLAG, SHARE, Key
+from ..errors import UserError
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.critics import REGISTRY as CRITICS
 from ..modules.critics import Judgement
@@ -37,16 +43,22 @@ class CpaArLearner(Learner):
     KEYS: ClassVar[dict[str, Key]] = {
         "weight": Key(str, choices=tuple(CRITICS)), "alpha": Key(float, low=1e-6),
         "policy_loss": Key(str, choices=("expected", "weighted")), "weight_clip": Key(float, low=1.0),
-        "policy_start": SHARE, "support_share": SHARE, "support_floor": SHARE, "critic_time": FLAG}
+        "policy_start": SHARE, "support_share": SHARE, "support_floor": SHARE, "critic_time": FLAG,
+        "limit_ends": FLAG}
 
     def build(self) -> dict[str, nn.Module]:
         args, n_state = self.args, self.mac.encoder.n_out
+        if not args.limit_ends and args.episode_limit == 1:
+            raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
+                            f"{args.env} have no other; set limit_ends=true.")
         self.behaviour = AutoregressiveNet(n_state, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
         self.critic = CRITICS[args.weight](n_state, args.episode_limit, args)
         return {"policy": self.mac.agent, "behaviour": self.behaviour, "critic": self.critic}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         encode = self.mac.encoder
+        if not self.args.limit_ends:
+            step = step.rows(step.time + 1 < self.args.episode_limit)
         step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
         log_mu = log_policy(self.behaviour(step.state, step.actions), step.available)  # [M, N, A]
         seen = self._seen(log_mu.detach())

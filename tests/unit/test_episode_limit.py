@@ -1,0 +1,51 @@
+"""``limit_ends=false``: what happens at the episode limit teaches the teacher nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch as th
+from helpers import Built
+
+from epymarl_cpa.components.transitions import transitions
+from epymarl_cpa.errors import UserError
+from epymarl_cpa.experiments.grid import LATER, read_grid
+
+SMALL = ("hidden_dim=8", "batch_size=4", "policy_start=0")
+
+
+@pytest.mark.parametrize("limit_ends", [True, False])
+def test_the_step_at_the_limit(limit_ends: bool) -> None:
+    built = Built("cpa_ar", "bridge", *SMALL, f"limit_ends={limit_ends}")
+    step = transitions(built.played(4))
+    at_limit = step.time == built.args.episode_limit - 1
+    assert 0 < at_limit.sum() < len(step.time)
+    changed = dataclasses.replace(step, reward=step.reward + 7.0 * at_limit, actions=step.actions.clone())
+    changed.actions[at_limit] = (step.actions[at_limit] + 1) % built.args.n_actions
+    before, after = (built.learner.losses(steps)[0] for steps in (step, changed))
+    for name in ("behaviour_loss", "critic_loss", "policy_loss"):
+        assert (before[name] == after[name]).item() is not limit_ends, name
+
+
+def test_what_is_left_are_the_other_steps_in_their_order() -> None:
+    built = Built("cpa_ar", "bridge", *SMALL)
+    step = transitions(built.played(4))
+    left = step.rows(step.time < 3)
+    assert left.time.tolist() == [0, 1, 2] * 4
+    assert left.episode.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    assert th.equal(left.state, step.state[step.time < 3])
+
+
+def test_games_of_one_step_have_nothing_else() -> None:
+    with pytest.raises(UserError, match=r"xor have no other; set limit_ends=true\.$"):
+        Built("cpa_ar", "xor", "limit_ends=false")
+
+
+def test_rows_made_before_the_key_keep_their_names() -> None:
+    cell = next(cell for cell in read_grid("teacher") if cell.env == "sensor")
+    older = {key: value for key, value in cell.config.items() if key not in LATER}
+    assert cell.config["limit_ends"] is True
+    assert dataclasses.replace(cell, config=older).id == cell.id
+    assert dataclasses.replace(cell, config={**cell.config, "limit_ends": False}).id != cell.id
+    assert dataclasses.replace(cell, config={**cell.config, "critic_time": None}).id != cell.id
