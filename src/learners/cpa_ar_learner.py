@@ -5,10 +5,10 @@ function Eq. 6 needs), a critic that says how much better than mu each action is
 fitted to mu tilted by the critic (Eq. 5).  What the critic is, and with it how agents are weighed,
 is the config key ``weight`` (see :mod:`epymarl_cpa.modules.critics`).
 
-Nobody can value a time that was seen once, but a critic that does not see the time takes the end at
-the limit for luck, which a recorded action that stood there once would owe its value to.  Hence
-``limit_ends=false``, for games that good play finishes long before their limit: episodes that the
-limit ended count as cut off, and their last step is left out.
+A critic that does not see the time (``critic_time=false``) takes an end at the episode limit for
+chance, and an action that was once recorded there for cheap.  ``limit_ends=false`` counts such
+episodes as cut off and leaves their last step out, as suits games that good play finishes long
+before the limit.
 """
 
 from __future__ import annotations
