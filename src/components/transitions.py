@@ -39,9 +39,9 @@ class Transitions:
     obs: Tensor
     episode: Tensor
 
-    def rows(self, chosen: Tensor) -> Transitions:
-        """The steps where the bool ``chosen`` ``[M]`` is true, in their order."""
-        return Transitions(**{name: value[chosen] for name, value in vars(self).items()})
+    def __getitem__(self, index: Tensor | tuple[Tensor, ...]) -> Transitions:
+        """Every field at ``index``: a bool mask ``[M]``, or whatever else indexes its first dimensions."""
+        return Transitions(**{name: value[index] for name, value in vars(self).items()})
 
 
 def played_steps(batch: EpisodeBatch) -> Tensor:

@@ -18,7 +18,7 @@ import torch as th
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ..components.transitions import Transitions, transitions
+from ..components.transitions import Transitions
 from ..errors import UserError
 from ..learners.base import Learner
 from ..modules.critics import Critic
@@ -83,7 +83,7 @@ class Stack:
         args, whole = self.args, []
         for trial in self.trials:
             batch = trial.runner.episodes(th.arange(trial.runner.dataset.n_episodes))
-            whole.append(transitions(batch, args.reward_scale, args.reward_min, args.reward_scalarisation == "sum"))
+            whole.append(trial.learner.steps(batch))
         lengths = {len(step.reward) for step in whole} | {int(step.time.max()) + 1 for step in whole}
         episodes = {trial.runner.dataset.n_episodes for trial in self.trials}
         steps = int(whole[0].time.max()) + 1
@@ -99,8 +99,7 @@ class Stack:
         rows = th.stack([trial.runner.next_rows() for trial in self.trials])  # [E, B]
         flat = (rows[..., None] * self._steps + th.arange(self._steps)).flatten(1)  # [E, M]
         which = th.arange(len(rows))[:, None]
-        step = Transitions(**{field.name: getattr(self._data, field.name)[which, flat]
-                              for field in dataclasses.fields(Transitions)})
+        step = self._data[which, flat]
         number = th.arange(rows.shape[1]).repeat_interleave(self._steps)
         return dataclasses.replace(step, episode=number.expand_as(step.episode))
 

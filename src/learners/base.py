@@ -52,6 +52,11 @@ class Learner(ABC):
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses to add up and minimise, by name, and further statistics, for M steps."""
 
+    def steps(self, batch: EpisodeBatch) -> Transitions:
+        """The M steps of B episodes ``[B, T + 1, ...]`` to learn from, rewards scaled."""
+        args = self.args
+        return transitions(batch, args.reward_scale, args.reward_min, args.reward_scalarisation == "sum")
+
     def after_step(self) -> None:
         """Called after every update: moves the target networks."""
         tau = self.args.target_update_interval_or_tau
@@ -69,8 +74,7 @@ class Learner(ABC):
             UserError: a loss or a gradient is not finite, or the batch holds no complete step; nothing
             has been changed then.
         """
-        step = transitions(batch, self.args.reward_scale, self.args.reward_min,
-                           self.args.reward_scalarisation == "sum")
+        step = self.steps(batch)
         if not len(step.reward):
             raise UserError(f"the batch at t_env {t_env} holds no step whose outcome is known; check 'filled' and "
                             "'terminated' of the data.")

@@ -19,6 +19,7 @@ from typing import ClassVar
 import torch as th
 from torch import Tensor, nn
 
+from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions
 from ..config.schema import FLAG, SHARE, Key
 from ..errors import UserError
@@ -55,10 +56,12 @@ class CpaArLearner(Learner):
         self.critic = CRITICS[args.weight](n_state, args.episode_limit, args)
         return {"policy": self.mac.agent, "behaviour": self.behaviour, "critic": self.critic}
 
+    def steps(self, batch: EpisodeBatch) -> Transitions:
+        step = super().steps(batch)
+        return step if self.args.limit_ends else step[step.time + 1 < self.args.episode_limit]
+
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         encode = self.mac.encoder
-        if not self.args.limit_ends:
-            step = step.rows(step.time + 1 < self.args.episode_limit)
         step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
         log_mu = log_policy(self.behaviour(step.state, step.actions), step.available)  # [M, N, A]
         seen = self._seen(log_mu.detach())
