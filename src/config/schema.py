@@ -6,7 +6,8 @@ import inspect
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -17,15 +18,39 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
          list: "a list", type(None): "null"}
 
 
+class Decides(Enum):
+    """What a configuration key decides; all that follows from it is said here and nowhere else.
+
+    ``LEARNING`` and ``EXTENT`` decide what is learned and ``TESTING`` what is measured of it, so these three name
+    a row of a table.  A run that is continued is told when it goes on with another value of a ``LEARNING`` key.
+    """
+
+    LEARNING = "what is learned"
+    EXTENT = "where a run begins and ends"
+    TESTING = "what is measured"
+    WATCHING = "what is shown and kept on the way"
+    FILES = "where files lie"
+
+
+class _Unset(Enum):
+    UNSET = "no value"
+
+
+UNSET = _Unset.UNSET
+
+
 @dataclass(frozen=True)
 class Key:
-    """Type and range of one key.
+    """Type and range of one key, and what it decides.
 
     Attributes:
         type: a type or a union of types; a float key takes integers too.
         low, high: inclusive bounds, if any.
         choices: the allowed values, if they are few.
         is_name: whether a text becomes the name of a folder.
+        decides: see :class:`Decides`.
+        before: for a key that came after the first published rows, the value at which nothing has changed: rows that
+            were made before keep their names.
     """
 
     type: Any
@@ -33,6 +58,13 @@ class Key:
     high: float = math.inf
     choices: tuple[Any, ...] = ()
     is_name: bool = False
+    decides: Decides = Decides.LEARNING
+    before: Any = UNSET
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether rows with different values of it are different rows."""
+        return self.decides in (Decides.LEARNING, Decides.EXTENT, Decides.TESTING)
 
     def check(self, name: str, value: Any) -> Any:
         """The value, converted to float where the key is one.
@@ -75,22 +107,30 @@ def _plain(name: str, key: Any) -> str:
 COUNT, SHARE, FLAG, TEXT = Key(int, low=1), Key(float, low=0.0, high=1.0), Key(bool), Key(str)
 NAME = Key(str, is_name=True)
 
+
+def _deciding(decides: Decides, **keys: Key) -> dict[str, Key]:
+    return {name: replace(key, decides=decides) for name, key in keys.items()}
+
+
 #: keys that every run has; learners and controllers declare theirs in ``KEYS``
 CORE: dict[str, Key] = {
-    "name": NAME, "runner": TEXT, "mac": TEXT, "learner": TEXT, "env": TEXT, "env_args": Key(dict),
-    "recipes": Key(dict), "common_reward": FLAG, "reward_scalarisation": Key(str, choices=("sum", "mean")),
-    "seed": Key(int | None, low=0, high=2**31 - 1), "dataset": TEXT, "datasets_path": TEXT,
-    "reward_scale": Key(float, low=1e-9), "reward_min": Key(float | None),
-    "t_max": Key(int, low=0), "batch_size": COUNT, "buffer_size": COUNT, "batch_size_run": Key(int, choices=(1,)),
-    "test_nepisode": COUNT, "test_interval": COUNT, "test_greedy": FLAG, "log_interval": COUNT,
-    "runner_log_interval": COUNT, "learner_log_interval": COUNT, "use_tensorboard": FLAG,
-    "local_results_path": TEXT, "save_model": FLAG, "save_model_interval": Key(int, low=0), "checkpoint_path": TEXT,
-    "load_step": Key(int, low=0), "evaluate": FLAG, "render": FLAG, "use_cuda": FLAG, "torch_threads": COUNT,
-    "gamma": SHARE, "lr": Key(float, low=0.0), "lr_final": SHARE, "grad_norm_clip": Key(float, low=1e-9),
-    "hidden_dim": COUNT, "state_levels": Key(int, low=0), "n_layers": COUNT,
-    "target_update_interval_or_tau": Key(float, low=1e-9),
-    "record_to": TEXT, "record_from": TEXT, "record_steps": Key(list), "record_epsilons": Key(list),
-    "record_episodes": COUNT,
+    **_deciding(
+        Decides.LEARNING, runner=TEXT, mac=TEXT, learner=TEXT, env=TEXT, env_args=Key(dict), recipes=Key(dict),
+        common_reward=FLAG, reward_scalarisation=Key(str, choices=("sum", "mean")),
+        seed=Key(int | None, low=0, high=2**31 - 1), dataset=TEXT, reward_scale=Key(float, low=1e-9),
+        reward_min=Key(float | None), batch_size=COUNT, buffer_size=COUNT, batch_size_run=Key(int, choices=(1,)),
+        use_cuda=FLAG, torch_threads=COUNT, gamma=SHARE, lr=Key(float, low=0.0), lr_final=SHARE,
+        grad_norm_clip=Key(float, low=1e-9), hidden_dim=COUNT, state_levels=Key(int, low=0), n_layers=COUNT,
+        target_update_interval_or_tau=Key(float, low=1e-9)),
+    **_deciding(Decides.EXTENT, t_max=Key(int, low=0), checkpoint_path=TEXT, load_step=Key(int, low=0), evaluate=FLAG),
+    **_deciding(Decides.TESTING, test_nepisode=COUNT, test_interval=COUNT, test_greedy=FLAG),
+    **_deciding(
+        Decides.WATCHING, name=NAME, log_interval=COUNT, runner_log_interval=COUNT, learner_log_interval=COUNT,
+        use_tensorboard=FLAG, save_model=FLAG, save_model_interval=Key(int, low=0), render=FLAG,
+        observers=Key(list)),
+    **_deciding(
+        Decides.FILES, datasets_path=TEXT, local_results_path=TEXT, record_to=TEXT, record_from=TEXT,
+        record_steps=Key(list), record_epsilons=Key(list), record_episodes=COUNT),
 }
 
 

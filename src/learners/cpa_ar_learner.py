@@ -45,7 +45,7 @@ class CpaArLearner(Learner):
         "weight": Key(str, choices=tuple(CRITICS)), "alpha": Key(float, low=1e-6),
         "policy_loss": Key(str, choices=("expected", "weighted")), "weight_clip": Key(float, low=1.0),
         "policy_start": SHARE, "support_share": SHARE, "support_floor": SHARE, "critic_time": FLAG,
-        "limit_ends": FLAG}
+        "limit_ends": Key(bool, before=True)}
 
     def build(self) -> dict[str, nn.Module]:
         args, n_state = self.args, self.mac.encoder.n_out
