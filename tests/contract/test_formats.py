@@ -5,7 +5,8 @@ from __future__ import annotations
 import builtins
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,16 @@ from epymarl_cpa.data.store import store
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
 
-#: optional packages of the formats that need some, and the extra that installs them
-EXTRAS = {"hdf5": ("h5py", "hdf5"), "minari": ("minari", "minari"), "vault": ("tensorstore", "vault")}
+#: optional packages of the formats that need some, in the order in which they are asked for; the extra that installs
+#: them is called like the format
+PACKAGES = {"hdf5": ("h5py",), "minari": ("h5py", "PIL", "minari"), "vault": ("tensorstore",)}
 WRITABLE = [name for name, entry in REGISTRY.items() if entry.writable]
+
+
+def installed(formats: Iterable[str]) -> list[Any]:
+    """Formats as parameters, skipped where a package of theirs is not installed."""
+    return [pytest.param(name, marks=[pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
+                                      for package in PACKAGES.get(name, ())]) for name in formats]
 
 
 def place(name: str, folder: Path) -> Path:
@@ -33,11 +41,9 @@ def place(name: str, folder: Path) -> Path:
     return folder / ("data-v0" if name == "minari" else f"data{entry.suffixes[0]}" if entry.suffixes else "data")
 
 
-@pytest.fixture(params=WRITABLE)
+@pytest.fixture(params=installed(WRITABLE))
 def name(request: pytest.FixtureRequest) -> str:
     """A format that can be written, with its package."""
-    if request.param in EXTRAS:
-        pytest.importorskip(EXTRAS[request.param][0])
     return str(request.param)
 
 
@@ -90,15 +96,13 @@ def test_round_trip(name: str, case: str, part_bytes: int, tmp_path: Path, monke
     assert len(starts) == (1 if part_bytes > 1 else data.n_episodes) and starts[0] == 0
 
 
-def test_every_pair_of_formats(name: str, tmp_path: Path) -> None:
-    for number, other in enumerate(WRITABLE):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        store(split(made()), place(name, folder), name)
-        second = folder / "second"
-        second.mkdir()
-        store(read(place(name, folder)), place(other, second), other)
-        assert load(place(other, second)).digest == made().digest
+@pytest.mark.parametrize("other", installed(WRITABLE))
+def test_every_pair_of_formats(name: str, other: str, tmp_path: Path) -> None:
+    store(split(made()), place(name, tmp_path), name)
+    second = tmp_path / "second"
+    second.mkdir()
+    store(read(place(name, tmp_path)), place(other, second), other)
+    assert load(place(other, second)).digest == made().digest
 
 
 def files(path: Path) -> list[Path]:
@@ -152,13 +156,12 @@ def test_flipped_bits(name: str, tmp_path: Path) -> None:
     assert told >= {file.name for file in files(path)} - {"meta.json"}
 
 
-def test_mislabelled_files(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", installed(sorted(REGISTRY)))
+def test_mislabelled_files(name: str, other: str, tmp_path: Path) -> None:
     """Told to be of a format that it is not; recognised as what it is."""
     path = place(name, tmp_path)
     store(split(made()), path, name)
-    for other in sorted(set(REGISTRY) - {name}):
-        if other in EXTRAS:
-            pytest.importorskip(EXTRAS[other][0])
+    if other != name:
         refused(path, other)
     if path.is_file():
         path = path.rename(tmp_path / "data.bin")
@@ -176,9 +179,10 @@ def test_strange_paths(name: str, tmp_path: Path) -> None:
         assert "is not a data set of a known format" in refused(path)
 
 
-@pytest.mark.parametrize("needs", sorted(EXTRAS))
-def test_missing_extra(needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package, extra = EXTRAS[needs]
+@pytest.mark.parametrize(("needs", "package"), [(needs, package) for needs in sorted(PACKAGES)
+                                                for package in PACKAGES[needs]])
+def test_missing_extra(needs: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = next(each for each in PACKAGES[needs] if each == package or find_spec(each) is None)  # that is asked for
     real = builtins.__import__
 
     def blocked(module: str, *args: Any, **kwargs: Any) -> Any:
@@ -190,7 +194,7 @@ def test_missing_extra(needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setattr(builtins, "__import__", blocked)
-    told = rf"need the package '{package}'; install it with: pip install 'epymarl-cpa\[{extra}\]'\.$"
+    told = rf"need the package '{first}'; install it with: pip install 'epymarl-cpa\[{needs}\]'\.$"
     path = tmp_path / "data"
     if needs == "vault":
         path.mkdir()

@@ -9,6 +9,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,29 +32,90 @@ STUDENTS = "student_t_max=3 pool_hidden=8"
 ONLINE = "t_max=160 save_model_interval=50 batch_size=2 test_nepisode=4 hidden_dim=8"
 RECORD = "record_steps=[50,1000] record_episodes=6 hidden_dim=8"
 PARALLEL = "t_max=1000 save_model_interval=300 test_nepisode=10 hidden_dim=8"
-#: which run a placeholder stands for
-RUNS = {"<teacher-run>": "cpa_ar_*_xor_*", "<student-run>": "cpa_pa_*_permutation_*",
-        "<qmix-run>": "qmix_*_bridge_*", "<mappo-run>": "mappo_*_lbforaging*"}
+#: which method's run a placeholder stands for, where an earlier command of the block made it
+RUNS = {"<student-run>": "cpa_pa", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
+#: commands that leave what others of their block need: such a block is one test
+LEAVING = ("data make", "record_to=", "install <epymarl>", "deploy export")
 #: what a command needs that is not installed everywhere
-NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe2": "mpe2", "lbforaging": "lbforaging"}
+NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe2": "mpe2", "lbforaging": "lbforaging",
+         "--figures": "matplotlib", "plot_results": "seaborn"}
 
 
-def commands() -> list[str]:
-    """The lines of all shell blocks, without the installation in front; a backslash goes on with the next line."""
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S)
-             for line in block.strip().replace("\\\n", " ").splitlines()]
-    return [re.sub(r"^pip install [^&]* && ", "", line) for line in lines]
+@dataclass(frozen=True)
+class Command:
+    """A command of a page.
+
+    Attributes:
+        place: page and line.
+        text: what is printed, in one line, without the installation in front.
+    """
+
+    place: str
+    text: str
+
+    @property
+    def elsewhere(self) -> str:
+        """Why it is not run here although it could be; empty for those that are."""
+        if self.text.startswith("pytest"):
+            return "runs these tests"
+        if self.text.startswith("pip"):
+            return "installs what is installed"
+        return "tested by test_sweep*.py" if "experiments.sweep" in self.text else ""
+
+    @property
+    def lacking(self) -> str:
+        """Why it cannot be run on this machine; empty if it can."""
+        if "<epymarl>" in self.text and not os.environ.get("EPYMARL_DIR"):
+            return "set EPYMARL_DIR to a checkout of uoe-agents/epymarl"
+        return next((f"needs {module}" for mark, module in NEEDS.items()
+                     if mark in self.text and importlib.util.find_spec(module) is None), "")
+
+
+def blocks() -> Iterator[list[Command]]:
+    """The shell blocks of all pages; in a block, a backslash goes on with the next line."""
+    for page, text in PAGES.items():
+        for block in re.finditer(r"^```sh\n(.*?)^```", text, re.S | re.M):
+            lines = [*re.finditer(r"(?:.*\\\n)*.+", block[1])]
+            yield [Command(f"{page.name}:{text.count(chr(10), 0, block.start(1) + line.start()) + 1}",
+                           re.sub(r"^pip install [^&]* && ", "", line[0].replace("\\\n", " "))) for line in lines]
+
+
+def groups() -> Iterator[tuple[list[Command], str]]:
+    """Commands that are run one after the other in a folder of their own, and why they are not (empty: they are)."""
+    for block in blocks():
+        yield from (([command], command.elsewhere) for command in block if command.elsewhere)
+        rest = [command for command in block if not command.elsewhere]
+        if any(mark in command.text for command in rest for mark in LEAVING):
+            end = next((number for number, command in enumerate(rest) if command.lacking), len(rest))
+            yield from ((part, part[0].lacking) for part in (rest[:end], rest[end:]) if part)
+        else:
+            yield from (([command], command.lacking) for command in rest)
+
+
+GROUPS = [*groups()]
+
+
+def named(group: list[Command]) -> str:
+    more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+    return f"{group[0].place} {' '.join(group[0].text.split())}{more}"
 
 
 def shrunk(command: str, folder: Path) -> list[str]:
-    """The command for this interpreter and checkout, with a run's length and widths cut down."""
-    for placeholder, name in RUNS.items():
+    """The command for this interpreter and checkout, with a run's length and widths cut down.
+
+    Rows of sweeps are the committed ones.
+    """
+    for placeholder, alg in RUNS.items():
         if placeholder in command:
-            run = max((folder / "results/models").glob(name), key=lambda found: found.stat().st_mtime)
+            run = max((folder / "results/models").glob(f"{alg}_*"), key=lambda found: found.stat().st_mtime)
             command = command.replace(f"results/models/{placeholder}", str(run))
     words = shlex.split(command.replace("--steps=1000", "--steps=20"))
     words[:1] = [sys.executable, "-m", "epymarl_cpa"] if words[0] == "epymarl-cpa" else [sys.executable]
     words = [str(ROOT / word) if word == "src/main.py" else word for word in words]
+    if re.search(r"experiments\.(table|report)", command):
+        rows = {"table1.jsonl": "table1", "results/sweeps/teacher": "teacher", "results/sweeps/students": "students"}
+        words = [str(ROOT / f"docs/results/{rows[word]}.jsonl") if word in rows else word for word in words]
+        return [*words, "--repetitions=200"] if "report" in command else words
     if "--config" not in command:
         return words
     guest = "--epymarl" in command
@@ -68,42 +131,48 @@ def shrunk(command: str, folder: Path) -> list[str]:
     return [*words, *([] if "with" in words else ["with"]), *small.split()]
 
 
-@pytest.fixture
-def epymarl(tmp_path: Path) -> Path | None:
-    """A copy of the EPyMARL checkout in ``EPYMARL_DIR``, if there is one."""
-    source = os.environ.get("EPYMARL_DIR")
-    if not source:
-        return None
-    return Path(shutil.copytree(source, tmp_path / "epymarl", ignore=shutil.ignore_patterns("results", ".git")))
-
-
-def test_every_command_works(tmp_path: Path, epymarl: Path | None) -> None:
-    ran = 0
+def succeed(words: list[str], folder: Path, command: str) -> None:
+    """Runs a command, which must not fail."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    first = [sys.executable, str(ROOT / "src/main.py"), "--config=cpa_ar", "--env-config=xor", "with", *SMALL.split()]
-    assert subprocess.run(first, cwd=tmp_path, env=env, capture_output=True).returncode == 0
-    for command in commands():
-        if command.startswith(("pytest", "pip")) or re.search(r"experiments\.(sweep|table|report)", command):
-            continue  # what they do is tested elsewhere
-        if any(mark in command and importlib.util.find_spec(module) is None for mark, module in NEEDS.items()):
-            continue
-        if "twice.npz" in command and not (tmp_path / "poor.h5").exists():
-            continue
-        if "plot_results" in command and importlib.util.find_spec("seaborn") is None:
-            continue
-        folder = tmp_path
-        if "<epymarl>" in command:
-            if epymarl is None:
-                continue
-            command = command.replace("<epymarl>", str(epymarl))
-        words = shrunk(command.rpartition("&& ")[2], tmp_path)
-        if command.startswith("cd "):  # EPyMARL's own command
-            folder = Path(command.split()[1])
-            words[1] = "src/main.py"
-        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        ran += 1
-    assert ran >= 8
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the teacher on XOR, which the reader is supposed to have made."""
+    folder, command = tmp_path_factory.mktemp("teacher"), "python src/main.py --config=cpa_ar --env-config=xor"
+    succeed(shrunk(command, folder), folder, command)
+    run, = (folder / "results/models").iterdir()
+    return run
+
+
+@pytest.mark.parametrize("group", [
+    pytest.param(group, id=named(group), marks=[pytest.mark.skip(reason=reason)] if reason else [])
+    for group, reason in GROUPS])
+def test_every_command_works(group: list[Command], tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    epymarl = tmp_path / "epymarl"
+    if any("<epymarl>" in command.text for command in group):
+        shutil.copytree(os.environ["EPYMARL_DIR"], epymarl, ignore=shutil.ignore_patterns("results", ".git"))
+    for command in group:
+        text = command.text.replace("<epymarl>", str(epymarl))
+        if "<teacher-run>" in text:
+            text = text.replace("results/models/<teacher-run>", str(request.getfixturevalue("teacher")))
+        words, folder = shrunk(text.rpartition("&& ")[2], tmp_path), tmp_path
+        if text.startswith("cd "):  # EPyMARL's own command
+            words[1], folder = "src/main.py", Path(text.split()[1])
+        succeed(words, folder, f"{command.place}: {command.text}")
+
+
+def test_no_command_is_left_out() -> None:
+    """What is neither run nor skipped with a reason would be missing here."""
+    fences = re.findall(r"^\s*(?:```|~~~)(.*)$", TEXT, re.M)
+    assert set(fences[::2]) == {"sh", "python", "yaml", "mermaid"} and set(fences[1::2]) == {""}
+    lines = [line for block in TEXT.split("```sh\n")[1:] for line in block.partition("```")[0].splitlines()]
+    wanted = sum(not line.endswith("\\") for line in lines if line.strip())
+    places = [command.place for group, _ in GROUPS for command in group]
+    assert len(places) == len(set(places)) == wanted
+    assert sum(len(group) for group, reason in GROUPS if not reason) >= 8
 
 
 def test_the_sweep_of_the_results_table_resolves() -> None:
