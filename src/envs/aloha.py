@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import BoolArray, Game, IntArray, Step, checked_observation
 from .optima import cached_optimum
 from .picture import Last, Mark, Picture
+from .registry import REGISTRY
 
 WAIT, SEND = 0, 1
 
@@ -111,8 +111,12 @@ class Aloha(Game):
 
     def optimal_messages(self) -> float:
         """Exact expected number of messages that the best policy sends in an episode."""
-        spec = {key: value for key, value in self.spec().items() if not key.endswith("_reward")}
-        return cached_optimum(spec, lambda: float(self.message_values(self.episode_limit)[(1,) * self.n_agents]))
+        return cached_optimum(self.messages_spec(),
+                              lambda: float(self.message_values(self.episode_limit)[(1,) * self.n_agents]))
+
+    def messages_spec(self) -> dict[str, Any]:
+        """What decides how many messages can be sent: all but what is paid for them."""
+        return {key: value for key, value in self.spec().items() if not key.endswith("_reward")}
 
     def message_values(self, steps: int) -> NDArray[np.float32]:
         """Expected messages that can still be sent in ``steps`` steps from each backlog.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .picture import Last, Picture, text_picture
+from .rules import Rules, rules_of_class
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -166,3 +168,20 @@ class Game(ABC):
         """What identifies this game and its variant in data sets and checkpoints."""
         return {"game": self.name, "n_agents": self.n_agents, "n_actions": self.n_actions,
                 "state_dim": self.state_dim, "episode_limit": self.episode_limit}
+
+    def origin(self) -> Rules:
+        """What is known of the rules: a digest, and what it was taken of."""
+        return _rules_of(type(self))
+
+    def rules(self) -> str:
+        """Twelve hex digits that change when the rules do: when their source, or the package that has them, changes.
+
+        What the digest was taken of is in :meth:`origin`.
+        """
+        return self.origin().digest
+
+
+@cache
+def _rules_of(cls: type[Game]) -> Rules:
+    """Read once: what runs is what was imported, even if the file is edited meanwhile."""
+    return rules_of_class(cls, Game)

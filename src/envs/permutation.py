@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import Game, IntArray, Step
 from .picture import Last, Picture, choice_picture
+from .registry import REGISTRY
 
 
 @REGISTRY.register("permutation")

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import BoolArray, FloatArray, Game, IntArray, Step, checked_observation
 from .picture import Last, Mark, Picture
+from .registry import REGISTRY
 
 # Directions of a scan as (row, column); the last action scans nothing.
 SCANS = np.array([[1, 1], [-1, 1], [0, 1], [0, -1], [1, -1], [-1, -1], [1, 0], [-1, 0]])

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import FloatArray, Game, IntArray, Step
 from .picture import Last, Picture, choice_picture
+from .registry import REGISTRY
 
 
 @REGISTRY.register("xor")
