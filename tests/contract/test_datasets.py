@@ -11,7 +11,7 @@ import pytest
 
 from epymarl_cpa import __version__, config
 from epymarl_cpa.data import OfflineDataset, load_dataset
-from epymarl_cpa.data.dataset import OPTIONAL
+from epymarl_cpa.data.arrays import OPTIONAL
 from epymarl_cpa.data.generate import GENERATOR, cache_file, cached, generate
 from epymarl_cpa.data.validate import LAYOUT, check_game, check_states
 from epymarl_cpa.envs import Game, make_game, ours
@@ -49,7 +49,7 @@ def test_arrays_and_provenance(case: tuple[Game, dict[str, Any], str]) -> None:
     assert data.obs is None and data.agent_reward is None
     names = list(recipe["mixture"])
     assert data.meta == {"spec": game.spec(), "recipe": recipe, "quality": quality, "seed": 3, "behaviours": names,
-                         "generator": GENERATOR, "version": __version__}
+                         "generator": GENERATOR, "version": __version__, "rules": game.rules()}
     assert json.loads(json.dumps(data.meta)) == data.meta
     assert game.name in data.source and quality in data.source
     count = [int((data.behaviour == k).sum()) for k in range(len(names))]

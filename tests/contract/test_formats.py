@@ -18,7 +18,7 @@ from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.formats import REGISTRY, load, read, recognise
 from epymarl_cpa.data.generate import generate
-from epymarl_cpa.data.store import store
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
 
@@ -78,7 +78,7 @@ ODD: Mapping[str, Callable[[], OfflineDataset]] = {
 def test_round_trip(name: str, case: str, part_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "PART_BYTES", part_bytes)
     data, path = ODD[case](), place(name, tmp_path)
-    stored = store(split(data), path, name)
+    stored = write_dataset(split(data), path, name)
     assert stored == (data.n_episodes, data.steps.sum(), name)
     assert [*tmp_path.iterdir()] == [path]
     assert recognise(path).title == REGISTRY[name].title
@@ -94,10 +94,10 @@ def test_every_pair_of_formats(name: str, tmp_path: Path) -> None:
     for number, other in enumerate(WRITABLE):
         folder = tmp_path / str(number)
         folder.mkdir()
-        store(split(made()), place(name, folder), name)
+        write_dataset(split(made()), place(name, folder), name)
         second = folder / "second"
         second.mkdir()
-        store(read(place(name, folder)), place(other, second), other)
+        write_dataset(read(place(name, folder)), place(other, second), other)
         assert load(place(other, second)).digest == made().digest
 
 
@@ -116,7 +116,7 @@ def refused(path: Path, name: str | None = None) -> str:
 
 def test_truncated_and_missing_files(name: str, tmp_path: Path) -> None:
     path = place(name, tmp_path)
-    store(split(made()), path, name)
+    write_dataset(split(made()), path, name)
     for file in files(path):
         if file.name == "meta.json":
             continue  # AlberDICE's numbers, which the header has too
@@ -136,7 +136,7 @@ def test_truncated_and_missing_files(name: str, tmp_path: Path) -> None:
 def test_flipped_bits(name: str, tmp_path: Path) -> None:
     """Never another exception, never other data."""
     path, rng, told = place(name, tmp_path), np.random.default_rng(0), set()
-    store(split(made()), path, name)
+    write_dataset(split(made()), path, name)
     for file in files(path):
         whole = file.read_bytes()
         for spot in rng.integers(len(whole), size=25).tolist():
@@ -155,7 +155,7 @@ def test_flipped_bits(name: str, tmp_path: Path) -> None:
 def test_mislabelled_files(name: str, tmp_path: Path) -> None:
     """Told to be of a format that it is not; recognised as what it is."""
     path = place(name, tmp_path)
-    store(split(made()), path, name)
+    write_dataset(split(made()), path, name)
     for other in sorted(set(REGISTRY) - {name}):
         if other in EXTRAS:
             pytest.importorskip(EXTRAS[other][0])
@@ -200,7 +200,7 @@ def test_missing_extra(needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             load(path)
         return
     with pytest.raises(UserError, match=told):
-        store(split(made()), place(needs, tmp_path), needs)
+        write_dataset(split(made()), place(needs, tmp_path), needs)
     assert [*tmp_path.iterdir()] == []
     (path if needs == "minari" else tmp_path).mkdir(exist_ok=True)
     if needs == "hdf5":
@@ -220,29 +220,29 @@ def test_nothing_is_left_after_a_failure(name: str, tmp_path: Path) -> None:
 
     path = place(name, tmp_path)
     with pytest.raises(UserError, match="the source is damaged"):
-        store(broken(), path, name)
+        write_dataset(broken(), path, name)
     assert [*tmp_path.iterdir()] == []
-    store(split(made()), path, name)
+    write_dataset(split(made()), path, name)
     with pytest.raises(UserError, match="exists already; choose another name, or add --force"):
-        store(split(made(obs=None)), path, name)
+        write_dataset(split(made(obs=None)), path, name)
     with pytest.raises(UserError, match="the source is damaged"):
-        store(broken(), path, name, force=True)
+        write_dataset(broken(), path, name, force=True)
     assert load(path).digest == made().digest and [*tmp_path.iterdir()] == [path]
-    store(split(made(obs=None)), path, name, force=True)
+    write_dataset(split(made(obs=None)), path, name, force=True)
     assert load(path).digest == made(obs=None).digest and [*tmp_path.iterdir()] == [path]
 
 
 def test_parts_that_do_not_belong_together(name: str, tmp_path: Path) -> None:
     for other in (made(obs=None), made(meta={"behaviours": ["a", "b"]}), made(state=made().state[..., :1])):
         with pytest.raises(UserError, match="join such data with 'merge'"):
-            store(iter([*split(made()), *split(other)]), place(name, tmp_path), name)
+            write_dataset(iter([*split(made()), *split(other)]), place(name, tmp_path), name)
     assert [*tmp_path.iterdir()] == []
 
 
 def test_load_dataset_finds_the_format(name: str, tmp_path: Path) -> None:
     game = make_game("xor")
     data = generate(game, {"episodes": 30, "mixture": {"random": 1.0}}, 0)
-    store(split(data), place(name, tmp_path), name)
+    write_dataset(split(data), place(name, tmp_path), name)
     assert load_dataset(str(place(name, tmp_path)), game, {}, 0, tmp_path / "cache").digest == data.digest
     with pytest.raises(UserError, match="was recorded with"):
         load_dataset(str(place(name, tmp_path)), make_game("bridge"), {}, 0, tmp_path / "cache")

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from epymarl_cpa.data import load_dataset
-from epymarl_cpa.data.npy_folder import load_npy_folder
+from epymarl_cpa.data.formats.npy_folder import load_npy_folder
 from epymarl_cpa.data.validate import check_game
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
