@@ -57,12 +57,7 @@ def behaviour_named(game: Game, name: str) -> Behaviour:
 @behaviour("random")
 def _random(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Uniform over the available actions."""
-
-    def act(state: IntArray, episode: IntArray, rng: np.random.Generator) -> IntArray:
-        mask = game.available(state)
-        return np.asarray((rng.random(mask.shape) * mask).argmax(2))
-
-    return act
+    return lambda state, episode, rng: game.random_actions(state, rng)
 
 
 @behaviour("optimal")

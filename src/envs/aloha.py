@@ -109,6 +109,22 @@ class Aloha(Game):
     def headline_optimum(self) -> float:
         return self.optimal_messages()
 
+    def random_headline(self) -> float:
+        """Each island's backlog is a Markov chain of its own, since whether others send does not depend on theirs."""
+        success = 0.5 ** (1 + self.neighbours.sum(1))[:, None]  # an island sends and its neighbours wait
+        law = np.zeros((self.n_agents, self.max_backlog + 1))
+        law[:, 1] = 1.0
+        sent = 0.0
+        for _ in range(self.episode_limit):
+            moved = success * law[:, 1:]
+            sent += float(moved.sum())
+            law[:, 1:] -= moved
+            law[:, :-1] += moved
+            arrived = self.arrival_rate * law[:, :-1]
+            law[:, :-1] -= arrived
+            law[:, 1:] += arrived
+        return sent
+
     def optimal_messages(self) -> float:
         """Exact expected number of messages that the best policy sends in an episode."""
         return cached_optimum(self.messages_spec(),

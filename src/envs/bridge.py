@@ -7,6 +7,7 @@ and goals as row and column.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -116,7 +117,11 @@ class Bridge(Game):
 
     @cached_property
     def _action_values(self) -> FloatArray:
-        """Optimal action values by backward induction, ``[T, cells, cells, A, A]``."""
+        """Optimal action values, ``[T, cells, cells, A, A]``."""
+        return self._induction(lambda values: np.asarray(values.max((2, 3))))
+
+    def _induction(self, worth: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """Action values by backward induction, ``[T, cells, cells, A, A]``, where ``worth`` says what is played."""
         rows, actions = self._pairs
         rows = rows.copy()
         shape = (FREE.size, FREE.size, self.n_actions, self.n_actions)
@@ -126,7 +131,7 @@ class Bridge(Game):
             rows[:, 0] = t
             after, reward, done, *_ = self.transition(rows, actions, np.random.default_rng(0))
             table[t] = (reward + np.where(done, 0.0, value[cell_indices(after)])).reshape(shape)
-            value = table[t].max((2, 3))
+            value = worth(table[t])
         return table
 
     def steps_to_finish(self) -> IntArray:
@@ -148,6 +153,15 @@ class Bridge(Game):
 
     def optimum(self) -> float:
         return float(self._values_at(self.initial(1, np.random.default_rng(0))[0]).max())
+
+    def random_headline(self) -> float:
+        return self._random_return
+
+    @cached_property
+    def _random_return(self) -> float:
+        first, second = cell_indices(self.initial(1, np.random.default_rng(0)))
+        values = self._induction(lambda values: np.asarray(values.mean((2, 3))))
+        return float(values[0, first[0], second[0]].mean())
 
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         values = [self._values_at(row) for row in state]

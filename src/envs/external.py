@@ -11,6 +11,7 @@ import re
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -18,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .game import BoolArray, Game, IntArray, Step
+from .game import BoolArray, Game, IntArray, Step, estimated_headline
 from .rules import Rules, layers, rules_of_environment
 from .world import Outcome, World
+
+RANDOM_EPISODES, AT_ONCE = 200, 20  # to estimate what random play is worth
 
 
 class WorldEpisode:
@@ -112,6 +115,16 @@ class ExternalGame(Game):
         inner = [getattr(layer, "game", None) for layer in layers(self._env)]
         return next((game.origin() for game in inner if isinstance(game, Game)),
                     rules_of_environment(self._env, self.modules()))
+
+    @cached_property
+    def _random_headline(self) -> float:
+        """Estimated in environments of its own, so that those that are played here do not notice."""
+        twin = copy(self)
+        twin._free, twin._episodes, twin._count = deque(), {}, 0
+        try:
+            return estimated_headline(twin, RANDOM_EPISODES, AT_ONCE)
+        finally:
+            twin.close()
 
     @property
     def obs_dim(self) -> int:

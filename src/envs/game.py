@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ BoolArray = NDArray[np.bool_]
 
 
 OBSERVATIONS = ("state", "local")
+RANDOM_EPISODES = 10_000  # to estimate what random play is worth
 
 
 def checked_observation(observation: str) -> str:
@@ -121,6 +122,17 @@ class Game(ABC):
         """The optimum in the unit of ``headline``; None where nobody knows it."""
         return self.optimum()
 
+    def random_headline(self) -> float:
+        """What the team is expected to reach, in the unit of ``headline``, that draws from the available actions.
+
+        By default estimated, once for each object, from :data:`RANDOM_EPISODES` episodes with luck of their own.
+        """
+        return self._random_headline
+
+    @cached_property
+    def _random_headline(self) -> float:
+        return estimated_headline(self, RANDOM_EPISODES, 1000)
+
     @abstractmethod
     def optimal_actions(self, state: IntArray) -> list[IntArray] | None:
         """For each of the B states, all its optimal joint actions ``[M_b, N]`` (Definition 1's set).
@@ -158,6 +170,11 @@ class Game(ABC):
         """What results of the game with these arguments are filed under; a word that can name a folder."""
         return cls.name
 
+    def random_actions(self, state: IntArray, rng: np.random.Generator) -> IntArray:
+        """Joint actions drawn uniformly from the available ones, ``[B, N]``."""
+        mask = self.available(state)
+        return np.asarray((rng.random(mask.shape) * mask).argmax(2))
+
     def release(self, state: IntArray) -> None:  # noqa: B027 (nothing to do is what most games do)
         """Tells that the episodes in ``state`` ``[B, K]`` will not be played on; most rules hold nothing for them."""
 
@@ -179,6 +196,25 @@ class Game(ABC):
         What the digest was taken of is in :meth:`origin`.
         """
         return self.origin().digest
+
+
+def estimated_headline(game: Game, episodes: int, at_once: int) -> float:
+    """The mean headline of random episodes: the return, or the last value of an info key.
+
+    Args:
+        game: what to play.
+        episodes: how many, a multiple of ``at_once``.
+        at_once: how many in a batch.
+    """
+    rng, total = np.random.default_rng(0), 0.0
+    for _ in range(episodes // at_once):
+        state = game.initial(at_once, rng)
+        while len(state):
+            step = game.transition(state, game.random_actions(state, rng), rng)
+            counts = np.ones_like(step.done) if game.headline == "return" else step.done
+            total += float((step.reward if game.headline == "return" else step.info[game.headline])[counts].sum())
+            state = step.state[~step.done]
+    return total / episodes
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import string
+from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,9 @@ class Permutation(Game):
 
     def optimum(self) -> float:
         return float(self.episode_limit)
+
+    def random_headline(self) -> float:
+        return factorial(self.n_agents) / self.n_agents ** self.n_agents * self.episode_limit
 
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         return [np.array(list(itertools.permutations(range(self.n_agents))))] * len(state)

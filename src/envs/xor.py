@@ -62,6 +62,10 @@ class Xor(Game):
     def optimum(self) -> float:
         return max(1.0, self.bb_reward if self.n_agents % 2 == 0 else 1.0) * self.episode_limit
 
+    def random_headline(self) -> float:
+        all_b = 2.0 ** -self.n_agents * (self.bb_reward if self.n_agents % 2 == 0 else 0.0)
+        return (0.5 + all_b) * self.episode_limit
+
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         every = np.array(list(itertools.product(range(2), repeat=self.n_agents)))
         reward = self.reward(every)
