@@ -168,11 +168,6 @@ class Aloha(Game):
         """Not tabulated: the finite-horizon values of all backlogs and times are too many."""
         return None
 
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "rows": self.rows, "cols": self.cols, "arrival_rate": self.arrival_rate,
-                "max_backlog": self.max_backlog, "send_reward": self.send_reward,
-                "collision_reward": self.collision_reward}
-
     def draw(self, state: IntArray) -> str:
         backlog = state[3:].reshape(self.rows, self.cols)
         head = f"step {state[0]}, {state[1]} sent, {state[2]} collided"

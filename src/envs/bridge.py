@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,9 +166,6 @@ class Bridge(Game):
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         values = [self._values_at(row) for row in state]
         return [np.argwhere(v > v.max() - 1e-9) for v in values]
-
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "start": self.start}
 
     def draw(self, state: IntArray) -> str:
         canvas = [list(row.replace("1", "b").replace("2", "a")) for row in MAP]

@@ -215,12 +215,6 @@ class ExternalGame(Game):
                             "the observations, 'obs', too.")
         return seen.reshape(len(seen), self.n_agents, self.obs_dim)
 
-    def optimum(self) -> None:
-        return None
-
-    def optimal_actions(self, state: IntArray) -> None:
-        return None
-
     def draw(self, state: IntArray) -> str:
         return f"{self.key}  step {state[0]:>{len(str(self.episode_limit))}} of {self.episode_limit}"
 

@@ -7,6 +7,7 @@ batched evaluation) is a thin adapter over these few functions.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache, cached_property
@@ -114,9 +115,9 @@ class Game(ABC):
         """
         return None
 
-    @abstractmethod
     def optimum(self) -> float | None:
         """The exact expected undiscounted return of the best joint policy; None where nobody knows it."""
+        return None
 
     def headline_optimum(self) -> float | None:
         """The optimum in the unit of ``headline``; None where nobody knows it."""
@@ -133,12 +134,12 @@ class Game(ABC):
     def _random_headline(self) -> float:
         return estimated_headline(self, RANDOM_EPISODES, 1000)
 
-    @abstractmethod
     def optimal_actions(self, state: IntArray) -> list[IntArray] | None:
         """For each of the B states, all its optimal joint actions ``[M_b, N]`` (Definition 1's set).
 
         None where they are too many to tabulate, or unknown.
         """
+        return None
 
     @abstractmethod
     def draw(self, state: IntArray) -> str:
@@ -182,9 +183,16 @@ class Game(ABC):
         """Gives back what the game holds, such as windows; it can be played again."""
 
     def spec(self) -> dict[str, Any]:
-        """What identifies this game and its variant in data sets and checkpoints."""
+        """What identifies this game and its variant in data sets and checkpoints, plain JSON values.
+
+        The sizes, and those arguments of the constructor that the game keeps under their own names, so that only a
+        game that keeps them otherwise needs to add them.  What agents see of the state (``observation``) is not part
+        of it: data are the same.
+        """
+        kept = {key: vars(self).get(key) for key in inspect.signature(type(self)).parameters if key != "observation"}
         return {"game": self.name, "n_agents": self.n_agents, "n_actions": self.n_actions,
-                "state_dim": self.state_dim, "episode_limit": self.episode_limit}
+                "state_dim": self.state_dim, "episode_limit": self.episode_limit,
+                **{key: value for key, value in kept.items() if isinstance(value, bool | int | float | str)}}
 
     def origin(self) -> Rules:
         """What is known of the rules: a digest, and what it was taken of."""

@@ -224,8 +224,7 @@ class Sensor(Game):
         return np.moveaxis(after, 0, prey)
 
     def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "rows": self.rows, "cols": self.cols, "n_preys": self.n_preys,
-                "reward": self.reward_rule, "catch_reward": self.catch_reward, "scan_cost": self.scan_cost}
+        return {**super().spec(), "reward": self.reward_rule}
 
     def draw(self, state: IntArray) -> str:
         canvas = [["o" if row % 2 == 0 and col % 2 == 0 else "." for col in range(self.shape[1])]

@@ -8,7 +8,6 @@ B), which is the same game for n = 2.
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +69,6 @@ class Xor(Game):
         every = np.array(list(itertools.product(range(2), repeat=self.n_agents)))
         reward = self.reward(every)
         return [every[reward == reward.max()]] * len(state)
-
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "bb_reward": self.bb_reward}
 
     def draw(self, state: IntArray) -> str:
         return f"XOR  round {state[0]} of {self.episode_limit}: choose A or B, differently"

@@ -13,12 +13,12 @@ from typing import Any
 
 import pettingzoo  # type: ignore[import-untyped]
 import pytest
-from helpers import ENV_FILES, EXTERNAL_ENVS, needing_its_package
+from helpers import ENV_FILES, EXTERNAL_ENVS, OUR_GAMES, needing_its_package
 
 from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.generate import cache_file, generate
 from epymarl_cpa.data.validate import foreign_rules
-from epymarl_cpa.envs import Game, make_game, ours
+from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.envs.rules import Rules, rules_of_class
 from epymarl_cpa.envs.xor import Xor
 
@@ -138,10 +138,11 @@ def test_installed_packages_are_known_by_their_versions(env: str, monkeypatch: p
 
 
 def test_our_games_come_back_through_their_adapters_as_they_are() -> None:
-    for name in ours():
-        game = make_game("gymma", key=f"epymarl_cpa.envs:cpa/{name.title()}-v0")
-        assert game.rules() == make_game(name).rules() and f"epymarl_cpa.envs.{name}" in game.origin().known_by
-    assert len({make_game(name).rules() for name in ours()}) == len(ours())
+    for name, args in OUR_GAMES:
+        own, key = make_game(name, **args), f"epymarl_cpa.envs:cpa/{name.title().replace('_', '')}-v0"
+        assert make_game("gymma", key=key, kwargs=args).rules() == own.rules()
+        assert f"epymarl_cpa.envs.{name}" in own.origin().known_by
+    assert len({make_game(name, **args).rules() for name, args in OUR_GAMES}) == len(OUR_GAMES)
 
 
 def test_what_has_no_source_is_known_by_its_name_and_says_so() -> None:
