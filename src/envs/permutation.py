@@ -56,7 +56,7 @@ class Permutation(Game):
         return float(self.episode_limit)
 
     def random_headline(self) -> float:
-        return factorial(self.n_agents) / self.n_agents ** self.n_agents * self.episode_limit
+        return float(self.episode_limit * factorial(self.n_agents) / self.n_agents ** self.n_agents)
 
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         return [np.array(list(itertools.permutations(range(self.n_agents))))] * len(state)
