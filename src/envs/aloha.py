@@ -1,7 +1,7 @@
 """Aloha: radio islands must not transmit next to each other (CASEC's MACO).
 
-The islands form a ladder whose graph has two maximum independent sets; a team that mixes halves of
-the two collides.
+By default the islands form a ladder whose graph has two largest independent sets; a team that mixes
+halves of the two collides.
 """
 
 from __future__ import annotations
@@ -24,19 +24,23 @@ WAIT, SEND = 0, 1
 
 @REGISTRY.register("aloha")
 class Aloha(Game):
-    """``rows x cols`` islands with message queues; states are ``[t, messages sent, backlog_1 .. backlog_N]``.
+    """``rows x cols`` islands with message queues.
 
-    An island that sends while it has a message succeeds (``send_reward``, one message less) unless
-    a neighbour chose to send too, with or without a message; then it pays ``collision_reward``.
-    Afterwards a message arrives at each island with probability ``arrival_rate``.
+    States are ``[t, messages sent so far, messages collided so far, backlog_1 .. backlog_N]``; every island
+    starts with one message.  If an island that has a message sends, the message gets through
+    (``send_reward``, one message less) unless a neighbour chose to send too, with or without a message;
+    then it collides (``collision_reward``) and stays in the queue.  An island without a message that sends
+    gets neither, but disturbs its neighbours.  Afterwards a message arrives at each island with probability
+    ``arrival_rate``.  The team is paid the sum over all islands.
+
     Islands i and i + 1 are neighbours, also across the end of a row (as in every public version of
     the game), and so are i and i + cols.
 
     Args:
-        rows, cols: size of the ladder.
+        rows, cols: size of the grid; at most 12 islands.
         arrival_rate: chance of a new message per island and step.
-        max_backlog: longer queues lose messages.
-        send_reward, collision_reward: see above; the latter must not be positive.
+        max_backlog: length of a full queue, at which messages that arrive are lost.
+        send_reward, collision_reward: see above; the first must be positive, the other must not.
         observation: what an island sees: ``state``, or ``local``, its own backlog.
         episode_limit: T.
     """

@@ -126,7 +126,7 @@ class Game(ABC):
     def random_headline(self) -> float:
         """What the team is expected to reach, in the unit of ``headline``, that draws from the available actions.
 
-        By default estimated, once for each object, from :data:`RANDOM_EPISODES` episodes with luck of their own.
+        By default estimated, once for each object, from :data:`RANDOM_EPISODES` episodes with a generator of their own.
         """
         return self._random_headline
 

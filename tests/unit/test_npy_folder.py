@@ -45,7 +45,7 @@ def write(folder: Path, content: Arrays, meta: Any = None) -> Path:
 
 def test_import(tmp_path: Path) -> None:
     content = arrays()
-    content["state"][0, 3:] = content["reward"][0, 3:] = np.nan  # whatever a buffer holds behind an episode
+    content["state"][0, 3:] = content["reward"][0, 3:] = np.nan  # whatever a buffer holds after an episode
     content["actions"][0, 4], content["avail_actions"][0, 3:] = 99, 0
     data = load_npy_folder(write(tmp_path, content))
     assert data.source == str(tmp_path) and data.obs is None
