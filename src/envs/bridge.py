@@ -154,11 +154,8 @@ class Bridge(Game):
     def optimum(self) -> float:
         return float(self._values_at(self.initial(1, np.random.default_rng(0))[0]).max())
 
-    def random_headline(self) -> float:
-        return self._random_return
-
     @cached_property
-    def _random_return(self) -> float:
+    def _random_headline(self) -> float:
         first, second = cell_indices(self.initial(1, np.random.default_rng(0)))
         values = self._induction(lambda values: np.asarray(values.mean((2, 3))))
         return float(values[0, first[0], second[0]].mean())

@@ -131,7 +131,7 @@ class Game(ABC):
         return self._random_headline
 
     @cached_property
-    def _random_headline(self) -> float:
+    def _random_headline(self) -> float:  # games that know it exactly override this, or the method
         return estimated_headline(self, RANDOM_EPISODES, 1000)
 
     def optimal_actions(self, state: IntArray) -> list[IntArray] | None:

@@ -165,11 +165,8 @@ class Sensor(Game):
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         return [self.solution(tuple(row))[1] for row in np.sort(state[:, 1:], axis=1).tolist()]
 
-    def random_headline(self) -> float:
-        return self._random_return
-
     @cached_property
-    def _random_return(self) -> float:
+    def _random_headline(self) -> float:
         """Scans are drawn independently of the targets, so where each target is at each step is all that counts."""
         chance = 1.0 / self._mask.sum(1)  # of each action that a sensor may choose
         caught = np.zeros(self.state_dim)  # expected reward for a target in each cell
