@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch as th
+from helpers import ENV_FILES, easy_recipe
 from outcome import SMALL, Outcome
 
 from epymarl_cpa.cli import main
@@ -23,12 +24,17 @@ def tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., O
     """Runs the command line in this process: ``tiny_run("t_max=9", env="bridge", options=["-u"])``.
 
     The current folder is the test's own; a word ``key=`` without a value drops the small default.
+    Games without a recipe ``medium`` learn from another one.
     """
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, alg: str = "ar_bc", env: str = "xor", options: tuple[str, ...] = (), status: int = 0,
             ) -> Outcome:
-        chosen = {**SMALL, **{word.partition("=")[0]: word.partition("=")[2] for word in words}}
+        small = dict(SMALL)
+        if "medium" not in ENV_FILES.get(env, {}).get("recipes", {"medium": {}}):
+            del small["recipes.medium.episodes"]
+            small["dataset"] = easy_recipe(env)
+        chosen = {**small, **{word.partition("=")[0]: word.partition("=")[2] for word in words}}
         line = [f"{key}={value}" for key, value in chosen.items() if value]
         sacred, models = Path("results/sacred"), Path("results/models")
         before = {*sacred.glob("*/*/[0-9]*"), *models.glob("*")}

@@ -28,6 +28,26 @@ OUR_ENVS = [name for name, content in ENV_FILES.items() if content["env"] in our
 EXTERNAL_ENVS = [name for name in ENV_FILES if name not in OUR_ENVS]
 
 
+def env_args(env: str) -> dict[str, Any]:
+    """The arguments of the game that an environment file gives, without what only labels and seeds."""
+    return {key: value for key, value in (ENV_FILES[env].get("env_args") or {}).items()
+            if key not in ("map_name", "seed")}
+
+
+#: our games, each with the arguments of its file: name and arguments
+OUR_GAMES = [(ENV_FILES[env]["env"], env_args(env)) for env in OUR_ENVS]
+
+
+def few_episodes(env: str) -> list[str]:
+    """Words that make the recipes of an environment small."""
+    return [f"recipes.{name}.episodes=40" for name in ENV_FILES[env]["recipes"]]
+
+
+def easy_recipe(env: str) -> str:
+    """A recipe whose data have something to learn from for every method: all actions occur."""
+    return "poor" if "poor" in ENV_FILES[env]["recipes"] else next(iter(ENV_FILES[env]["recipes"]))
+
+
 def needing_its_package(env: str, value: Any = None) -> Any:
     """A parameter (by default the name) that is skipped where the environment's package is not installed."""
     package = re.split("[.:]", ENV_FILES[env]["env_args"]["key"])[0]

@@ -16,8 +16,8 @@ from .describe import describe
 from .formats import REGISTRY, read
 from .generate import cache_file, generate
 from .merge import merge
-from .store import store
-from .validate import check_game
+from .store import write_dataset
+from .validate import check_game, foreign_rules
 
 A_DATASET = "a recipe, or a file or folder in a format that can be read"
 
@@ -103,7 +103,8 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
     data = load_dataset(args.data, game, recipes, args.seed, args.datasets_path)
     if args.command == "describe":
         return describe(data, game)
-    return f"{data.source}: {data.n_episodes} episodes and {data.steps.sum()} steps, valid for {game.name}."
+    valid = f"{data.source}: {data.n_episodes} episodes and {data.steps.sum()} steps, valid for {game.name}."
+    return "\n".join([valid, *filter(None, [foreign_rules(data, game)])])
 
 
 def _write(args: argparse.Namespace, words: Sequence[str]) -> str:
@@ -123,7 +124,7 @@ def _write(args: argparse.Namespace, words: Sequence[str]) -> str:
         parts = merge([partial(read, source) for source in sources])
     if args.env_config is not None:
         parts = _fitting(parts, args.env_config, changes)
-    stored = store(parts, out, args.to, args.force)
+    stored = write_dataset(parts, out, args.to, args.force)
     return f"{out} ({stored.format}): {stored.episodes} episodes and {stored.steps} steps."
 
 

@@ -20,9 +20,9 @@ from ..errors import UserError
 from ..utils.registry import Registry, nearest
 
 #: chooses joint actions ``[B, N]`` for states ``[B, K]`` of the episodes with numbers ``[B]``
-Policy = Callable[[IntArray, IntArray, np.random.Generator], IntArray]
+JointPolicy = Callable[[IntArray, IntArray, np.random.Generator], IntArray]
 #: makes a policy for one data set of the given number of episodes
-Behaviour = Callable[[Game, int, np.random.Generator], Policy]
+Behaviour = Callable[[Game, int, np.random.Generator], JointPolicy]
 
 #: which returns, best first, occur among the shortest crossings that AlberDICE recorded
 RECORDED_RANKS = (0, 1, 3)
@@ -40,7 +40,7 @@ def behaviour(name: str) -> Callable[[Behaviour], Behaviour]:
     return add
 
 
-def find(game: Game, name: str) -> Behaviour:
+def behaviour_named(game: Game, name: str) -> Behaviour:
     """The behaviour ``name`` of ``game``, or the general one of that name.
 
     Raises:
@@ -55,18 +55,13 @@ def find(game: Game, name: str) -> Behaviour:
 
 
 @behaviour("random")
-def _random(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _random(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Uniform over the available actions."""
-
-    def act(state: IntArray, episode: IntArray, rng: np.random.Generator) -> IntArray:
-        mask = game.available(state)
-        return np.asarray((rng.random(mask.shape) * mask).argmax(2))
-
-    return act
+    return lambda state, episode, rng: game.random_actions(state, rng)
 
 
 @behaviour("optimal")
-def _optimal(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _optimal(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Uniform over the optimal joint actions of each state."""
 
     def act(state: IntArray, episode: IntArray, rng: np.random.Generator) -> IntArray:
@@ -80,7 +75,7 @@ def _optimal(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
 
 
 @behaviour("xor/optimal_or_first")
-def _optimal_or_first(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _optimal_or_first(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Uniform over the optimal joint actions and the one in which everybody plays A."""
     sets = game.optimal_actions(game.initial(1, rng))
     assert sets is not None
@@ -89,7 +84,7 @@ def _optimal_or_first(game: Game, episodes: int, rng: np.random.Generator) -> Po
 
 
 @behaviour("bridge/crossing")
-def _crossing(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _crossing(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Shortest crossings as in AlberDICE's ``optimal``: one of three returns, then a path with that return."""
     assert isinstance(game, Bridge)
     by_return = crossings(game)
@@ -137,7 +132,7 @@ def crossings(game: Bridge) -> list[list[IntArray]]:
 
 
 @behaviour("sensor/expert")
-def _expert(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _expert(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Four exact experts, a quarter of the episodes each, that break ties in different orders."""
     assert isinstance(game, Sensor)
     n_modes = 4
@@ -157,7 +152,7 @@ def _expert(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
     return act
 
 
-def _scan(game: Game, eagerness: float) -> Policy:
+def _scan(game: Game, eagerness: float) -> JointPolicy:
     """Each sensor scans a random adjacent target with probability ``eagerness``, else nothing."""
     assert isinstance(game, Sensor)
 
@@ -171,24 +166,24 @@ def _scan(game: Game, eagerness: float) -> Policy:
 
 
 @behaviour("sensor/eager")
-def _eager(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _eager(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Each sensor scans a random adjacent target."""
     return _scan(game, 1.0)
 
 
 @behaviour("sensor/hesitant")
-def _hesitant(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _hesitant(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """Each sensor scans a random adjacent target with probability one half."""
     return _scan(game, 0.5)
 
 
-def _uniform_sets(sets: BoolArray) -> Policy:
+def _uniform_sets(sets: BoolArray) -> JointPolicy:
     rows = sets.astype(np.int64)
     return lambda state, episode, rng: rows[rng.integers(len(rows), size=len(state))]
 
 
 @behaviour("aloha/parity")
-def _parity(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _parity(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """At each step one of the largest independent sets sends (by default evens or odds)."""
     assert isinstance(game, Aloha)
     sizes = game.maximal_sets.sum(1)
@@ -196,14 +191,14 @@ def _parity(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
 
 
 @behaviour("aloha/maximal")
-def _maximal(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _maximal(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """At each step a random maximal independent set sends."""
     assert isinstance(game, Aloha)
     return _uniform_sets(game.maximal_sets)
 
 
 @behaviour("aloha/independent")
-def _independent(game: Game, episodes: int, rng: np.random.Generator) -> Policy:
+def _independent(game: Game, episodes: int, rng: np.random.Generator) -> JointPolicy:
     """At each step a random independent set sends."""
     assert isinstance(game, Aloha)
     return _uniform_sets(game.independent_sets)

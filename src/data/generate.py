@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..envs.game import Game
 from ..errors import UserError
-from .behaviours import find
+from .behaviours import behaviour_named
 from .dataset import OfflineDataset
 
 AT_ONCE = 100  # episodes of another package's environment, of which every one takes an object
@@ -39,7 +39,7 @@ def generate(game: Game, recipe: Mapping[str, Any], seed: int, quality: str = "c
     rng = np.random.default_rng([seed, *hashlib.sha256(quality.encode()).digest()[:4]])
     names = list(shares)
     weights = np.array([shares[name] for name in names]) / sum(shares.values())
-    policies = [find(game, name)(game, episodes, rng) for name in names]
+    policies = [behaviour_named(game, name)(game, episodes, rng) for name in names]
     edges = np.round(np.concatenate([[0.0], weights.cumsum()]) * episodes).astype(np.int64)
     counts = edges[1:] - edges[:-1]
     behaviour = rng.permutation(np.repeat(np.arange(len(names)), counts))
@@ -82,7 +82,7 @@ def generate(game: Game, recipe: Mapping[str, Any], seed: int, quality: str = "c
                 own[running, t] = step.rewards
             state, over = step.state, step.done
     meta = {"spec": game.spec(), "recipe": {**recipe, "mixture": shares}, "quality": quality, "seed": seed,
-            "behaviours": names, "generator": GENERATOR, "version": __version__}
+            "behaviours": names, "generator": GENERATOR, "version": __version__, "rules": game.rules()}
     if per_step:
         behaviour = np.full(episodes, -1, dtype=np.int64)
     return OfflineDataset(states, actions, available, reward, terminated, filled, behaviour, meta, obs,
@@ -104,8 +104,8 @@ def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float
 
 
 def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
-    """Where a recipe's data set is kept: the name holds a digest of all that decides its contents."""
-    identity = json.dumps([game.spec(), dict(recipe), seed, quality, GENERATOR], sort_keys=True)
+    """Where a recipe's data set is kept: the name holds a digest of all that decides its contents, the rules too."""
+    identity = json.dumps([game.spec(), game.rules(), dict(recipe), seed, quality, GENERATOR], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     return folder / f"{game.name}-{quality}-seed{seed}-{digest}.npz"
 

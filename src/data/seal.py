@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .dataset import ARRAYS, OPTIONAL, REMEDY, OfflineDataset
+from .arrays import ARRAYS, OPTIONAL
+from .dataset import REMEDY, OfflineDataset
 
 FORMAT = 1
 NAME = "epymarl_cpa"  # of the attribute or, with a suffix, of the file that holds the header

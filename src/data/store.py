@@ -25,7 +25,7 @@ class Stored(NamedTuple):
     format: str
 
 
-def store(parts: Iterator[OfflineDataset], path: Path, name: str | None = None, force: bool = False) -> Stored:
+def write_dataset(parts: Iterator[OfflineDataset], path: Path, name: str | None = None, force: bool = False) -> Stored:
     """Writes a data set, reads it back, and only then puts it in place.
 
     Args:

@@ -6,16 +6,14 @@ Every complaint names the source, the key, and the first episode and step that a
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..envs.game import Game
 from ..errors import UserError
-
-if TYPE_CHECKING:
-    from ..envs.game import Game
-    from .dataset import OfflineDataset
+from .arrays import EpisodeArrays
 
 #: dtype and number of axes of every array
 LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
@@ -40,7 +38,7 @@ def refuse_where(source: str, key: str, wrong: NDArray[np.bool_], what: str, fir
         raise UserError(f"{source}: key '{key}', episode {episode + (first or 0)}, step {step}: {what}.")
 
 
-def validate(data: OfflineDataset) -> None:
+def validate(data: EpisodeArrays) -> None:
     """Checks types, shapes, provenance, episode structure, NaN, and that actions were possible.
 
     Raises:
@@ -52,7 +50,7 @@ def validate(data: OfflineDataset) -> None:
     _values(data)
 
 
-def _shapes(data: OfflineDataset) -> None:
+def _shapes(data: EpisodeArrays) -> None:
     arrays = {key: getattr(data, key) for key in LAYOUT if getattr(data, key) is not None}
     for key, array in arrays.items():
         dtype, axes = LAYOUT[key]
@@ -74,7 +72,7 @@ def _shapes(data: OfflineDataset) -> None:
             raise UserError(f"{data.source}: key '{key}' is for {arrays[key].shape[2]} agents, 'actions' for {agents}.")
 
 
-def _provenance(data: OfflineDataset) -> None:
+def _provenance(data: EpisodeArrays) -> None:
     for key, kind, word in (("spec", dict, "a table"), ("recipe", dict, "a table"), ("behaviours", list, "a list")):
         if not isinstance(data.meta.get(key, kind()), kind):
             found = type(data.meta[key]).__name__
@@ -87,7 +85,7 @@ def _provenance(data: OfflineDataset) -> None:
                         f"{data.behaviour[episode]} is neither -1 nor one of the {len(names)} known behaviours.")
 
 
-def _episodes(data: OfflineDataset) -> None:
+def _episodes(data: EpisodeArrays) -> None:
     filled, terminated = data.filled, data.terminated
     refuse = partial(refuse_where, data.source, first=data.first)
     refuse("filled", ~filled[:, :1], "the episode is empty")
@@ -107,7 +105,7 @@ def _episodes(data: OfflineDataset) -> None:
         raise UserError(f"{data.source}: no episode has a complete step, so there is nothing to learn from.")
 
 
-def _values(data: OfflineDataset) -> None:
+def _values(data: EpisodeArrays) -> None:
     steps, n_actions = data.steps, data.avail_actions.shape[3]
     refuse = partial(refuse_where, data.source, first=data.first)
     refuse("state", ~np.isfinite(data.state), "a value is not finite (NaN or infinite)")
@@ -124,7 +122,7 @@ def _values(data: OfflineDataset) -> None:
     refuse("actions", ~taken & steps[..., None], "an agent took an action that was not available")
 
 
-def check_game(data: OfflineDataset, game: Game) -> None:
+def check_game(data: EpisodeArrays, game: Game) -> None:
     """Refuses a data set of another game, of another variant, or of another shape.
 
     Data without a specification (imported) must hold states that the game knows.
@@ -152,7 +150,22 @@ def check_game(data: OfflineDataset, game: Game) -> None:
         check_states(data, game)
 
 
-def check_states(data: OfflineDataset, game: Game) -> None:
+def foreign_rules(data: EpisodeArrays, game: Game) -> str:
+    """A sentence about data that were recorded under other rules than those of the game; empty if there are none.
+
+    Rules that are unknown, as in data of other programs, are not other ones.
+    """
+    merged = data.meta.get("merged")
+    metas = [data.meta, *(merged if isinstance(merged, list) else [])]
+    recorded = [meta["rules"] for meta in metas if isinstance(meta, dict) and meta.get("rules")]
+    other = next((rules for rules in recorded if rules != game.rules()), None)
+    if other is None:
+        return ""
+    return (f"{data.source} was recorded when the rules of {game.name} were others (digest {other}, now {game.rules()} "
+            f"of {', '.join(game.origin().known_by)}); record or make the data anew if the difference matters.")
+
+
+def check_states(data: EpisodeArrays, game: Game) -> None:
     """Refuses state vectors, of steps that were played, that the game never shows as far as it can tell.
 
     Raises:

@@ -1,7 +1,7 @@
 """Aloha: radio islands must not transmit next to each other (CASEC's MACO).
 
-The islands form a ladder whose graph has two maximum independent sets; a team that mixes halves of
-the two collides.
+By default the islands form a ladder whose graph has two largest independent sets; a team that mixes
+halves of the two collides.
 """
 
 from __future__ import annotations
@@ -14,29 +14,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import BoolArray, Game, IntArray, Step, checked_observation
 from .optima import cached_optimum
 from .picture import Last, Mark, Picture
+from .registry import REGISTRY
 
 WAIT, SEND = 0, 1
 
 
 @REGISTRY.register("aloha")
 class Aloha(Game):
-    """``rows x cols`` islands with message queues; states are ``[t, messages sent, backlog_1 .. backlog_N]``.
+    """``rows x cols`` islands with message queues.
 
-    An island that sends while it has a message succeeds (``send_reward``, one message less) unless
-    a neighbour chose to send too, with or without a message; then it pays ``collision_reward``.
-    Afterwards a message arrives at each island with probability ``arrival_rate``.
+    States are ``[t, messages sent so far, messages collided so far, backlog_1 .. backlog_N]``; every island
+    starts with one message.  If an island that has a message sends, the message gets through
+    (``send_reward``, one message less) unless a neighbour chose to send too, with or without a message;
+    then it collides (``collision_reward``) and stays in the queue.  An island without a message that sends
+    gets neither, but disturbs its neighbours.  Afterwards a message arrives at each island with probability
+    ``arrival_rate``.  The team is paid the sum over all islands.
+
     Islands i and i + 1 are neighbours, also across the end of a row (as in every public version of
     the game), and so are i and i + cols.
 
     Args:
-        rows, cols: size of the ladder.
+        rows, cols: size of the grid; at most 12 islands.
         arrival_rate: chance of a new message per island and step.
-        max_backlog: longer queues lose messages.
-        send_reward, collision_reward: see above; the latter must not be positive.
+        max_backlog: length of a full queue, at which messages that arrive are lost.
+        send_reward, collision_reward: see above; the first must be positive, the other must not.
         observation: what an island sees: ``state``, or ``local``, its own backlog.
         episode_limit: T.
     """
@@ -109,10 +113,30 @@ class Aloha(Game):
     def headline_optimum(self) -> float:
         return self.optimal_messages()
 
+    def random_headline(self) -> float:
+        """Each island's backlog is a Markov chain of its own, since whether others send does not depend on theirs."""
+        success = 0.5 ** (1 + self.neighbours.sum(1))[:, None]  # an island sends and its neighbours wait
+        law = np.zeros((self.n_agents, self.max_backlog + 1))
+        law[:, 1] = 1.0
+        sent = 0.0
+        for _ in range(self.episode_limit):
+            moved = success * law[:, 1:]
+            sent += float(moved.sum())
+            law[:, 1:] -= moved
+            law[:, :-1] += moved
+            arrived = self.arrival_rate * law[:, :-1]
+            law[:, :-1] -= arrived
+            law[:, 1:] += arrived
+        return sent
+
     def optimal_messages(self) -> float:
         """Exact expected number of messages that the best policy sends in an episode."""
-        spec = {key: value for key, value in self.spec().items() if not key.endswith("_reward")}
-        return cached_optimum(spec, lambda: float(self.message_values(self.episode_limit)[(1,) * self.n_agents]))
+        return cached_optimum(self.messages_spec(),
+                              lambda: float(self.message_values(self.episode_limit)[(1,) * self.n_agents]))
+
+    def messages_spec(self) -> dict[str, Any]:
+        """What decides how many messages can be sent: all but what is paid for them."""
+        return {key: value for key, value in self.spec().items() if not key.endswith("_reward")}
 
     def message_values(self, steps: int) -> NDArray[np.float32]:
         """Expected messages that can still be sent in ``steps`` steps from each backlog.
@@ -147,11 +171,6 @@ class Aloha(Game):
     def optimal_actions(self, state: IntArray) -> list[IntArray] | None:
         """Not tabulated: the finite-horizon values of all backlogs and times are too many."""
         return None
-
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "rows": self.rows, "cols": self.cols, "arrival_rate": self.arrival_rate,
-                "max_backlog": self.max_backlog, "send_reward": self.send_reward,
-                "collision_reward": self.collision_reward}
 
     def draw(self, state: IntArray) -> str:
         backlog = state[3:].reshape(self.rows, self.cols)

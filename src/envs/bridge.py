@@ -7,16 +7,17 @@ and goals as row and column.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import FloatArray, Game, IntArray, Step
 from .picture import Last, Mark, Picture
+from .registry import REGISTRY
 
 MAP = ("1.##..",
        "......",
@@ -116,7 +117,11 @@ class Bridge(Game):
 
     @cached_property
     def _action_values(self) -> FloatArray:
-        """Optimal action values by backward induction, ``[T, cells, cells, A, A]``."""
+        """Optimal action values, ``[T, cells, cells, A, A]``."""
+        return self._induction(lambda values: np.asarray(values.max((2, 3))))
+
+    def _induction(self, worth: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """Action values by backward induction, ``[T, cells, cells, A, A]``, where ``worth`` says what is played."""
         rows, actions = self._pairs
         rows = rows.copy()
         shape = (FREE.size, FREE.size, self.n_actions, self.n_actions)
@@ -126,7 +131,7 @@ class Bridge(Game):
             rows[:, 0] = t
             after, reward, done, *_ = self.transition(rows, actions, np.random.default_rng(0))
             table[t] = (reward + np.where(done, 0.0, value[cell_indices(after)])).reshape(shape)
-            value = table[t].max((2, 3))
+            value = worth(table[t])
         return table
 
     def steps_to_finish(self) -> IntArray:
@@ -149,12 +154,15 @@ class Bridge(Game):
     def optimum(self) -> float:
         return float(self._values_at(self.initial(1, np.random.default_rng(0))[0]).max())
 
+    @cached_property
+    def _random_headline(self) -> float:
+        first, second = cell_indices(self.initial(1, np.random.default_rng(0)))
+        values = self._induction(lambda values: np.asarray(values.mean((2, 3))))
+        return float(values[0, first[0], second[0]].mean())
+
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         values = [self._values_at(row) for row in state]
         return [np.argwhere(v > v.max() - 1e-9) for v in values]
-
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "start": self.start}
 
     def draw(self, state: IntArray) -> str:
         canvas = [list(row.replace("1", "b").replace("2", "a")) for row in MAP]

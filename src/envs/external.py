@@ -10,18 +10,23 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .game import BoolArray, Game, IntArray, Step
+from .game import BoolArray, Game, IntArray, Step, estimated_headline
+from .rules import Rules, layers, rules_of_environment
 from .world import Outcome, World
 
+RANDOM_EPISODES, AT_ONCE = 200, 20  # to estimate what random play is worth
 
-class Episode:
+
+class WorldEpisode:
     """One episode in an environment of another package.
 
     Args:
@@ -49,6 +54,13 @@ class Episode:
         self.last, self.over = outcome, outcome.terminated or outcome.truncated
 
 
+def module_of(entry_point: Any) -> str | None:
+    """The module that a registry's entry point, ``module:name`` or a function, names; None where it does not say."""
+    if isinstance(entry_point, str):
+        return entry_point.partition(":")[0]
+    return getattr(entry_point, "__module__", None)
+
+
 class ExternalGame(Game):
     """A game whose rules are an environment of another package.
 
@@ -73,10 +85,11 @@ class ExternalGame(Game):
             raise UserError(f"env_args.time_limit of {key} must be at least 1, not {time_limit}.")
         self.key, self.time_limit, self.kwargs = key, time_limit, dict(kwargs or {})
         self._free: deque[tuple[World, int]] = deque()  # with the number of the last episode, -1 for none
-        self._episodes: dict[int, Episode] = {}
+        self._episodes: dict[int, WorldEpisode] = {}
         self._count = 0
         world = self.world()
         self._free.append((world, -1))
+        self._env = world.env
         limits = [limit for limit in (time_limit, world.limit) if limit is not None]
         if not limits:
             raise UserError(f"{key} does not say after how many steps its episodes end; set env_args.time_limit.")
@@ -88,6 +101,30 @@ class ExternalGame(Game):
     @abstractmethod
     def world(self) -> World:
         """Builds one more environment."""
+
+    @abstractmethod
+    def modules(self) -> Iterable[str]:
+        """Names of the modules that the key leads to."""
+
+    def origin(self) -> Rules:
+        return self._origin
+
+    @cached_property
+    def _origin(self) -> Rules:
+        """A game of ours that comes back through an adapter has its own rules; else those of the environment's code."""
+        inner = [getattr(layer, "game", None) for layer in layers(self._env)]
+        return next((game.origin() for game in inner if isinstance(game, Game)),
+                    rules_of_environment(self._env, self.modules()))
+
+    @cached_property
+    def _random_headline(self) -> float:
+        """Estimated in environments of its own, so that those that are played here do not notice."""
+        twin = copy(self)
+        twin._free, twin._episodes, twin._count = deque(), {}, 0
+        try:
+            return estimated_headline(twin, RANDOM_EPISODES, AT_ONCE)
+        finally:
+            twin.close()
 
     @property
     def obs_dim(self) -> int:
@@ -103,10 +140,10 @@ class ExternalGame(Game):
         for number, seed in zip(numbers.tolist(), rng.integers(2**31, size=batch).tolist(), strict=True):
             world, before = self._free.popleft() if self._free else (self.world(), -1)
             self._episodes.pop(before, None)
-            self._episodes[number] = Episode(world, seed)
+            self._episodes[number] = WorldEpisode(world, seed)
         return np.stack([np.zeros_like(numbers), numbers], 1)
 
-    def _episode(self, number: int) -> Episode:
+    def _episode(self, number: int) -> WorldEpisode:
         if number not in self._episodes:
             raise UserError(f"episode {number} of {self.key} is over and its environment plays another one.")
         return self._episodes[number]
@@ -177,12 +214,6 @@ class ExternalGame(Game):
             raise UserError(f"what the agents of {self.key} see does not follow from its state: data of it must hold "
                             "the observations, 'obs', too.")
         return seen.reshape(len(seen), self.n_agents, self.obs_dim)
-
-    def optimum(self) -> None:
-        return None
-
-    def optimal_actions(self, state: IntArray) -> None:
-        return None
 
     def draw(self, state: IntArray) -> str:
         return f"{self.key}  step {state[0]:>{len(str(self.episode_limit))}} of {self.episode_limit}"

@@ -7,8 +7,10 @@ batched evaluation) is a thin adapter over these few functions.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .picture import Last, Picture, text_picture
+from .rules import Rules, rules_of_class
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -23,6 +26,7 @@ BoolArray = NDArray[np.bool_]
 
 
 OBSERVATIONS = ("state", "local")
+RANDOM_EPISODES = 10_000  # to estimate what random play is worth
 
 
 def checked_observation(observation: str) -> str:
@@ -111,20 +115,31 @@ class Game(ABC):
         """
         return None
 
-    @abstractmethod
     def optimum(self) -> float | None:
         """The exact expected undiscounted return of the best joint policy; None where nobody knows it."""
+        return None
 
     def headline_optimum(self) -> float | None:
         """The optimum in the unit of ``headline``; None where nobody knows it."""
         return self.optimum()
 
-    @abstractmethod
+    def random_headline(self) -> float:
+        """What the team is expected to reach, in the unit of ``headline``, that draws from the available actions.
+
+        By default estimated, once for each object, from :data:`RANDOM_EPISODES` episodes with a generator of their own.
+        """
+        return self._random_headline
+
+    @cached_property
+    def _random_headline(self) -> float:  # games that know it exactly override this, or the method
+        return estimated_headline(self, RANDOM_EPISODES, 1000)
+
     def optimal_actions(self, state: IntArray) -> list[IntArray] | None:
         """For each of the B states, all its optimal joint actions ``[M_b, N]`` (Definition 1's set).
 
         None where they are too many to tabulate, or unknown.
         """
+        return None
 
     @abstractmethod
     def draw(self, state: IntArray) -> str:
@@ -156,6 +171,11 @@ class Game(ABC):
         """What results of the game with these arguments are filed under; a word that can name a folder."""
         return cls.name
 
+    def random_actions(self, state: IntArray, rng: np.random.Generator) -> IntArray:
+        """Joint actions drawn uniformly from the available ones, ``[B, N]``."""
+        mask = self.available(state)
+        return np.asarray((rng.random(mask.shape) * mask).argmax(2))
+
     def release(self, state: IntArray) -> None:  # noqa: B027 (nothing to do is what most games do)
         """Tells that the episodes in ``state`` ``[B, K]`` will not be played on; most rules hold nothing for them."""
 
@@ -163,6 +183,49 @@ class Game(ABC):
         """Gives back what the game holds, such as windows; it can be played again."""
 
     def spec(self) -> dict[str, Any]:
-        """What identifies this game and its variant in data sets and checkpoints."""
+        """What identifies this game and its variant in data sets and checkpoints, plain JSON values.
+
+        The sizes, and those arguments of the constructor that the game keeps under their own names, so that only a
+        game that keeps them otherwise needs to add them.  What agents see of the state (``observation``) is not part
+        of it: data are the same.
+        """
+        kept = {key: vars(self).get(key) for key in inspect.signature(type(self)).parameters if key != "observation"}
         return {"game": self.name, "n_agents": self.n_agents, "n_actions": self.n_actions,
-                "state_dim": self.state_dim, "episode_limit": self.episode_limit}
+                "state_dim": self.state_dim, "episode_limit": self.episode_limit,
+                **{key: value for key, value in kept.items() if isinstance(value, bool | int | float | str)}}
+
+    def origin(self) -> Rules:
+        """What is known of the rules: a digest, and what it was taken of."""
+        return _rules_of(type(self))
+
+    def rules(self) -> str:
+        """Twelve hex digits that change when the rules do: when their source, or the package that has them, changes.
+
+        What the digest was taken of is in :meth:`origin`.
+        """
+        return self.origin().digest
+
+
+def estimated_headline(game: Game, episodes: int, at_once: int) -> float:
+    """The mean headline of random episodes: the return, or the last value of an info key.
+
+    Args:
+        game: what to play.
+        episodes: how many, a multiple of ``at_once``.
+        at_once: how many in a batch.
+    """
+    rng, total = np.random.default_rng(0), 0.0
+    for _ in range(episodes // at_once):
+        state = game.initial(at_once, rng)
+        while len(state):
+            step = game.transition(state, game.random_actions(state, rng), rng)
+            counts = np.ones_like(step.done) if game.headline == "return" else step.done
+            total += float((step.reward if game.headline == "return" else step.info[game.headline])[counts].sum())
+            state = step.state[~step.done]
+    return total / episodes
+
+
+@cache
+def _rules_of(cls: type[Game]) -> Rules:
+    """Read once: what runs is what was imported, even if the file is edited meanwhile."""
+    return rules_of_class(cls, Game)

@@ -14,9 +14,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from . import make_game, ours
 from .episode import RENDER_MODES, Episode, checked_render_mode
 from .multi_agent_env import equal_shares
+from .registry import make_game, ours
 
 Observations = tuple[NDArray[np.float32], ...]
 METADATA: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 4}

@@ -11,9 +11,9 @@ import numpy as np
 from gymnasium import spaces
 
 from ..errors import UserError
-from . import REGISTRY
-from .external import ExternalGame
+from .external import ExternalGame, module_of
 from .game import IntArray
+from .registry import REGISTRY
 from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
 
@@ -61,6 +61,12 @@ class GymmaGame(ExternalGame):
         except Exception as error:  # whatever an environment makes of arguments that it does not like
             raise not_built(self.key, self.kwargs, error) from error
         return TupleWorld(self.key, env, self.kwargs)
+
+    def modules(self) -> list[str]:
+        """The module in front of the id and the one that its entry in the registry names."""
+        module, colon, name = self.key.partition(":")
+        entry = gymnasium.spec(name if colon else module)
+        return [*([module] if colon else []), *filter(None, [module_of(entry.entry_point)])]
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "pretrained_wrapper": None}

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..utils.files import write_text
-from . import make_game
 from .episode import Episode
 from .game import Game, IntArray
+from .registry import make_game
 
 SCALARISATIONS = ("sum", "mean")
 

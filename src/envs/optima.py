@@ -1,7 +1,7 @@
 """Exact optima that take minutes to compute, kept after the first time.
 
 The package ships ``optima.json`` with the values of the games' defaults, written by
-``python -m epymarl_cpa.envs.optima``; other variants are kept in the user's cache folder.
+``python -m epymarl_cpa.envs``; other variants are kept in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -46,21 +46,3 @@ def cached_optimum(spec: dict[str, Any], compute: Callable[[], float]) -> float:
     except OSError:
         pass  # a cache that cannot be written costs time only
     return value
-
-
-def main() -> None:
-    """Computes the shipped table afresh."""
-    from .aloha import Aloha
-
-    game = Aloha()
-    table: dict[str, float] = {}
-    for steps in (10, 20):
-        spec = {k: v for k, v in game.spec().items() if not k.endswith("_reward")}
-        value = float(game.message_values(steps)[(1,) * game.n_agents])
-        table[json.dumps({**spec, "episode_limit": steps}, sort_keys=True)] = value
-        print(f"aloha, {steps} steps: {value:.4f} messages")
-    write_text(SHIPPED, json.dumps(table, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

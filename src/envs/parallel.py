@@ -13,9 +13,9 @@ from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 from pettingzoo.utils.conversions import parallel_to_aec  # type: ignore[import-untyped]
 
 from ..errors import UserError
-from . import make_game, ours
 from .episode import RENDER_MODES, Episode, checked_render_mode
 from .game import Game
+from .registry import make_game, ours
 
 Observation = dict[str, NDArray[Any]]
 Info = dict[str, Any]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import itertools
 import string
+from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import Game, IntArray, Step
 from .picture import Last, Picture, choice_picture
+from .registry import REGISTRY
 
 
 @REGISTRY.register("permutation")
@@ -53,6 +54,9 @@ class Permutation(Game):
 
     def optimum(self) -> float:
         return float(self.episode_limit)
+
+    def random_headline(self) -> float:
+        return float(self.episode_limit * factorial(self.n_agents) / self.n_agents ** self.n_agents)
 
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         return [np.array(list(itertools.permutations(range(self.n_agents))))] * len(state)

@@ -15,9 +15,9 @@ from pettingzoo.utils.conversions import aec_to_parallel  # type: ignore[import-
 
 from ..errors import UserError
 from ..utils.registry import nearest
-from . import REGISTRY
-from .external import ExternalGame
+from .external import ExternalGame, module_of
 from .game import IntArray
+from .registry import REGISTRY
 from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
 
@@ -44,7 +44,9 @@ class PettingZooGame(ExternalGame):
     name = "pettingzoo"
 
     def __init__(self, key: str, time_limit: int | None = None, kwargs: dict[str, Any] | None = None) -> None:
-        self._make = partial(_maker(key), **(kwargs or {}))
+        maker = _maker(key)
+        self._maker_module = getattr(maker, "__module__", None)
+        self._make = partial(maker, **(kwargs or {}))
         super().__init__(key, time_limit, kwargs)
 
     def world(self) -> ParallelWorld:
@@ -55,6 +57,13 @@ class PettingZooGame(ExternalGame):
         except Exception as error:  # whatever an environment makes of arguments that it does not like
             raise not_built(self.key, self.kwargs, error) from error
         return ParallelWorld(self.key, _parallel(self.key, env), self.kwargs)
+
+    def modules(self) -> list[str]:
+        """The module of the key and that of what it names; for an id, the one that its entry in the registry names."""
+        if "/" not in self.key:
+            return [self.key.partition(":")[0], *filter(None, [self._maker_module])]
+        entries = [getattr(pettingzoo, f"{kind}_registry", {}).get(self.key) for kind in ("parallel", "aec")]
+        return [*filter(None, [module_of(getattr(entry, "entry_point", None)) for entry in entries])]
 
 
 class ParallelWorld(World):

@@ -7,17 +7,18 @@ for sensors there are several optimal agreements.  Targets move at random whatev
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from functools import cached_property
-from math import comb
+from math import comb, factorial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import BoolArray, FloatArray, Game, IntArray, Step, checked_observation
 from .picture import Last, Mark, Picture
+from .registry import REGISTRY
 
 # Directions of a scan as (row, column); the last action scans nothing.
 SCANS = np.array([[1, 1], [-1, 1], [0, 1], [0, -1], [1, -1], [-1, -1], [1, 0], [-1, 0]])
@@ -164,27 +165,46 @@ class Sensor(Game):
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         return [self.solution(tuple(row))[1] for row in np.sort(state[:, 1:], axis=1).tolist()]
 
+    @cached_property
+    def _random_headline(self) -> float:
+        """Scans are drawn independently of the targets, so where each target is at each step is all that counts."""
+        chance = 1.0 / self._mask.sum(1)  # of each action that a sensor may choose
+        caught = np.zeros(self.state_dim)  # expected reward for a target in each cell
+        for cell in range(self.state_dim):
+            seen_by = np.ones(1)  # law of the number of sensors that scan the cell
+            for sensor in np.argwhere(self.scanned == cell)[:, 0]:
+                seen_by = np.convolve(seen_by, [1.0 - chance[sensor], chance[sensor]])
+            caught[cell] = seen_by @ self._catch(np.arange(len(seen_by)))
+        total = -self.episode_limit * self.scan_cost * float((1.0 - chance).sum())
+        for law in self._laws():
+            for prey in range(self.n_preys):
+                total += float(np.moveaxis(law, prey, 0).reshape(self.state_dim, -1).sum(1) @ caught)
+        return total
+
     def optimum(self) -> float:
         """Sum over time of the expected best reward; exact, since targets ignore the sensors."""
         return float(self.optimum_per_step().sum())
 
     def optimum_per_step(self) -> FloatArray:
         """Expected best reward at each time step, ``[T]``, by exact propagation of the targets."""
-        n, free = self.n_preys, self.state_dim
-        best = np.zeros((free,) * n)
-        law = np.zeros((free,) * n)
-        for preys in itertools.combinations(range(free), n):
+        best = np.zeros((self.state_dim,) * self.n_preys)
+        for preys in itertools.combinations(range(self.state_dim), self.n_preys):
             for order in itertools.permutations(preys):
                 best[order] = self.solution(preys)[0]
-                law[order] = 1.0
+        return np.array([(law * best).sum() for law in self._laws()])
+
+    def _laws(self) -> Iterator[FloatArray]:
+        """Law of the target cells at each time step, ``[F] * n_preys``: first, all that differ are as likely."""
+        n, free = self.n_preys, self.state_dim
+        law = np.zeros((free,) * n)
+        for order in itertools.permutations(range(free), n):
+            law[order] = 1.0
         law /= law.sum()
-        assert round(1 / law.max()) == comb(free, n) * np.prod(range(1, n + 1))
-        worth = np.empty(self.episode_limit)
-        for t in range(self.episode_limit):
-            worth[t] = (law * best).sum()
+        assert round(1 / law.max()) == comb(free, n) * factorial(n)
+        for _ in range(self.episode_limit):
+            yield law
             for prey in range(n):
                 law = self._moved(law, prey)
-        return worth
 
     def _moved(self, law: FloatArray, prey: int) -> FloatArray:
         """Law of the target cells, ``[F] * n_preys``, after one target has moved."""
@@ -201,8 +221,7 @@ class Sensor(Game):
         return np.moveaxis(after, 0, prey)
 
     def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "rows": self.rows, "cols": self.cols, "n_preys": self.n_preys,
-                "reward": self.reward_rule, "catch_reward": self.catch_reward, "scan_cost": self.scan_cost}
+        return {**super().spec(), "reward": self.reward_rule}
 
     def draw(self, state: IntArray) -> str:
         canvas = [["o" if row % 2 == 0 and col % 2 == 0 else "." for col in range(self.shape[1])]

@@ -42,11 +42,13 @@ class World(ABC):
     """One environment that is played one episode after another.
 
     Attributes:
+        env: the environment.
         n_agents, n_actions, obs_dim, state_dim: N, A, O, S.
         state_is_obs: whether the state is the observations one after another.
         limit: number of steps after which the environment ends an episode by itself; None if it does not say.
     """
 
+    env: Any
     n_agents: int
     n_actions: int
     obs_dim: int

@@ -8,15 +8,14 @@ B), which is the same game for n = 2.
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from . import REGISTRY
 from .game import FloatArray, Game, IntArray, Step
 from .picture import Last, Picture, choice_picture
+from .registry import REGISTRY
 
 
 @REGISTRY.register("xor")
@@ -62,13 +61,14 @@ class Xor(Game):
     def optimum(self) -> float:
         return max(1.0, self.bb_reward if self.n_agents % 2 == 0 else 1.0) * self.episode_limit
 
+    def random_headline(self) -> float:
+        all_b = 2.0 ** -self.n_agents * (self.bb_reward if self.n_agents % 2 == 0 else 0.0)
+        return (0.5 + all_b) * self.episode_limit
+
     def optimal_actions(self, state: IntArray) -> list[IntArray]:
         every = np.array(list(itertools.product(range(2), repeat=self.n_agents)))
         reward = self.reward(every)
         return [every[reward == reward.max()]] * len(state)
-
-    def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "bb_reward": self.bb_reward}
 
     def draw(self, state: IntArray) -> str:
         return f"XOR  round {state[0]} of {self.episode_limit}: choose A or B, differently"

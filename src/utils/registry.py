@@ -63,14 +63,15 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
 
 def discover(package: str, path: Iterable[str]) -> None:
-    """Imports every module of a package, so that what they register is found.
+    """Imports every module of a package but its command, so that what they register is found.
 
     Args:
         package: its dotted name (``__name__`` inside its ``__init__``).
         path: its folders (``__path__``).
     """
     for module in pkgutil.iter_modules(path):
-        importlib.import_module(f"{package}.{module.name}")
+        if module.name != "__main__":
+            importlib.import_module(f"{package}.{module.name}")
 
 
 def nearest(name: str, choices: object) -> str:

@@ -11,9 +11,9 @@ from outcome import Outcome, equal
 
 Run = Callable[..., Outcome]
 ENVS = [*map(needing_its_package, EXTERNAL_ENVS)]
-RANDOM = ("dataset=random", "recipes.random.episodes=24", "recipes.medium.episodes=", "env_args.time_limit=6",
+RANDOM = ("dataset=random", "recipes.random.episodes=24", "env_args.time_limit=6",
           "policy_start=0.0")
-PLAYED = ("recipes.medium.episodes=", "dataset=", "t_max=300", "batch_size=4", "buffer_size=20", "test_interval=150")
+PLAYED = ("dataset=", "t_max=300", "batch_size=4", "buffer_size=20", "test_interval=150")
 
 
 def words(alg: str, *more: str) -> list[str]:
@@ -69,7 +69,7 @@ def test_students_that_see_their_own_observations(env: str, tiny_run: Run) -> No
 @pytest.mark.parametrize("env", ENVS)
 def test_a_quality_that_nobody_knows_how_to_play_is_refused(env: str, tiny_run: Run, capfd: pytest.CaptureFixture[str],
                                                             ) -> None:
-    tiny_run("dataset=medium", "recipes.medium.episodes=", alg="bc", env=env, status=2)
+    tiny_run("dataset=medium", alg="bc", env=env, status=2)
     assert f"the recipes of {env} are: random" in capfd.readouterr().err
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from epymarl_cpa.envs import __main__ as command
 from epymarl_cpa.envs.aloha import Aloha
 from epymarl_cpa.envs.optima import SHIPPED
 
@@ -126,3 +127,16 @@ def test_aloha_optimum_of_a_variant_is_kept(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(("steps", "messages"), [(10, 47.9738), (20, 97.0051)])
 def test_aloha_dynamic_programming_of_ten_islands(steps: int, messages: float) -> None:
     assert Aloha().message_values(steps)[(1,) * 10] == pytest.approx(messages, abs=1e-3)
+
+
+def test_the_command_writes_the_table_that_games_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    small = partial(Aloha, rows=1, cols=3)
+    monkeypatch.setattr(command, "Aloha", small)
+    monkeypatch.setattr(command, "SHIPPED", tmp_path / "optima.json")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    command.main()
+    told = json.loads((tmp_path / "optima.json").read_text())
+    assert told == {json.dumps(game.messages_spec(), sort_keys=True): game.headline_optimum()
+                    for game in (small(episode_limit=10), small(episode_limit=20))}
+    assert "aloha, 20 steps" in capsys.readouterr().out

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from epymarl_cpa import config
 from epymarl_cpa.data import OfflineDataset
+from epymarl_cpa.data.formats.npy_folder import load_npy_folder
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.mismatch import Product
-from epymarl_cpa.data.npy_folder import load_npy_folder
 from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.envs.aloha import Aloha
 

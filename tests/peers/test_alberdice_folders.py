@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from epymarl_cpa.data import OfflineDataset, load_dataset
-from epymarl_cpa.data.npy_folder import load_npy_folder
+from epymarl_cpa.data.formats.npy_folder import load_npy_folder
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
 

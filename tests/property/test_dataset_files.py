@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from epymarl_cpa.data import OfflineDataset
-from epymarl_cpa.data.dataset import ARRAYS
-from epymarl_cpa.data.npy_folder import load_npy_folder
+from epymarl_cpa.data.arrays import ARRAYS
+from epymarl_cpa.data.formats.npy_folder import load_npy_folder
 from epymarl_cpa.errors import UserError
 
 Arrays = dict[str, Any]

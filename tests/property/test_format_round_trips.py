@@ -19,7 +19,7 @@ from epymarl_cpa.data import OfflineDataset, chunks
 from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.formats import REGISTRY, load, read, recognise
 from epymarl_cpa.data.merge import merge
-from epymarl_cpa.data.store import store
+from epymarl_cpa.data.store import write_dataset
 
 PACKAGES = {"hdf5": "h5py", "minari": "minari"}
 FORMATS = [name for name, entry in REGISTRY.items()
@@ -59,10 +59,10 @@ def through_every_format(folder: Path, arrays: dict[str, Any], part_bytes: int, 
     try:
         for name in order:
             remove(place(name, folder))
-        store(split(data), place(order[0], folder), order[0])
+        write_dataset(split(data), place(order[0], folder), order[0])
         for name, following in pairwise(order):
             assert isinstance(recognise(place(name, folder)), REGISTRY[name])
-            store(read(place(name, folder)), place(following, folder), following)
+            write_dataset(read(place(name, folder)), place(following, folder), following)
         for name in order:
             assert_same(load(place(name, folder)), data)
     finally:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import OUR_ENVS
+from helpers import OUR_ENVS, few_episodes
 from outcome import Outcome
 
 from epymarl_cpa.deploy import demo
@@ -33,8 +33,7 @@ def exported(tiny_run: Run, tmp_path: Path) -> Callable[..., tuple[Path, str]]:
     """Trains a tiny team and exports it: the policies' folder and the model's."""
 
     def make(env: str, *words: str) -> tuple[Path, str]:
-        recipes = [f"recipes.{name}.episodes=40" for name in ("good", "medium", "poor")]
-        outcome = tiny_run(*recipes, *SHORT, *words, alg="cpa_pa", env=env)
+        outcome = tiny_run(*few_episodes(env), *SHORT, *words, alg="cpa_pa", env=env)
         assert main(["export", str(outcome.models), f"--out={tmp_path / 'agents'}"]) == 0
         return tmp_path / "agents", str(outcome.models)
 
@@ -47,7 +46,8 @@ def test_separate_processes_play_the_controllers_joint_actions(env: str, exporte
     folder, model = exported(env)
     played = play(folder, [3], 60, model)
     assert played.agreed == played.steps >= 60
-    assert played.distinct > 1
+    if env == "sensor":  # in other games a team may well always do the same
+        assert played.distinct > 1
 
 
 @pytest.mark.slow

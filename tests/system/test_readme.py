@@ -204,6 +204,8 @@ def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files
 
 def test_python_examples_run() -> None:
     for block in re.findall(r"```python\n(.*?)```", README, re.S):
+        if "\nfrom ." in block:
+            continue  # a file of the package: see test_own_game
         exec(compile(block, "README.md", "exec"), {})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import OUR_GAMES
 from numpy.typing import NDArray
 
 from epymarl_cpa import config
@@ -17,7 +18,7 @@ from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.describe import describe
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.mismatch import Product, distinct, recorded_shares
-from epymarl_cpa.envs import Game, make_game, ours
+from epymarl_cpa.envs import Game, make_game
 
 
 def one_step(joint: list[list[int]], n_actions: int, state: list[float], reward: list[float]) -> OfflineDataset:
@@ -51,15 +52,14 @@ def literal(game: Game, state: NDArray[np.int64], joint: NDArray[np.int64]) -> t
     return optimal, not optimal and all(any(row[i] == a for row in best) for i, a in enumerate(joint.tolist()))
 
 
-@pytest.mark.parametrize("name", sorted(ours()))
-def test_decode_finds_a_state_that_looks_the_same(name: str) -> None:
-    game, rng = make_game(name), np.random.default_rng(0)
+@pytest.mark.parametrize(("name", "args"), OUR_GAMES)
+def test_decode_finds_a_state_that_looks_the_same(name: str, args: dict[str, Any]) -> None:
+    game, rng = make_game(name, **args), np.random.default_rng(0)
     state = game.initial(50, rng)
     for _ in range(min(8, game.episode_limit)):
         seen = game.global_state(state)
         found = game.decode(seen)
         if found is None:
-            assert game.optimal_actions(state) is None
             return
         assert found.shape == state.shape and found.dtype == np.int64 and (found[:, 0] == 0).all()
         np.testing.assert_array_equal(game.global_state(found), seen)

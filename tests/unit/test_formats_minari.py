@@ -13,7 +13,7 @@ import pytest
 from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.formats import load
-from epymarl_cpa.data.store import store
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.errors import UserError
 
 
@@ -34,7 +34,7 @@ def test_minari_itself_reads_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     pytest.importorskip("h5py")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     data = local()
-    store(split(data), tmp_path / "team-good-v3")
+    write_dataset(split(data), tmp_path / "team-good-v3")
     dataset = minari.load_dataset("team-good-v3")
     assert (dataset.total_episodes, dataset.total_steps) == (2, 6)
     for number, episode in enumerate(dataset.iterate_episodes()):
@@ -56,7 +56,7 @@ def test_ours_without_our_header_is_read_as_anybodys(tmp_path: Path) -> None:
     pytest.importorskip("minari")
     pytest.importorskip("h5py")
     data, path = local(), tmp_path / "team-good-v0"
-    store(split(data), path)
+    write_dataset(split(data), path)
     (path / "data" / "epymarl_cpa.json").unlink()
     again = load(path)
     assert load(path / "data").digest == again.digest
@@ -138,7 +138,7 @@ def test_other_spaces_of_minari(which: str, tmp_path: Path, monkeypatch: pytest.
 def test_kinds_of_files_that_need_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("minari")
     pytest.importorskip("h5py")
-    store(split(local()), tmp_path / "team-good-v0")
+    write_dataset(split(local()), tmp_path / "team-good-v0")
     path = tmp_path / "team-good-v0" / "data"
     (path / "epymarl_cpa.json").unlink()
     content = json.loads((path / "metadata.json").read_text())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.formats import load
-from epymarl_cpa.data.store import store
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
@@ -109,7 +109,7 @@ def test_ours_is_what_offpymarl_reads(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     folder = tmp_path / "folder"
     data = load(write_h5(tmp_path / "part_0.h5", batch()))
-    store(split(data), folder, "hdf5")
+    write_dataset(split(data), folder, "hdf5")
     assert [file.name for file in folder.iterdir()] == ["part_0.h5"]
     with h5py.File(folder / "part_0.h5", "r") as file:
         found = {key: file[key][:] for key in file}

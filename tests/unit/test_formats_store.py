@@ -17,7 +17,7 @@ from epymarl_cpa.data.chunks import join, pad, split
 from epymarl_cpa.data.formats import load
 from epymarl_cpa.data.formats.parts import part_file
 from epymarl_cpa.data.merge import merge
-from epymarl_cpa.data.store import store
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.errors import UserError
 
 
@@ -88,7 +88,7 @@ def test_a_recording_that_was_interrupted(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_several_data_sets(tmp_path: Path) -> None:
-    store(split(made()), tmp_path / "x", "alberdice")
+    write_dataset(split(made()), tmp_path / "x", "alberdice")
     made().save(part_file(tmp_path / "x", 0))
     with pytest.raises(UserError, match=r"x holds data of several formats \(alberdice, parts\)"):
         load(tmp_path / "x")
@@ -99,13 +99,13 @@ def test_data_without_a_step_are_not_written(tmp_path: Path) -> None:
     parts = [OfflineDataset(**{**made().arrays, "filled": filled, "terminated": filled & False}, meta={
         "behaviours": ["a"]}, first=0)]
     with pytest.raises(UserError, match="no episode has a complete step"):
-        store(iter(parts), tmp_path / "x", "parts")
+        write_dataset(iter(parts), tmp_path / "x", "parts")
     assert [*tmp_path.iterdir()] == []
 
 
 def test_full_disk_and_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.npz"
-    store(split(made()), path)
+    write_dataset(split(made()), path)
 
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -113,18 +113,18 @@ def test_full_disk_and_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with monkeypatch.context() as patch:
         patch.setattr("epymarl_cpa.data.formats.npz.join", full)
         with pytest.raises(UserError, match=r"x\.npz cannot be written \(No space left on device\)"):
-            store(split(made(5)), path, force=True)
+            write_dataset(split(made(5)), path, force=True)
     with monkeypatch.context() as patch:
         patch.setattr("epymarl_cpa.data.formats.npz.Npz.read", lambda self, path: split(made(2)))
         with pytest.raises(UserError, match="reads back differently, so it was not kept"):
-            store(split(made(5)), path, force=True)
+            write_dataset(split(made(5)), path, force=True)
     assert load(path).digest == made().digest and [*tmp_path.iterdir()] == [path]
 
 
 def test_an_old_folder_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the new one cannot be moved into its place."""
     path, rename = tmp_path / "x", os.rename
-    store(split(made()), path, "parts")
+    write_dataset(split(made()), path, "parts")
 
     def stubborn(source: Path, target: Path) -> None:
         if target == path and source.name == "x":
@@ -133,16 +133,16 @@ def test_an_old_folder_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("epymarl_cpa.data.store.os.rename", stubborn)
     with pytest.raises(UserError, match="cannot be written"):
-        store(split(made(5)), path, "parts", force=True)
+        write_dataset(split(made(5)), path, "parts", force=True)
     assert load(path).digest == made().digest and [*tmp_path.iterdir()] == [path]
 
 
 def test_replacing_a_file_by_a_folder(tmp_path: Path) -> None:
-    store(split(made()), tmp_path / "x", "parts")
-    store(split(made(5)), tmp_path / "x", "alberdice", force=True)
+    write_dataset(split(made()), tmp_path / "x", "parts")
+    write_dataset(split(made(5)), tmp_path / "x", "alberdice", force=True)
     assert load(tmp_path / "x", "alberdice").digest == made(5).digest
     made().save(tmp_path / "file")
-    store(split(made(5)), tmp_path / "file", "parts", force=True)
+    write_dataset(split(made(5)), tmp_path / "file", "parts", force=True)
     assert load(tmp_path / "file").digest == made(5).digest and len([*tmp_path.iterdir()]) == 2
 
 
@@ -204,12 +204,12 @@ def test_whole_data_set_at_once_is_not_needed(tmp_path: Path, monkeypatch: pytes
             alive.append(len(list(tmp_path.glob(".*/x/part-*.npz"))) - number)
             yield part
 
-    store(parts(), tmp_path / "x", "parts")
+    write_dataset(parts(), tmp_path / "x", "parts")
     assert alive == [0] * 6
 
 
 def test_provenance_survives_a_folder(tmp_path: Path) -> None:
     meta = {"behaviours": ["a"], "text": "ü\n\0'\"", "numbers": [1e300, -0.0, 2**80], "nested": {"": None}}
     for name in ("parts", "alberdice"):
-        store(split(made(meta=meta)), tmp_path / name, name)
+        write_dataset(split(made(meta=meta)), tmp_path / name, name)
         assert json.dumps(load(tmp_path / name).meta) == json.dumps(meta)

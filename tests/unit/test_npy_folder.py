@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from epymarl_cpa.data import load_dataset
-from epymarl_cpa.data.npy_folder import load_npy_folder
+from epymarl_cpa.data.formats.npy_folder import load_npy_folder
 from epymarl_cpa.data.validate import check_game
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
@@ -45,7 +45,7 @@ def write(folder: Path, content: Arrays, meta: Any = None) -> Path:
 
 def test_import(tmp_path: Path) -> None:
     content = arrays()
-    content["state"][0, 3:] = content["reward"][0, 3:] = np.nan  # whatever a buffer holds behind an episode
+    content["state"][0, 3:] = content["reward"][0, 3:] = np.nan  # whatever a buffer holds after an episode
     content["actions"][0, 4], content["avail_actions"][0, 3:] = 99, 0
     data = load_npy_folder(write(tmp_path, content))
     assert data.source == str(tmp_path) and data.obs is None

@@ -15,10 +15,10 @@ from typing import BinaryIO
 import numpy as np
 
 from ..dataset import OfflineDataset
-from ..episode_batch import NEEDED, POSSIBLE, Array, own, to_columns
-from ..npy_folder import open_columns, read_buffer
 from ..seal import Seal, sealing
 from .base import REGISTRY, Format
+from .columns import NEEDED, POSSIBLE, Array, own, to_columns
+from .npy_folder import open_columns, read_buffer
 from .parts import HEADER, read_header
 
 

@@ -47,7 +47,7 @@ class Format(ABC):
         return join(self.read(path), str(path))
 
     def write(self, parts: Iterator[OfflineDataset], path: Path) -> None:
-        """Writes a new file or folder.  It may be left unfinished; see :func:`..store.store` for one that is not.
+        """Writes a new file or folder, which a crash leaves unfinished; :func:`..store.write_dataset` leaves none.
 
         Raises:
             UserError: a package is missing, or whatever ``parts`` raises.

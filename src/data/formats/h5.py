@@ -9,8 +9,8 @@ from typing import Any
 
 from ...errors import UserError
 from ..dataset import REMEDY
-from ..episode_batch import Array
 from .base import optional
+from .columns import Array
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 WHAT = "HDF5 files"

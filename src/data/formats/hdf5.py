@@ -17,9 +17,9 @@ import numpy as np
 
 from ...errors import UserError
 from ..dataset import OfflineDataset
-from ..episode_batch import NEEDED, OURS, POSSIBLE, Columns, foreign, own, to_columns
 from ..seal import NAME, Header, Seal, sealing
 from .base import REGISTRY, Format, metadata, starts_with
+from .columns import NEEDED, OURS, POSSIBLE, Columns, foreign, own, to_columns
 from .h5 import MAGIC, append, arrays, opened
 
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
-from .chunks import spans
-from .dataset import OfflineDataset
-from .seal import Header, checked
-from .validate import LAYOUT, refuse_where
+from ...errors import UserError
+from ..chunks import spans
+from ..dataset import OfflineDataset
+from ..seal import Header, checked
+from ..validate import LAYOUT, refuse_where
 
 #: axes of each array; equal letters must be equal sizes
 AXES = {"filled": "ET1", "state": "ETS", "actions": "ETN1", "avail_actions": "ETNA", "reward": "ET1",

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
-from .chunks import join
-from .dataset import OfflineDataset
-from .episode_batch import NEEDED, POSSIBLE, Array, Columns, foreign
+from ...errors import UserError
+from ..chunks import join
+from ..dataset import OfflineDataset
+from .columns import NEEDED, POSSIBLE, Array, Columns, foreign
 
 
 def load_npy_folder(path: Path) -> OfflineDataset:

@@ -1,0 +1,43 @@
+"""The games by name.  Importing the package :mod:`epymarl_cpa.envs` fills it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from ..errors import UserError
+from ..utils.registry import Registry, nearest
+from .game import Game
+
+REGISTRY: Registry[type[Game]] = Registry("game")
+
+
+def make_game(name: str, **env_args: Any) -> Game:
+    """Builds a game of the registry.
+
+    Args:
+        name: its registry name.
+        env_args: keyword arguments of its class.
+
+    Raises:
+        UserError: no such game or argument, an argument that is needed is missing, or the game refuses a value.
+    """
+    cls = REGISTRY[name]
+    parameters = inspect.signature(cls).parameters
+    known = list(parameters)
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in env_args:
+            raise UserError(f"env_args.{key} of {name} must be given.")
+    for key in env_args:
+        if key not in known:
+            raise UserError(f"unknown env_args.{key} of {name}{nearest(key, known)}; "
+                            f"it takes: {', '.join(known) or 'none'}.")
+    limit = env_args.get("episode_limit", 1)
+    if not isinstance(limit, int) or limit < 1:
+        raise UserError(f"env_args.episode_limit of {name} must be a whole number of at least 1, not {limit!r}.")
+    return cls(**env_args)
+
+
+def ours() -> list[str]:
+    """Names of the games with rules of their own; the others stand for environments of other packages."""
+    return [name for name, cls in REGISTRY.items() if cls.pure]
