@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from epymarl_cpa.experiments.comparison import Comparison
-from epymarl_cpa.experiments.grid import read_grid
-from epymarl_cpa.experiments.paper import Methods
-from epymarl_cpa.experiments.rows import read_rows
-from epymarl_cpa.experiments.sections import short_table
-from epymarl_cpa.experiments.table import compact, diversity
+from epymarl_cpa.experiments.analysis.comparison import Comparison
+from epymarl_cpa.experiments.reports.sections import short_table
+from epymarl_cpa.experiments.rows.paper import Methods
+from epymarl_cpa.experiments.rows.reading import read_rows
+from epymarl_cpa.experiments.rows.tables import compact, diversity
+from epymarl_cpa.experiments.sweeps.grid import read_grid
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -142,7 +142,7 @@ def test_the_grid_of_the_example_is_one(tmp_path: Path) -> None:
     example = re.search(r"```yaml\n(# mine.yaml.*?)```", TEXT, re.S)
     assert example
     (tmp_path / "mine.yaml").write_text(example[1].replace("my_method", "maicq"))
-    assert {cell.alg for cell in read_grid(str(tmp_path / "mine.yaml"))} == {
+    assert {spec.alg for spec in read_grid(str(tmp_path / "mine.yaml"))} == {
         "maicq", "maicq alpha=0.5", "cpa_pa pool_size=1 beta=1"}
 
 
