@@ -109,7 +109,7 @@ def test_students_of_a_teacher_that_failed_are_told(grids: Path, capsys: pytest.
 def test_students_of_a_teacher_whose_model_cannot_be_seen_are_told(
         grids: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a cluster without a shared folder; they must not train teachers of their own instead."""
-    monkeypatch.setattr(Store, "model", lambda self, name: "")
+    monkeypatch.setattr(Store, "model", lambda self, name, counts=None: "")
     assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 1
     assert "its teacher's model is not there; all machines must share the folder of --out" in capsys.readouterr().err
     assert not list(Path("rows/learn").glob("*.json"))
