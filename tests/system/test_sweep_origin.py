@@ -74,15 +74,15 @@ def test_rows_of_other_code_count_are_told_and_done_anew_on_demand(capsys: pytes
     assert main([*ALL, only, "--jsonl=kept.jsonl"]) == 0
     out = capsys.readouterr().out
     assert "4 of 4 runs are done already" in out
-    told = ("3 of 4 rows were made by other code: 2 by code 1a2b3c4d5e6f since 2026-11-20, "
+    told = ("3 of 4 rows were made by other or unknown code: 2 by code 1a2b3c4d5e6f since 2026-11-20, "
             "1 by unknown code since 2026-11-14")
     assert f"{told}; --redo makes them anew\n" in out
     assert len(Path("kept.jsonl").read_text().splitlines()) == 4
     assert table.main(["rows/tiny"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{told}."
     assert main([*ALL, "--redo", "--only=alg=ar_bc", "--only=seed=1"]) == 0
-    assert "1 of 1 rows were made by other code: 1 by code 1a2b3c4d5e6f since 2026-11-20; they are made anew" in \
-        capsys.readouterr().out
+    assert "1 of 1 rows were made by other or unknown code: 1 by code 1a2b3c4d5e6f since 2026-11-20; they are made " \
+        "anew" in capsys.readouterr().out
     assert [file.name.partition("-xor")[0] for file in files() if file.read_text() != before[file]] == ["ar_bc"]
     assert main([*ALL, "--redo", only]) == 0
     assert "1 of 4 runs are done already" in capsys.readouterr().out, "one of the stack counts for nothing by itself"
@@ -142,8 +142,8 @@ def test_code_that_changed_since_the_sweep_began_makes_no_row() -> None:
 def test_many_codes_are_summed_up() -> None:
     rows = [{"made_by": {"code": f"code{i // 2}", "at": f"2026-11-{10 + i}"}} for i in range(10)]
     assert of_other_code(rows, lambda row: "code4") == (
-        "8 of 10 rows were made by other code: 2 by code code0 since 2026-11-10, 2 by code code1 since 2026-11-12, "
-        "2 by code code2 since 2026-11-14, 2 by 1 further codes since 2026-11-16")
+        "8 of 10 rows were made by other or unknown code: 2 by code code0 since 2026-11-10, 2 by code code1 since "
+        "2026-11-12, 2 by code code2 since 2026-11-14, 2 by 1 further code since 2026-11-16")
 
 
 def test_a_sample_of_rows_is_recomputed(capsys: pytest.CaptureFixture[str]) -> None:

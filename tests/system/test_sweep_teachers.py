@@ -196,7 +196,7 @@ def test_tables_of_folders_and_files_put_methods_side_by_side(tmp_path: Path, ca
         ["| xor", "good", "a"], ["| xor", "good", "b"], ["| bridge", "good", "a"], ["| bridge", "good", "b"]]
     assert "0.7500 ± 0.2500 | 0.5000" in lines[2]
     assert "| 1.500 |" in lines[-3]
-    assert lines[-1] == "5 of 5 rows were made by other code: 5 by unknown code."
+    assert lines[-1] == "5 of 5 rows were made by other or unknown code: 5 by unknown code."
     assert table.main([str(tmp_path / "rows"), str(tmp_path / "more.jsonl"), "--compact"]) == 0
     assert capsys.readouterr().out.splitlines()[2:4] == [
         "| xor | good | 0.7500 ± 0.2500 (0.5000) | 1.0000 ± 0.0000 (1.0000) | 1.0000 |",

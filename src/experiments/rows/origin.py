@@ -30,7 +30,7 @@ def present_code(row: Row) -> str | None:
 
 
 def of_other_code(rows: Rows, present: Callable[[Row], str | None] = present_code) -> str:
-    """Says how many rows other code made, which, and since when; empty if none.
+    """Says how many rows other or unknown code made, which, and since when; empty if none.
 
     Args:
         rows: of finished runs.
@@ -43,10 +43,11 @@ def of_other_code(rows: Rows, present: Callable[[Row], str | None] = present_cod
     known = [code for code, _ in by_code.most_common() if code is not None]
     told = [_told(f"code {code}", [row for row in others if code_of(row) == code]) for code in known[:TOLD]]
     if more := known[TOLD:]:
-        told.append(_told(f"{len(more)} further codes", [row for row in others if code_of(row) in more]))
+        name = f"{len(more)} further code{'s' * (len(more) > 1)}"
+        told.append(_told(name, [row for row in others if code_of(row) in more]))
     if None in by_code:
         told.append(_told("unknown code", [row for row in others if code_of(row) is None]))
-    return f"{len(others)} of {len(rows)} rows were made by other code: {', '.join(told)}"
+    return f"{len(others)} of {len(rows)} rows were made by other or unknown code: {', '.join(told)}"
 
 
 def about_origin(rows: Rows) -> list[str]:
