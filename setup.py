@@ -12,11 +12,11 @@ VERSION = next(line.split('"')[1] for line in PACKAGE.splitlines() if "__version
 EXTRAS = {
     "tensorboard": ["tensorboard>=2.15"],  # utils/logging.py, use_tensorboard=true
     "mongo": ["pymongo>=4"],  # Sacred's MongoObserver (-m), for Omniboard
-    "report": ["matplotlib>=3.8"],  # figures of experiments/report.py
+    "report": ["matplotlib>=3.8"],  # experiments/figures
     "hdf5": ["h5py>=3"],  # data/formats, offpymarl's .h5 files
     "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
     "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults
-    "ray": ["ray>=2.9"],  # experiments/backends.py, sweeps with --backend=ray
+    "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
     "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML"],  # tests and .ci/run
 }
 
@@ -30,7 +30,7 @@ setup(
     package_dir={"epymarl_cpa": "src"},
     packages=["epymarl_cpa", *(f"epymarl_cpa.{name}" for name in SUBPACKAGES)],
     package_data={"epymarl_cpa": ["py.typed", "config/*.yaml", "config/*/*.yaml", "envs/optima.json",
-                                  "experiments/*.yaml"]},
+                                  "experiments/rows/*.yaml"]},
     install_requires=[
         "torch>=2.4",
         "numpy>=1.26",

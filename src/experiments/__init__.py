@@ -1,1 +1,5 @@
-"""Many runs at once: sweeps, their tables, and speed measurements."""
+"""Many runs at once.  The modules here are commands; what they do is in the folders.
+
+``rows`` (what runs leave) is below all; ``sweeps`` makes rows, ``analysis`` computes with them, ``figures`` draws,
+``reports`` writes all that down, and ``measure`` times single parts of the program.
+"""

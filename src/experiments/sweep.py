@@ -8,141 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from ..errors import UserError
 from ..utils.files import write_text
-from ..utils.process import handling, interrupt
-from .backends import BACKENDS, Backend, make_backend
-from .grid import Cell, read_grid
-from .jobs import Job, Key, plan
-from .progress import Progress
-from .rows import Row
-from .store import Store, given_rows
-from .subset import subset
-from .table import diversity, markdown
-from .work import Outcome
-
-
-class Sweep:
-    """The runs of a grid in one folder; those of the sweeps that train its teachers are in the folders beside it.
-
-    Args:
-        folder: of the rows, made if needed.
-        given: rows by their ``id`` that count where the folder has none.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
-
-    def __init__(self, folder: Path, given: Mapping[str, Row]) -> None:
-        self._given, self._stores = given, dict[Path, Store]()
-        self.folder = folder
-        self._store("")
-
-    def run(self, cells: Sequence[Cell], make: Callable[[], Backend]) -> list[str]:
-        """Does what has no row yet, and before it the teachers that it needs.
-
-        Args:
-            cells: the runs to do; the whole stack is done for a run of a stack.
-            make: makes the backend, if there is anything to do.
-
-        Returns:
-            A sentence for every run that failed.
-
-        Raises:
-            UserError: a folder is in use, or cannot be written.
-            KeyboardInterrupt: SIGINT or SIGTERM; the runs in progress are lost, finished ones are not.
-        """
-        with ExitStack() as locks:
-            locks.enter_context(self._store("").locked())
-            jobs = plan(cells, self._store)
-            for folder in {Path(job.folder) for job in jobs} - {self.folder}:
-                locks.enter_context(self._stores[folder].locked())
-            jobs = plan(cells, self._store)  # again, since another sweep may have trained teachers until now
-            done = self.rows(cells)
-            elsewhere = sum(Path(job.folder) != self.folder for job in jobs)
-            print(f"{len(done)} of {len(cells)} runs are done already"
-                  + (f"; missing teachers: {elsewhere}" if elsewhere else ""), flush=True)
-            if not jobs:
-                return []
-            backend = make()
-            try:
-                with handling((signal.SIGTERM,), interrupt):
-                    return self._do(jobs, backend, Progress(jobs, done))
-            finally:
-                backend.stop()
-
-    def rows(self, cells: Sequence[Cell]) -> list[Row]:
-        """The rows that there are, in the order of the cells."""
-        found: dict[str, Row] = {}
-        for cell in cells:
-            if cell.id not in found:
-                found.update((row["id"], row) for row in self._store("").rows([each.id for each in cell.together()]))
-        return [found[cell.id] for cell in cells if cell.id in found]
-
-    def _do(self, jobs: Sequence[Job], backend: Backend, progress: Progress) -> list[str]:
-        """Does the jobs, each behind that of its teacher, and writes their rows."""
-        waiting, running, failed = list(jobs), dict[Future[Outcome], Job](), list[str]()
-        models: dict[Key, str] = {}
-        lost: set[Key] = set()
-
-        def fail(job: Job, reason: str) -> None:
-            progress.drop(job)
-            lost.add(job.key)
-            failed.append(f"{job.name}: {reason}")
-            print(f"[{progress.line(backend.slots)}] FAILED {failed[-1]}", file=sys.stderr, flush=True)
-
-        while waiting or running:
-            for job in list(waiting):
-                if job.after in lost:
-                    waiting.remove(job)
-                    fail(job, "its teacher could not be trained")
-                elif job.after in models and not models[job.after]:
-                    waiting.remove(job)
-                    fail(job, "its teacher's model is not there; all machines must share the folder of --out")
-                elif (job.after is None or job.after in models) and len(running) < backend.slots:
-                    waiting.remove(job)
-                    progress.begin(job)
-                    running[backend.submit(job, models[job.after] if job.after else job.model)] = job
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                job = running.pop(future)
-                outcome = _outcome(future)
-                if isinstance(outcome, str):
-                    fail(job, outcome)
-                    continue
-                store = self._stores[Path(job.folder)]
-                store.write(outcome)
-                models[job.key] = store.model(job.cells[0].id)
-                progress.finish(job, outcome)
-                print(f"[{progress.line(backend.slots)}] {job.name}: {_told(outcome)}", flush=True)
-        return failed
-
-    def _store(self, sweep: str) -> Store:
-        folder = self.folder.with_name(Path(sweep).stem) if sweep else self.folder
-        if folder not in self._stores:
-            self._stores[folder] = Store(folder, self._given)
-        return self._stores[folder]
-
-
-def _outcome(future: Future[Outcome]) -> Outcome:
-    try:
-        return future.result()
-    except Exception as error:  # a backend's own, such as a crashed worker of Ray's
-        return f"its process failed ({(str(error).strip().splitlines() or [type(error).__name__])[0]})"
-
-
-def _told(rows: Sequence[Row]) -> str:
-    value, best = np.mean([row["headline"] for row in rows]), rows[0]["headline_optimum"]
-    of = "" if best is None else f" of {best:.4f}"
-    return f"{value:.4f}{of} in {sum(row['seconds'] for row in rows):.0f} s"
+from .rows.reading import Row
+from .rows.store import given_rows
+from .rows.tables import diversity, markdown
+from .sweeps.backends import BACKENDS, make_backend
+from .sweeps.grid import RunSpec, read_grid
+from .sweeps.subset import subset
+from .sweeps.sweep import Sweep
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -155,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
                         help="only runs of these alg, env, dataset or seed; may be repeated")
     parser.add_argument("--rows", action="append", default=[], type=Path, metavar="FILE",
                         help="rows of finished runs (.jsonl), which are not done again; may be repeated")
+    parser.add_argument("--redo", action="store_true",
+                        help="do anew what was done by other or unknown code: the runs that --only lets through, and "
+                             "those that train their teachers")
     parser.add_argument("--jsonl", type=Path, metavar="FILE",
                         help="write all finished rows of the grid there when the sweep ends or is stopped, one a "
                              "line in the grid's order")
@@ -166,19 +47,19 @@ def main(argv: list[str] | None = None) -> int:
         if args.workers is not None and args.workers < 1:
             raise UserError(f"--workers must be at least 1, not {args.workers}.")
         grid = read_grid(args.grid, args.seeds)
-        cells = subset(grid, args.only)
+        specs = subset(grid, args.only)
         given = given_rows(args.rows) if args.rows else {}
         _tell_foreign(given, grid)
         if args.jsonl and not args.jsonl.absolute().parent.is_dir():
             raise UserError(f"the folder of {args.jsonl} does not exist; make it, or choose another with --jsonl.")
-        sweep = Sweep(Path(args.out) / Path(args.grid).stem, given)
+        sweep = Sweep(Path(args.out) / Path(args.grid).stem, given, args.redo)
         try:
-            failed = sweep.run(cells, lambda: make_backend(args.backend, args.workers, args.ray_address))
+            failed = sweep.run(specs, lambda: make_backend(args.backend, args.workers, args.ray_address))
         except KeyboardInterrupt:
             if args.jsonl:
                 _write_jsonl(args.jsonl, sweep.rows(grid))
             raise
-        rows = sweep.rows(cells)
+        rows = sweep.rows(specs)
         if args.jsonl:
             _write_jsonl(args.jsonl, sweep.rows(grid))
     except UserError as error:
@@ -193,11 +74,11 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _tell_foreign(given: Mapping[str, Row], grid: Sequence[Cell]) -> None:
+def _tell_foreign(given: Mapping[str, Row], grid: Sequence[RunSpec]) -> None:
     """Says how many of the given rows are of no run of the grid, such as those of former settings."""
-    known = {run.id for cell in grid for run in (cell, cell.teacher) if run}
+    known = {run.id for spec in grid for run in (spec, spec.first) if run}
     if foreign := len(given.keys() - known):
-        print(f"{foreign} of {len(given)} given rows are of other grids, settings or versions and are left out",
+        print(f"{foreign} of {len(given)} given rows are of other grids or settings and are left out",
               file=sys.stderr, flush=True)
 
 

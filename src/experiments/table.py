@@ -7,79 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import UserError
-from .rows import Row, Rows, each_once, read_rows
-
-#: measures of diversity: heading and format
-DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": ("joint H, bits", ".3f"),
-             "modes": ("modes", ".2f"), "modes_covered": ("of the teacher's", ".3f"), "tv": ("TV to teacher", ".4f"),
-             "mismatch_rate": ("mismatch", ".4f")}
-
-
-def _groups(rows: Rows) -> dict[tuple[str, str, str], list[Row]]:
-    """Rows of the same game, data set and method; games and data sets in the order in which they first come."""
-    games = list(dict.fromkeys(row["env"] for row in rows))
-    tasks = list(dict.fromkeys((row["env"], row["dataset"]) for row in rows))
-    groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (games.index(row["env"]), tasks.index((row["env"], row["dataset"])))):
-        groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
-    return groups
-
-
-def _optimum(row: Row) -> str:
-    """The game's optimum; a dash where it is unknown."""
-    return "-" if row["headline_optimum"] is None else f"{row['headline_optimum']:.4f}"
-
-
-def markdown(rows: Rows) -> str:
-    """Mean and population standard deviation over seeds of each game's headline figure, as Markdown.
-
-    Args:
-        rows: as written by the sweep.
-    """
-    lines = ["| game | data | method | result | worst seed | optimum | seeds | s per run (max) | peak MB |",
-             "|---|---|---|---|---|---|---|---|---|"]
-    for (env, data, alg), group in _groups(rows).items():
-        values = np.array([row["headline"] for row in group])
-        seconds, peak = [row["seconds"] for row in group], max(row["peak_mb"] for row in group)
-        lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
-                     f"| {_optimum(group[0])} | {len(group)} "
-                     f"| {np.mean(seconds):.0f} ({max(seconds):.0f}) | {peak} |")
-    return "\n".join(lines)
-
-
-def compact(rows: Rows) -> str:
-    """One line for every game and data set, one column for every method: mean ± deviation (worst seed)."""
-    groups = _groups(rows)
-    methods = list(dict.fromkeys(row["alg"] for row in rows))
-    lines = [f"| game | data | {' | '.join(methods)} | optimum |", "|---" * (len(methods) + 3) + "|"]
-    for env, data in dict.fromkeys((env, data) for env, data, _ in groups):
-        cells, best = [], ""
-        for alg in methods:
-            group = groups.get((env, data, alg), [])
-            values = np.array([row["headline"] for row in group])
-            best = _optimum(group[0]) if group else best
-            cells.append(f"{values.mean():.4f} ± {values.std():.4f} ({values.min():.4f})" if group else "")
-        lines.append(f"| {env} | {data} | {' | '.join(cells)} | {best} |")
-    return "\n".join(lines)
-
-
-def diversity(rows: Rows) -> str:
-    """The same for the measures of diversity, for the rows that have them; nothing if none has."""
-    measured = [row for row in rows if "joint_entropy" in row]
-    if not measured:
-        return ""
-    headings = ["game", "data", "method", "result", "worst seed", *(heading for heading, _ in DIVERSITY.values())]
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    for (env, data, alg), group in _groups(measured).items():
-        values = np.array([row["headline"] for row in group])
-        cells = [format(np.mean([row[key] for row in group]), spec) if all(key in row for row in group) else "-"
-                 for key, (_, spec) in DIVERSITY.items()]
-        lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
-                     f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+from .rows.origin import about_origin
+from .rows.reading import each_once, read_rows
+from .rows.tables import compact, diversity, markdown
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -98,10 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.jsonl:
         told = ({key: value for key, value in row.items() if key != "model"} for row in rows)  # a path of this machine
         print("\n".join(map(json.dumps, told)))
-    elif args.compact:
-        print(compact(rows))
-    else:
-        print("\n\n".join(filter(None, (markdown(rows), diversity(rows)))))
+        return 0
+    tables = (compact(rows),) if args.compact else (markdown(rows), diversity(rows))
+    print("\n\n".join(filter(None, (*tables, *about_origin(rows)))))
     return 0
 
 

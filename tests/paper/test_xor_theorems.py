@@ -18,7 +18,7 @@ import pytest
 from epymarl_cpa.config import load_env, resolve
 from epymarl_cpa.data import load_dataset
 from epymarl_cpa.data.dataset import OfflineDataset
-from epymarl_cpa.experiments.stack import train_stack
+from epymarl_cpa.experiments.sweeps.stack import train_stack
 
 SEEDS = range(200, 204)
 SMALL = {"hidden_dim": "16", "batch_size": "64", "t_max": "250", "test_interval": "1000", "test_nepisode": "20",

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.experiments.document import Field, Section, markdown, web_page
-from epymarl_cpa.experiments.marl_export import marl_eval_json
-from epymarl_cpa.experiments.paper import Methods
 from epymarl_cpa.experiments.report import main
-from epymarl_cpa.experiments.rows import read_rows
+from epymarl_cpa.experiments.reports.document import Field, Section, markdown, web_page
+from epymarl_cpa.experiments.reports.marl_export import marl_eval_json
+from epymarl_cpa.experiments.rows.paper import Methods
+from epymarl_cpa.experiments.rows.reading import read_rows
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 QUICK = "--repetitions=200"

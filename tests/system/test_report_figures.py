@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from outcome import Outcome
 
-from epymarl_cpa.experiments.paper import table1
 from epymarl_cpa.experiments.report import main
+from epymarl_cpa.experiments.rows.paper import table1
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 QUICK = "--repetitions=200"
@@ -70,7 +70,7 @@ def test_a_figure_is_the_same_every_time(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from epymarl_cpa.experiments.figures.canvas import save
     from epymarl_cpa.experiments.figures.joint_tables import joint_tables
-    from epymarl_cpa.experiments.paper import Methods
+    from epymarl_cpa.experiments.rows.paper import Methods
 
     figures = [joint_tables(made_up(), Methods.read()) for _ in range(2)]
     titles = [ax.get_title() for ax in figures[0].axes if ax.axison]
@@ -84,7 +84,7 @@ def test_a_figure_is_the_same_every_time(tmp_path: Path) -> None:
 def test_policies_on_bridge_are_drawn_from_models(tiny_run: Callable[..., Outcome], tmp_path: Path,
                                                   capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
-    from epymarl_cpa.experiments.bridge_policy import BridgeTeams
+    from epymarl_cpa.experiments.figures.bridge_policy import BridgeTeams
 
     students = tiny_run("t_max=1", *STUDENTS, alg="cpa_pa", env="bridge")
     teacher = tiny_run("t_max=1", env="bridge")

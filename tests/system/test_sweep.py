@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from epymarl_cpa import __version__
-from epymarl_cpa.experiments.grid import read_grid
-from epymarl_cpa.experiments.jobs import Job
-from epymarl_cpa.experiments.progress import Progress
-from epymarl_cpa.experiments.subset import subset
 from epymarl_cpa.experiments.sweep import main
-from epymarl_cpa.experiments.work import work
+from epymarl_cpa.experiments.sweeps.grid import read_grid
+from epymarl_cpa.experiments.sweeps.jobs import Job
+from epymarl_cpa.experiments.sweeps.progress import Progress
+from epymarl_cpa.experiments.sweeps.subset import subset
+from epymarl_cpa.experiments.sweeps.work import work
 
 GRID = """
 algs: [cpa_ar, ar_bc lr=0.01]
@@ -101,16 +101,16 @@ def test_a_failing_run_costs_no_other(grid: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_run_whose_settings_changed_since_the_sweep_began_gets_no_row(grid: Path) -> None:
-    cell = read_grid(str(grid))[0]
-    former = replace(cell, config={**cell.config, "lr": 0.25})  # as if a YAML file had been edited meanwhile
+    spec = read_grid(str(grid))[0]
+    former = replace(spec, config={**spec.config, "lr": 0.25})  # as if a YAML file had been edited meanwhile
     assert work(Job((former,), "rows"), "") == (
         "its configuration has been changed since the sweep began; start the sweep again.")
 
 
-def test_rows_tell_version_and_words(grid: Path) -> None:
+def test_rows_tell_version_and_overrides(grid: Path) -> None:
     row, = work(Job((read_grid(str(grid))[0],), str(Path("rows").absolute())), "")
     assert (row["version"], row["with"][0]) == (__version__, "t_max=20")
-    assert not any(word.startswith(("seed=", "dataset=")) for word in row["with"])
+    assert not any(override.startswith(("seed=", "dataset=")) for override in row["with"])
 
 
 def test_any_subset_can_be_run(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,10 +137,10 @@ def test_an_unknown_subset_is_refused(only: str, message: str, grid: Path, capsy
 
 def test_values_of_a_subset_add_up_and_entries_win_over_beginnings(grid: Path) -> None:
     grid.write_text(GRID.replace("[cpa_ar,", "[ar_bc, ar_bc lr=0.1,"))
-    cells = read_grid(str(grid))
-    assert [cell.alg for cell in subset(cells, ["alg=ar_bc"])] == ["ar_bc"]
-    assert [cell.alg for cell in subset(cells, ["alg=ar_bc,ar_bc lr=0.1"])] == ["ar_bc", "ar_bc lr=0.1"]
-    assert [cell.alg for cell in subset(cells[1:], ["alg=ar_bc"])] == ["ar_bc lr=0.1", "ar_bc lr=0.01"]
+    specs = read_grid(str(grid))
+    assert [spec.alg for spec in subset(specs, ["alg=ar_bc"])] == ["ar_bc"]
+    assert [spec.alg for spec in subset(specs, ["alg=ar_bc,ar_bc lr=0.1"])] == ["ar_bc", "ar_bc lr=0.1"]
+    assert [spec.alg for spec in subset(specs[1:], ["alg=ar_bc"])] == ["ar_bc lr=0.1", "ar_bc lr=0.01"]
 
 
 @pytest.mark.parametrize("option", ["--workers=0", "--seeds=2", "--rows=nowhere.jsonl", "--jsonl=nowhere/x.jsonl"])
@@ -159,7 +159,7 @@ def test_an_unwritable_folder_is_refused(grid: Path, capsys: pytest.CaptureFixtu
 
 def test_time_left_is_guessed_by_method_and_game_else_by_game(grid: Path) -> None:
     grid.write_text(GRID.replace("[0]", "[0, 1, 2]").replace("[xor]", "[xor, bridge]"))
-    jobs = [Job((cell,), "rows") for cell in read_grid(str(grid))]
+    jobs = [Job((spec,), "rows") for spec in read_grid(str(grid))]
     progress = Progress(jobs, [{"alg": "cpa_ar", "env": "xor", "seconds": 10.0}])
     assert progress.line(2) == "0/12, 1 min left, kinds of runs not timed yet: 3"
     assert progress.seconds_left(2) == pytest.approx(60.0, abs=1), "as long as the only one known"

@@ -16,9 +16,9 @@ import pytest
 
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments import sweep
-from epymarl_cpa.experiments.backends import Local, make_backend
-from epymarl_cpa.experiments.grid import read_grid
-from epymarl_cpa.experiments.jobs import Job
+from epymarl_cpa.experiments.sweeps.backends import Local, make_backend
+from epymarl_cpa.experiments.sweeps.grid import read_grid
+from epymarl_cpa.experiments.sweeps.jobs import Job
 
 GRID = """
 envs: [xor]
@@ -79,7 +79,7 @@ def test_a_ray_cluster_that_is_not_there_is_told() -> None:
 
 def begin(backend: Local) -> list[Future[Any]]:
     """Two jobs that would go on for very long, in processes that have begun."""
-    futures = [backend.submit(Job((cell,), str(Path("rows").resolve())), "") for cell in read_grid("long.yaml")]
+    futures = [backend.submit(Job((spec,), str(Path("rows").resolve())), "") for spec in read_grid("long.yaml")]
     while len(pids(backend)) < 2:
         time.sleep(0.05)
     return futures

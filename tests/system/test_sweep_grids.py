@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from epymarl_cpa.config import FOLDER
-from epymarl_cpa.experiments.grid import Cell, read_grid
+from epymarl_cpa.config.schema import CORE, Decides, Key
 from epymarl_cpa.experiments.sweep import main
+from epymarl_cpa.experiments.sweeps.grid import RunSpec, read_grid
 
 ENVS = {"xor", "permutation", "bridge", "sensor", "aloha"}
 BASELINES = ("bc", "bcq", "cql", "maicq", "maicq_tuned", "alberdice", "ar_bc")
@@ -20,18 +22,18 @@ PA = "cpa_pa pool_size=1 beta=1"
 
 
 @cache
-def grid(name: str) -> list[Cell]:
+def grid(name: str) -> list[RunSpec]:
     return read_grid(name)
 
 
 def ids(name: str, alg: str = "") -> set[str]:
-    return {cell.id for cell in grid(name) if alg in ("", cell.alg)}
+    return {spec.id for spec in grid(name) if alg in ("", spec.alg)}
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (FOLDER / "sweeps").glob("*.yaml")))
 def test_every_grid_resolves(name: str) -> None:
-    cells = grid(name)
-    assert len({cell.id for cell in cells}) == len(cells)
+    specs = grid(name)
+    assert len({spec.id for spec in specs}) == len(specs)
 
 
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("*.jsonl")), ids=lambda file: file.stem)
@@ -41,14 +43,14 @@ def test_committed_rows_are_of_their_grids_present_settings(file: Path) -> None:
 
 
 def test_table_1_is_complete() -> None:
-    cells = grid("table1")
-    assert {cell.env for cell in cells} == ENVS
-    counts = Counter((cell.alg, cell.env, cell.config["dataset"]) for cell in cells)
+    specs = grid("table1")
+    assert {spec.env for spec in specs} == ENVS
+    counts = Counter((spec.alg, spec.env, spec.config["dataset"]) for spec in specs)
     assert counts == {(alg, env, data): 20 if env == "xor" else 5
                       for alg in (*BASELINES, "cpa_ar", PA) for env in ENVS for data in ("good", "medium", "poor")}
-    assert {(cell.alg, cell.env) for cell in cells if cell.stack} == {
+    assert {(spec.alg, spec.env) for spec in specs if spec.stack} == {
         (alg, env) for alg in BASELINES for env in ("xor", "permutation")}
-    assert {cell.alg for cell in cells if cell.teacher} == {PA}
+    assert {spec.alg for spec in specs if spec.first} == {PA}
 
 
 def test_runs_that_several_grids_have_are_the_same_runs() -> None:
@@ -57,13 +59,27 @@ def test_runs_that_several_grids_have_are_the_same_runs() -> None:
     assert ids("students", PA) < ids("table1", PA)
     assert ids("figure3") | ids("figure4") < ids("diversity")
     assert ids("figure5", "cpa_ar") < ids("teacher")
-    assert {cell.teacher.id for cell in grid("successors") if cell.teacher} < ids("table1", "cpa_ar")
+    assert {spec.first.id for spec in grid("successors") if spec.first} < ids("table1", "cpa_ar")
 
 
 def test_the_smoke_test_has_every_method() -> None:
     methods = {file.stem for file in (FOLDER / "algs").glob("*.yaml")}
-    assert {cell.alg.split()[0] for cell in grid("smoke")} == methods
-    assert {cell.env for cell in grid("smoke")} == {"xor", "bridge"}
+    assert {spec.alg.split()[0] for spec in grid("smoke")} == methods
+    assert {spec.env for spec in grid("smoke")} == {"xor", "bridge"}
+
+
+@pytest.mark.parametrize("decides", [*Decides])
+def test_only_keys_that_decide_results_name_rows(decides: Decides, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a new key that shows something, or says where a file lies, leaves all rows as they are."""
+    spec = grid("smoke")[0]
+    monkeypatch.setitem(CORE, "brand_new", Key(int, decides=decides))
+    told = {replace(spec, config={**spec.config, "brand_new": value}).id for value in (1, 2)}
+    if decides in (Decides.WATCHING, Decides.FILES):
+        assert told == {spec.id}
+    else:
+        assert len(told | {spec.id}) == 3
+        monkeypatch.setitem(CORE, "brand_new", Key(int, decides=decides, before=1))
+        assert replace(spec, config={**spec.config, "brand_new": 1}).id == spec.id
 
 
 @pytest.mark.slow

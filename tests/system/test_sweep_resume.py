@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from epymarl_cpa.experiments import sweep
-from epymarl_cpa.experiments.store import Store
+from epymarl_cpa.experiments.rows.store import Store
+from epymarl_cpa.experiments.sweeps import sweep as sweeps
 
 GRID = """
 algs: [ar_bc, ar_bc lr=0.01]
@@ -47,7 +48,7 @@ def rows(folder: str = "rows/tiny") -> list[dict[str, Any]]:
 
 def test_a_sweep_that_is_killed_at_any_moment_continues_to_the_same_rows() -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["epymarl_cpa.experiments.stack", "epymarl_cpa.cli", "torch._dynamo"])
+    context.set_forkserver_preload(["epymarl_cpa.experiments.sweeps.stack", "epymarl_cpa.cli", "torch._dynamo"])
 
     def disturbed(seconds: float | None, *options: str) -> bool:
         """Whether the sweep was killed before its end."""
@@ -71,14 +72,14 @@ def test_a_sweep_that_is_killed_at_any_moment_continues_to_the_same_rows() -> No
 
 def test_a_sweep_that_is_stopped_writes_the_rows_that_it_has(monkeypatch: pytest.MonkeyPatch,
                                                              capsys: pytest.CaptureFixture[str]) -> None:
-    told = sweep._told
+    told = sweeps._told
 
     def stopping(outcome: list[dict[str, Any]]) -> str:
         if len(rows()) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return told(outcome)
 
-    monkeypatch.setattr(sweep, "_told", stopping)
+    monkeypatch.setattr(sweeps, "_told", stopping)
     run("--jsonl=have.jsonl", status=130)
     assert len(Path("have.jsonl").read_text().splitlines()) == 2
     assert "continues with what is missing" in capsys.readouterr().err
@@ -131,7 +132,7 @@ def test_rows_from_elsewhere_count_and_are_told_again(capsys: pytest.CaptureFixt
     run("--out=new", "--rows=some.jsonl", "--rows=more.jsonl", "--jsonl=again.jsonl")
     said = capsys.readouterr()
     assert "1 of 4 given rows have no 'id' and are ignored" in said.err
-    assert "1 of 3 given rows are of other grids, settings or versions and are left out" in said.err
+    assert "1 of 3 given rows are of other grids or settings and are left out" in said.err
     assert "2 of 4 runs are done already" in said.out
     assert len(rows("new/tiny")) == 2
     again = Path("again.jsonl").read_text().splitlines()

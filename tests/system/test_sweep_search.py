@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from epymarl_cpa.experiments.grid import read_grid
 from epymarl_cpa.experiments.sweep import main
+from epymarl_cpa.experiments.sweeps.grid import read_grid
 
 SEARCH = """
 exclude: null
@@ -40,15 +40,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_combination_becomes_runs() -> None:
-    cells = read_grid("search.yaml")
-    assert len(cells) == 2 * 2 * 2 * 3
-    assert [cell.task for cell in cells[:6]] == [
+    specs = read_grid("search.yaml")
+    assert len(specs) == 2 * 2 * 2 * 3
+    assert [spec.task for spec in specs[:6]] == [
         ("xor", "good", 0), ("xor", "good", 1), ("xor", "good", 2),
         ("aloha", "medium", 0), ("aloha", "medium", 1), ("aloha", "medium", 2)]
-    assert list(dict.fromkeys(cell.alg for cell in cells)) == [
+    assert list(dict.fromkeys(spec.alg for spec in specs)) == [
         "ar_bc lr=0.0003", "ar_bc lr=0.0003 env_args.cols=2", "ar_bc lr=0.0005", "ar_bc lr=0.0005 env_args.cols=2",
         "cpa_ar lr=0.0003", "cpa_ar lr=0.0003 env_args.cols=2", "cpa_ar lr=0.0005", "cpa_ar lr=0.0005 env_args.cols=2"]
-    config = cells[3].config
+    config = specs[3].config
     assert (config["lr"], config["t_max"], config["save_model"], config["env_args"]["cols"]) == (0.0003, 20, False, 2)
     assert len(read_grid("search.yaml", seeds=1)) == 8
 
@@ -62,7 +62,7 @@ grid-search:
   seed: [7, 9]
 grid-search-groups: {}
 """)
-    assert [(cell.alg, cell.config["seed"]) for cell in read_grid("search.yaml")] == [
+    assert [(spec.alg, spec.config["seed"]) for spec in read_grid("search.yaml")] == [
         ("ar_bc hidden_dim=8", 7), ("ar_bc hidden_dim=8", 9), ("ar_bc hidden_dim=16", 7), ("ar_bc hidden_dim=16", 9)]
 
 

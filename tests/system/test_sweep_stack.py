@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.experiments.grid import read_grid
-from epymarl_cpa.experiments.store import Store
+from epymarl_cpa.experiments.rows.store import Store
 from epymarl_cpa.experiments.sweep import main
+from epymarl_cpa.experiments.sweeps.grid import read_grid
 
 GRID = """
 algs: [ar_bc]
@@ -40,7 +40,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
     module = ModuleType("stack")
     module.train_stack = train_stack  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "epymarl_cpa.experiments.stack", module)
+    monkeypatch.setitem(sys.modules, "epymarl_cpa.experiments.sweeps.stack", module)
     return seen
 
 
@@ -83,7 +83,7 @@ def test_a_crash_between_the_rows_of_a_stack_never_leaves_old_ones_beside_new_on
         written.append(path)
         path.write_text(text)
 
-    monkeypatch.setattr("epymarl_cpa.experiments.store.write_text", crash)
+    monkeypatch.setattr("epymarl_cpa.experiments.rows.store.write_text", crash)
     with pytest.raises(KeyboardInterrupt):
         Store(Path("rows/grid")).write([{**row, "seconds": 9.0} for row in old])
     assert [row["seconds"] for row in rows()] == [9.0]
@@ -93,7 +93,7 @@ def test_a_crash_between_the_rows_of_a_stack_never_leaves_old_ones_beside_new_on
 def test_ids_cover_the_stack(calls: list[list[int]]) -> None:
     def ids(text: str) -> list[str]:
         Path("grid.yaml").write_text(text)
-        return [cell.id for cell in read_grid("grid.yaml")]
+        return [spec.id for spec in read_grid("grid.yaml")]
 
     stacked = ids(GRID)
     variants = [GRID.replace("true", "false"), GRID.replace("[3, 1, 2]", "[1, 2, 3]"), GRID.replace("1, 2]", "1]")]
@@ -106,7 +106,7 @@ def test_a_stack_that_fails_costs_no_other_job(calls: list[list[int]], monkeypat
     def refuse(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         raise UserError("this cannot be stacked.")
 
-    monkeypatch.setattr(sys.modules["epymarl_cpa.experiments.stack"], "train_stack", refuse)
+    monkeypatch.setattr(sys.modules["epymarl_cpa.experiments.sweeps.stack"], "train_stack", refuse)
     single = "{algs: [ar_bc lr=0.01], stack: false, seeds: [0]}"
     Path("grid.yaml").write_text(GRID.replace("algs: [ar_bc]", f"parts: [{{algs: [ar_bc]}}, {single}]"))
     assert main(ALL) == 1

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from epymarl_cpa.experiments import table
-from epymarl_cpa.experiments.grid import read_grid
-from epymarl_cpa.experiments.store import Store
+from epymarl_cpa.experiments.rows.store import Store
 from epymarl_cpa.experiments.sweep import main
+from epymarl_cpa.experiments.sweeps.grid import read_grid
 
 TEACHERS = """
 algs: [cpa_ar]
@@ -109,7 +109,7 @@ def test_students_of_a_teacher_that_failed_are_told(grids: Path, capsys: pytest.
 def test_students_of_a_teacher_whose_model_cannot_be_seen_are_told(
         grids: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a cluster without a shared folder; they must not train teachers of their own instead."""
-    monkeypatch.setattr(Store, "model", lambda self, name: "")
+    monkeypatch.setattr(Store, "model", lambda self, name, counts=None: "")
     assert main(["learn.yaml", "--out=rows", "--backend=serial"]) == 1
     assert "its teacher's model is not there; all machines must share the folder of --out" in capsys.readouterr().err
     assert not list(Path("rows/learn").glob("*.json"))
@@ -141,9 +141,9 @@ def test_students_are_the_same_wherever_their_teachers_come_from(grids: Path) ->
     Path("self.yaml").write_text(SELF)
     learn = STUDENTS.replace(", test_greedy=false", "").replace("  - algs: [cpa_ar beta=0.2]\n", "")
     Path("learn.yaml").write_text(learn)
-    assert {cell.id for cell in read_grid("self.yaml")} == {
-        *(cell.id for cell in read_grid("learn.yaml")),
-        *(cell.id for cell in read_grid("teach.yaml") if cell.config["seed"] == 1)}
+    assert {spec.id for spec in read_grid("self.yaml")} == {
+        *(spec.id for spec in read_grid("learn.yaml")),
+        *(spec.id for spec in read_grid("teach.yaml") if spec.config["seed"] == 1)}
 
 
 def test_teachers_may_be_an_entry_of_a_sweep_that_has_others_and_students_too(grids: Path) -> None:
@@ -195,9 +195,10 @@ def test_tables_of_folders_and_files_put_methods_side_by_side(tmp_path: Path, ca
     assert [line.split(" | ")[:3] for line in lines[2:6]] == [
         ["| xor", "good", "a"], ["| xor", "good", "b"], ["| bridge", "good", "a"], ["| bridge", "good", "b"]]
     assert "0.7500 ± 0.2500 | 0.5000" in lines[2]
-    assert "| 1.500 |" in lines[-1]
+    assert "| 1.500 |" in lines[-3]
+    assert lines[-1] == "5 of 5 rows were made by other or unknown code: 5 by unknown code."
     assert table.main([str(tmp_path / "rows"), str(tmp_path / "more.jsonl"), "--compact"]) == 0
-    assert capsys.readouterr().out.splitlines()[2:] == [
+    assert capsys.readouterr().out.splitlines()[2:4] == [
         "| xor | good | 0.7500 ± 0.2500 (0.5000) | 1.0000 ± 0.0000 (1.0000) | 1.0000 |",
         "| bridge | good | 0.5000 ± 0.0000 (0.5000) | 1.0000 ± 0.0000 (1.0000) | 1.0000 |"]
     assert table.main([str(tmp_path / "rows"), "--jsonl"]) == 0

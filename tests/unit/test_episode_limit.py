@@ -10,7 +10,7 @@ from helpers import Built
 
 from epymarl_cpa.components.transitions import transitions
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.experiments.grid import LATER, read_grid
+from epymarl_cpa.experiments.sweeps.grid import read_grid
 
 SMALL = ("hidden_dim=8", "batch_size=4", "policy_start=0")
 
@@ -43,9 +43,9 @@ def test_games_of_one_step_have_nothing_else() -> None:
 
 
 def test_rows_made_before_the_key_keep_their_names() -> None:
-    cell = next(cell for cell in read_grid("teacher") if cell.env == "sensor")
-    older = {key: value for key, value in cell.config.items() if key not in LATER}
-    assert cell.config["limit_ends"] is True
-    assert dataclasses.replace(cell, config=older).id == cell.id
-    assert dataclasses.replace(cell, config={**cell.config, "limit_ends": False}).id != cell.id
-    assert dataclasses.replace(cell, config={**cell.config, "critic_time": None}).id != cell.id
+    spec = next(spec for spec in read_grid("teacher") if spec.env == "sensor")
+    older = {key: value for key, value in spec.config.items() if key != "limit_ends"}
+    assert spec.config["limit_ends"] is True
+    assert dataclasses.replace(spec, config=older).id == spec.id
+    assert dataclasses.replace(spec, config={**spec.config, "limit_ends": False}).id != spec.id
+    assert dataclasses.replace(spec, config={**spec.config, "critic_time": None}).id != spec.id

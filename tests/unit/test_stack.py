@@ -10,7 +10,7 @@ import torch as th
 
 from epymarl_cpa.config import resolve
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.experiments.stack import Stack, train_stack
+from epymarl_cpa.experiments.sweeps.stack import Stack, train_stack
 from epymarl_cpa.run import Trial, prepare
 
 FEW = ("hidden_dim=8", "batch_size=16", "test_nepisode=4", "recipes.medium.episodes=40", "dataset=medium", "lr=0.01")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epymarl_cpa.experiments.statistics import (
+from epymarl_cpa.experiments.analysis.statistics import (
     STATISTICS,
     Scores,
     estimates,

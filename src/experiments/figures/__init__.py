@@ -1,1 +1,1 @@
-"""Pictures of results, drawn by matplotlib (the extra ``report``); importing this package imports it."""
+"""Pictures of results, drawn by matplotlib (the extra ``report``); only :mod:`.bridge_policy` does without it."""

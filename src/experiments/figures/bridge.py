@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, Rectangle
 
 from ...envs.picture import Mark
 from ...envs.rendering import PALETTE
-from ..bridge_policy import LIKELY, Scene
+from .bridge_policy import LIKELY, Scene
 from .canvas import COLOURS, FAINT, INK, hide, panels
 
 SIGNS = {"stay": "•", "up": "↑", "down": "↓", "right": "→", "left": "←"}
@@ -44,7 +44,7 @@ def _map(ax: Axes, scene: Scene) -> None:
     if scene.last is None:
         ax.set_title("Initial state (pale cells: the agents' goals)", fontsize=9)
     else:
-        ax.set_title(f"One step later, after {_words(scene, tuple(scene.last[1]))}", fontsize=9)
+        ax.set_title(f"One step later, after {_signs(scene, tuple(scene.last[1]))}", fontsize=9)
 
 
 def _paint(ax: Axes, mark: Mark, layer: float) -> None:
@@ -87,7 +87,7 @@ def _pool(ax: Axes, scene: Scene) -> None:
     for i, (_, probability, _) in enumerate(entries):
         ax.barh(i, probability, 0.7, color=COLOURS[5])
         ax.text(probability + 0.02, i, f"{probability:.2f}", va="center", fontsize=9)
-    ax.set_yticks(range(len(entries)), [f"entry {j}:  {_words(scene, actions)}" for j, _, actions in entries])
+    ax.set_yticks(range(len(entries)), [f"entry {j}:  {_signs(scene, actions)}" for j, _, actions in entries])
     if len(found) > SHOWN:
         ax.text(1.15, SHOWN - 0.4, f"and {len(found) - SHOWN} rarer ones", ha="right", va="bottom", color=FAINT)
     ax.set_ylim(SHOWN - 0.4, -0.6)
@@ -97,6 +97,6 @@ def _pool(ax: Axes, scene: Scene) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-def _words(scene: Scene, actions: tuple[int, ...]) -> str:
+def _signs(scene: Scene, actions: tuple[int, ...]) -> str:
     return "  ".join(f"{agent} {SIGNS[scene.game.action_names[action]]}"
                      for agent, action in zip("AB", actions, strict=True))

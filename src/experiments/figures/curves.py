@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...errors import UserError
-from ..paper import Methods, Task, table1
-from ..rows import Row, Rows, curve_of
+from ..rows.paper import Methods, Task, table1
+from ..rows.reading import Row, Rows, curve_of
 from .canvas import FAINT, hide, legend_below, panels, style_of
 
 

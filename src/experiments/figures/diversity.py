@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ...config.reading import parse_words
 from ...errors import UserError
-from ..rows import Row, Rows
+from ..rows.reading import Row, Rows
 from .canvas import COLOURS, FAINT, legend_below, panels
 
 TEAMS = {"cpa_ar": "AR", "cpa_pa": "PA"}
@@ -65,10 +65,10 @@ def diversity_bars(rows: Rows, env: str) -> Figure:
 
 def _place(row: Row, thresholds: tuple[float, ...]) -> tuple[str, int] | None:
     """Team and number of the threshold; None for other rows."""
-    name, *words = row["alg"].split()
-    if name not in TEAMS or len(words) != 1 or not words[0].startswith("beta="):
+    name, *overrides = row["alg"].split()
+    if name not in TEAMS or len(overrides) != 1 or not overrides[0].startswith("beta="):
         return None
-    beta = parse_words(words)["beta"]
+    beta = parse_words(overrides)["beta"]
     if not isinstance(beta, int | float):
         return None
     near = [i for i, value in enumerate(thresholds) if abs(value - beta) < 1e-3]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from ...errors import UserError
-from ..aggregate import Aggregate
-from ..statistics import STATISTICS
+from ..analysis.aggregate import Aggregate
+from ..analysis.statistics import STATISTICS
 from .canvas import COLOURS, FAINT, panels
 
 

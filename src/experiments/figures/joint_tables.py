@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...errors import UserError
-from ..paper import ONLINE, Methods, table1
-from ..rows import Row, Rows
+from ..rows.paper import ONLINE, Methods, table1
+from ..rows.reading import Row, Rows
 from .canvas import FAINT, INK, hide, panels
 
 WINNING = ((0, 1), (1, 0))

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from .jobs import Job
-from .rows import Row
+from ..rows.reading import Row
+from .jobs import Job, JobId
 
 
 class Progress:
@@ -25,21 +25,21 @@ class Progress:
 
     def __init__(self, jobs: Sequence[Job], rows: Iterable[Row]) -> None:
         self.total, self.done = len(jobs), 0
-        self._left = {job.key: job for job in jobs}
-        self._begun: dict[tuple[str, str], float] = {}
+        self._left = {job.id: job for job in jobs}
+        self._begun: dict[JobId, float] = {}
         self._seconds: defaultdict[tuple[object, ...], list[float]] = defaultdict(list)
         for row in rows:
             size = row.get("stacked", 1)
             self._add((row["alg"], row["env"], size), row["seconds"] * size)
 
     def begin(self, job: Job) -> None:
-        self._begun[job.key] = time.monotonic()
+        self._begun[job.id] = time.monotonic()
 
     def drop(self, job: Job) -> None:
         """The job has failed, or will never be begun."""
         self.done += 1
-        self._left.pop(job.key)
-        self._begun.pop(job.key, None)
+        self._left.pop(job.id)
+        self._begun.pop(job.id, None)
 
     def finish(self, job: Job, rows: Iterable[Row]) -> None:
         self._add(job.kind, sum(row["seconds"] for row in rows))
@@ -48,7 +48,7 @@ class Progress:
     def seconds_left(self, slots: int) -> float:
         """The guess, for ``slots`` jobs at once; at least the longest job's rest."""
         now = time.monotonic()
-        rests = [max(0.0, self._expected(job) - (now - self._begun.get(key, now))) for key, job in self._left.items()]
+        rests = [max(0.0, self._expected(job) - (now - self._begun.get(name, now))) for name, job in self._left.items()]
         return max(sum(rests) / slots, max(rests, default=0.0))
 
     def line(self, slots: int) -> str:

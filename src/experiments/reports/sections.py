@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .aggregate import Aggregate
-from .comparison import RULES, Cell, Comparison
+from ..analysis.aggregate import Aggregate
+from ..analysis.comparison import RULES, Cell, Comparison
+from ..analysis.statistics import CONFIDENCE, STATISTICS, Estimate
+from ..measure.machine import describe_machine
+from ..rows.paper import table1
 from .document import Field, Section
-from .machine import describe_machine
-from .paper import table1
-from .statistics import CONFIDENCE, STATISTICS, Estimate
 
 CELL_HEADINGS = ("env", "dataset", "method", "mean", "population_std", "seeds", "best_or_tied", "optimum", "paper_mean",
                  "paper_std", "reaches_paper")
@@ -114,11 +114,11 @@ def improvement_rows(aggregate: Aggregate) -> list[list[object]]:
     return [[x, y, *won] for (x, y), won in aggregate.improvements.items()]
 
 
-def machine_section() -> Section:
-    """The machine and the versions that made this report."""
+def machine_section(origin: Sequence[str] = ()) -> Section:
+    """The machine and the versions that made this report, and sentences about what made its rows."""
     rows = [[Field(key), Field(value)] for key, value in describe_machine().items()]
     return Section("Made on", ["What", "Which"], rows,
-                   notes=["The machine that made this report; rows do not tell on which one they were run."])
+                   notes=["The machine that made this report; rows do not tell on which one they were run.", *origin])
 
 
 def note_section(notes: Sequence[str]) -> list[Section]:

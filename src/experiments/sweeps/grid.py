@@ -12,41 +12,36 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..config import FOLDER, read_yaml, resolve
-from ..config.schema import CORE
-from ..errors import UserError
-from ..utils.registry import nearest
+from ...config import FOLDER, keys_of, read_yaml, resolve
+from ...config.schema import CORE
+from ...errors import UserError
+from ...utils.registry import nearest
 from .search import SEARCH, from_search
 
 LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
 TEACHERS, STACK, PARTS = "teachers", "stack", "parts"
-PLACES = ("local_results_path", "datasets_path")  # they decide where files are, not what is in them
-RECORD = "record_"  # keys of recordings, which no row is about
-# Keys that came after the first rows, at the values at which nothing has changed: those rows keep their names.
-LATER: Mapping[str, Any] = {"limit_ends": True}
 
 
 @dataclass(frozen=True)
-class Cell:
+class RunSpec:
     """One run of a grid.
 
     Attributes:
-        alg: value of ``--config``, with ``key=value`` words behind it if any.
+        alg: value of ``--config``, with ``key=value`` overrides after it if any.
         env: value of ``--env-config``.
-        words: further ``key=value`` words, the data set and, as the last one, the seed.
+        overrides: further ``key=value`` overrides, the data set and, as the last one, the seed.
         config: what all these resolve to.
-        teacher: the run that trains this run's teacher, if it needs one.
-        teachers: name of the sweep of that run; empty if it is this one.
+        first: the run that must come before, which trains this run's teacher; None if it needs none.
+        first_sweep: name of the sweep of that run; empty if it is this one.
         stack: the seeds that are trained together with this one, its own among them; empty if it is trained alone.
     """
 
     alg: str
     env: str
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     config: Mapping[str, Any] = field(compare=False, repr=False)
-    teacher: Cell | None = None
-    teachers: str = ""
+    first: RunSpec | None = None
+    first_sweep: str = ""
     stack: tuple[int, ...] = ()
 
     @property
@@ -56,27 +51,33 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """Name of the run's row; its digest covers version, configuration, teacher and stack, but not data files."""
+        """Name of the run's row.
+
+        Its digest covers the configuration's keys that decide what is learned and measured (``Key.names_rows``),
+        teacher and stack; not data files, and not the code, of which the row itself tells (``made_by``).
+        """
+        keys = keys_of(self.config)
         decides = {key: value for key, value in self.config.items()
-                   if key not in PLACES and not key.startswith(RECORD) and (key, value) not in LATER.items()}
-        if self.teacher:
-            decides["teacher"] = f"{self.teacher.id}.json"
+                   if keys[key].names_rows and value != keys[key].before}
+        if self.first:
+            decides["teacher"] = f"{self.first.id}.json"
         if self.stack:  # results of a stack may depend on its composition in the last bits
             decides["stack"] = self.stack
-        digest = hashlib.sha256(json.dumps([__version__, decides], sort_keys=True).encode()).hexdigest()[:10]
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:10]
         readable = f"{self.alg}-{self.env}-{self.config['dataset']}-seed{self.config['seed']}"
         return f"{re.sub(r'[^A-Za-z0-9_.=-]+', '_', readable)}-{digest}"
 
-    def together(self) -> tuple[Cell, ...]:
+    def together(self) -> tuple[RunSpec, ...]:
         """The runs of this run's stack, in the order of their seeds in the grid; this run alone if it has none."""
-        return tuple(self._with_seed(seed) for seed in self.stack) or (self,)
+        return tuple(self.with_seed(seed) for seed in self.stack) or (self,)
 
-    def _with_seed(self, seed: int) -> Cell:
-        return replace(self, words=(*self.words[:-1], f"seed={seed}"), config={**self.config, "seed": seed})
+    def with_seed(self, seed: int) -> RunSpec:
+        """The same run with another seed."""
+        return replace(self, overrides=(*self.overrides[:-1], f"seed={seed}"), config={**self.config, "seed": seed})
 
 
-def read_grid(name: str, seeds: int | None = None) -> list[Cell]:
-    """The cells of ``config/sweeps/<name>.yaml`` or of a YAML file, each once.
+def read_grid(name: str, seeds: int | None = None) -> list[RunSpec]:
+    """The runs of ``config/sweeps/<name>.yaml`` or of a YAML file, each once.
 
     A grid holds lists under ``algs``, ``envs``, ``datasets``, ``seeds`` and maybe ``with``, or several
     such grids under ``parts``, which may take lists from the grid around them.  Two more keys belong to the
@@ -94,12 +95,12 @@ def read_grid(name: str, seeds: int | None = None) -> list[Cell]:
     """
     path = _find(name)
     parts = _parts(path, seeds)
-    made = [[] if part.get(TEACHERS) else _cells(path, part) for part in parts]
-    own = [cell for cells in made for cell in cells]
-    for cells, part in zip(made, parts, strict=True):
+    made = [[] if part.get(TEACHERS) else _specs(path, part) for part in parts]
+    own = [spec for specs in made for spec in specs]
+    for specs, part in zip(made, parts, strict=True):
         if part.get(TEACHERS):
-            cells += _with_teachers(path, part, own)
-    return list({cell.id: cell for cells in made for cell in cells}.values())
+            specs += _after_first(path, part, own)
+    return list({spec.id: spec for specs in made for spec in specs}.values())
 
 
 def _find(name: str) -> Path:
@@ -126,7 +127,7 @@ def _parts(path: Path, seeds: int | None = None) -> list[dict[str, Any]]:
     return [{**grid, **part} for part in parts]
 
 
-def _cells(path: Path, grid: Mapping[str, Any]) -> list[Cell]:
+def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:
     for key in grid:
         if key not in (*LISTS, TEACHERS, STACK):
             raise UserError(f"{path}: unknown key '{key}'{nearest(key, (*LISTS, TEACHERS, STACK, PARTS))}.")
@@ -138,55 +139,55 @@ def _cells(path: Path, grid: Mapping[str, Any]) -> list[Cell]:
     if type(grid.get(STACK, False)) is not bool:
         raise UserError(f"{path}: the key '{STACK}' must be true or false.")
     seeds = tuple(CORE["seed"].check("seed", seed) for seed in dict.fromkeys(grid["seeds"]))
-    cells: list[Cell] = []
+    specs: list[RunSpec] = []
     for env, data, alg in itertools.product(grid["envs"], grid["datasets"], grid["algs"]):
         if not alg.split():
             raise UserError(f"{path}: the key 'algs' has an entry that names no method.")
-        name, *words = alg.split()
-        shared = (*grid.get("with", []), f"dataset={data}")
-        config = resolve(name, env, [*shared, "seed=0", *words])  # once for all seeds: it takes a while
-        first = Cell(alg, env, (*shared, "seed=0"), config, stack=seeds if grid.get(STACK) else ())
-        cells += [first._with_seed(seed) for seed in seeds]
-    return cells
+        name, *overrides = alg.split()
+        common = (*grid.get("with", []), f"dataset={data}")
+        config = resolve(name, env, [*common, "seed=0", *overrides])  # once for all seeds: it takes a while
+        one = RunSpec(alg, env, (*common, "seed=0"), config, stack=seeds if grid.get(STACK) else ())
+        specs += [one.with_seed(seed) for seed in seeds]
+    return specs
 
 
-def _with_teachers(path: Path, part: Mapping[str, Any], own: Sequence[Cell]) -> list[Cell]:
-    """The cells of a part with their teachers, from the cells ``own`` of this grid or from those of another."""
+def _after_first(path: Path, part: Mapping[str, Any], own: Sequence[RunSpec]) -> list[RunSpec]:
+    """The runs of a part that needs teachers, with those that train them: of this grid (``own``), or of another."""
     named = part[TEACHERS]
     name, entry = next(iter(named.items())) if isinstance(named, dict) and len(named) == 1 else (named, "")
     if not isinstance(name, str) or not isinstance(entry, str) or part.get(STACK):
         raise UserError(f"{path}: '{TEACHERS}' must name a sweep, {{sweep: entry}} or an entry of another part's "
                         f"'algs', and does not go with '{STACK}: true'.")
-    inside = [] if entry else [cell for cell in own if cell.alg == name]
+    inside = [] if entry else [spec for spec in own if spec.alg == name]
     candidates = inside or _of_another(path, name, entry)
-    if any(cell.stack for cell in candidates):
+    if any(spec.stack for spec in candidates):
         raise UserError(f"{path}: the runs of '{entry or name}' are stacked, which leaves no models for '{TEACHERS}'.")
-    found: dict[tuple[str, str, int], list[Cell]] = {}
-    for cell in candidates:
-        found.setdefault(cell.task, []).append(cell)
-    return [replace(cell, teacher=_only(found.get(cell.task, []), cell, name), teachers="" if inside else name)
-            for cell in _cells(path, part)]
+    found: dict[tuple[str, str, int], list[RunSpec]] = {}
+    for spec in candidates:
+        found.setdefault(spec.task, []).append(spec)
+    return [replace(spec, first=_only(found.get(spec.task, []), spec, name), first_sweep="" if inside else name)
+            for spec in _specs(path, part)]
 
 
 @cache
-def _read_teachers(path: Path, changed: int) -> list[Cell]:
-    """The cells of a grid that need no teachers; ``changed``, the file's time, keeps old readings from being used."""
-    return [cell for part in _parts(path) if not part.get(TEACHERS) for cell in _cells(path, part)]
+def _read_first(path: Path, changed: int) -> list[RunSpec]:
+    """The runs of a grid that need no teachers; ``changed``, the file's time, keeps old readings from being used."""
+    return [spec for part in _parts(path) if not part.get(TEACHERS) for spec in _specs(path, part)]
 
 
-def _of_another(path: Path, name: str, entry: str) -> list[Cell]:
-    """The cells of the sweep ``name`` that may train teachers: all, or those of one entry of its ``algs``."""
+def _of_another(path: Path, name: str, entry: str) -> list[RunSpec]:
+    """The runs of the sweep ``name`` that may train teachers: all, or those of one entry of its ``algs``."""
     other = _find(name)
     if not entry and any(part.get(TEACHERS) for part in _parts(other)):
         raise UserError(f"{path}: the sweep '{name}' cannot train teachers, since it needs some itself; "
                         f"name those that do not: {TEACHERS}: {{{name}: <entry of algs>}}.")
-    cells = _read_teachers(other, other.stat().st_mtime_ns)
-    return [cell for cell in cells if entry in ("", cell.alg)]
+    specs = _read_first(other, other.stat().st_mtime_ns)
+    return [spec for spec in specs if entry in ("", spec.alg)]
 
 
-def _only(teachers: Sequence[Cell], student: Cell, name: str) -> Cell:
-    if len(teachers) != 1:
-        many = f"{len(teachers)} teachers" if teachers else "no teacher"
+def _only(firsts: Sequence[RunSpec], student: RunSpec, name: str) -> RunSpec:
+    if len(firsts) != 1:
+        many = f"{len(firsts)} teachers" if firsts else "no teacher"
         raise UserError(f"the sweep '{name}' trains {many} for {', '.join(map(str, student.task))}, "
                         "where it must be one.")
-    return teachers[0]
+    return firsts[0]

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config import read_yaml
-from ..errors import UserError
-from ..utils.registry import nearest
-from .rows import Row, Rows
+from ...config import read_yaml
+from ...errors import UserError
+from ...utils.registry import nearest
+from .reading import Row, Rows
 
 HERE = Path(__file__).parent
 METHODS = HERE / "methods.yaml"
@@ -94,7 +94,7 @@ class Methods:
         return Methods(tuple(content), by_alg)
 
     def of(self, alg: str) -> str | None:
-        """The method's name; None for variants (configurations with words behind them) that no method means."""
+        """The method's name; None for variants (configurations with overrides) that no method means."""
         return self.by_alg.get(alg) or (alg if " " not in alg else None)
 
     def only(self, rows: Rows, names: Sequence[str]) -> list[Row]:

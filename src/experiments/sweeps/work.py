@@ -6,21 +6,25 @@ import copy
 import os
 import resource
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..config import resolve
-from ..errors import UserError
-from .grid import Cell
+from ... import __version__
+from ...config import resolve
+from ...errors import UserError
+from ...provenance import provenance
+from ..rows.origin import MADE_BY, STACKING
+from ..rows.reading import Row
+from .grid import RunSpec
 from .jobs import Job
-from .rows import Row
+from .validity import code_now, game_of
 
 #: rows, or a sentence about what went wrong
-Outcome = list[Row] | str
+JobResult = list[Row] | str
 
 
-def work(job: Job, model: str) -> Outcome:
+def work(job: Job, model: str) -> JobResult:
     """Does a job in this process.
 
     Several jobs may follow one another in one process without influence on results, since a run begins by
@@ -32,9 +36,11 @@ def work(job: Job, model: str) -> Outcome:
     """
     _forget_peak()
     try:
-        if job.cells[0].stack:
+        if job.code and job.code != code_now(job.specs[0]):
+            return "the code here is not that with which the sweep began; start the sweep again."
+        if job.specs[0].stack:
             return _stacked(job)
-        row = _alone(job.cells[0], job.folder, model)
+        row = _alone(job.specs[0], job.folder, model)
         return row if isinstance(row, str) else [row]
     except UserError as error:
         return str(error)
@@ -44,23 +50,25 @@ def work(job: Job, model: str) -> Outcome:
         return f"{type(error).__name__}: {error}"
 
 
-def _alone(cell: Cell, folder: str, model: str) -> Row | str:
+def _alone(spec: RunSpec, folder: str, model: str) -> Row | str:
     """One run, recorded by Sacred; a sentence if it is no longer the run that its row would name."""
-    from ..cli import build  # here, since it takes seconds and the sweep's own process can do without
+    from ...cli import build  # here, since it takes seconds and the sweep's own process can do without
 
     started = time.monotonic()
-    name, *words = cell.alg.split()
-    if resolve(name, cell.env, [*cell.words, *words]) != cell.config:
+    name, *overrides = spec.alg.split()
+    if resolve(name, spec.env, [*spec.overrides, *overrides]) != spec.config:
         return "its configuration has been changed since the sweep began; start the sweep again."
-    given = [] if not model else [f"teacher={model}"] if "teacher" in cell.config else \
+    origin = _origin(spec)
+    given = [] if not model else [f"teacher={model}"] if "teacher" in spec.config else \
         [f"checkpoint_path={model}", "evaluate=true"]
-    experiment, line = build(["sweep", f"--config={name}", f"--env-config={cell.env}", "--loglevel=WARNING", "with",
-                              *cell.words, *words, *given, f"local_results_path={folder}/runs", "save_model=false"])
+    experiment, line = build(["sweep", f"--config={name}", f"--env-config={spec.env}", "--loglevel=WARNING", "with",
+                              *spec.overrides, *overrides, *given, f"local_results_path={folder}/runs",
+                              "save_model=false"])
     experiment.logger.setLevel("WARNING")
     finished = experiment.run_commandline(line)
     left = os.path.relpath(finished.info.get("model", model), folder)
-    return {**_identity(cell), "seconds": round(time.monotonic() - started, 1), "peak_mb": _peak(), "model": left,
-            **finished.result}
+    return {**_identity(spec), "seconds": round(time.monotonic() - started, 1), "peak_mb": _peak(), "model": left,
+            **finished.result, MADE_BY: origin}
 
 
 def _stacked(job: Job) -> list[Row]:
@@ -68,18 +76,26 @@ def _stacked(job: Job) -> list[Row]:
     from .stack import train_stack  # here, since it takes seconds and the sweep's own process can do without
 
     started = time.monotonic()
+    origin = _origin(job.specs[0])
     here = {"local_results_path": f"{job.folder}/runs", "save_model": False}
-    results = train_stack([copy.deepcopy({**cell.config, **here}) for cell in job.cells])
-    each: dict[str, Any] = {"seconds": round((time.monotonic() - started) / len(job.cells), 2), "peak_mb": _peak(),
-                            "stacked": len(job.cells)}
-    return [{**_identity(cell), **each, **result} for cell, result in zip(job.cells, results, strict=True)]
+    results = train_stack([copy.deepcopy({**spec.config, **here}) for spec in job.specs])
+    each: dict[str, Any] = {"seconds": round((time.monotonic() - started) / len(job.specs), 2), "peak_mb": _peak(),
+                            "stacked": len(job.specs)}
+    return [{**_identity(spec), **each, **result, MADE_BY: origin}
+            for spec, result in zip(job.specs, results, strict=True)]
 
 
-def _identity(cell: Cell) -> Row:
-    env, dataset, seed = cell.task
-    words = [word for word in cell.words if not word.startswith(("dataset=", "seed="))]
-    return {"id": cell.id, "alg": cell.alg, "env": env, "dataset": dataset, "seed": seed, "version": __version__,
-            **({"with": words} if words else {})}
+def _identity(spec: RunSpec) -> Row:
+    env, dataset, seed = spec.task
+    overrides = [override for override in spec.overrides if not override.startswith(("dataset=", "seed="))]
+    return {"id": spec.id, "alg": spec.alg, "env": env, "dataset": dataset, "seed": seed, "version": __version__,
+            **({"with": overrides} if overrides else {})}
+
+
+def _origin(spec: RunSpec) -> dict[str, Any]:
+    """What makes the run's row: code, versions, rules, and the day."""
+    return {**provenance(spec.config, game_of(spec.config), STACKING if spec.stack else ()),
+            "at": datetime.now(UTC).date().isoformat()}
 
 
 def _forget_peak() -> None:

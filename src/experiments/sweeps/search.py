@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config import resolve
-from ..errors import UserError
+from ...config import resolve
+from ...errors import UserError
 
 SEARCH, GROUPS, EXCLUDE = "grid-search", "grid-search-groups", "exclude"
 METHOD, GAME = "--config", "--env-config"

@@ -12,9 +12,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
-from ..errors import UserError
+from ...errors import UserError
 from .jobs import Job
-from .work import Outcome, work
+from .work import JobResult, work
 
 BACKENDS = ("local", "ray", "serial")
 CALLS = 16  # jobs that one of Ray's processes does before a new one takes over
@@ -30,7 +30,7 @@ class Backend(Protocol):
     @property
     def slots(self) -> int: ...
 
-    def submit(self, job: Job, model: str) -> Future[Outcome]:
+    def submit(self, job: Job, model: str) -> Future[JobResult]:
         """Begins a job; call this for ``slots`` jobs at a time at most.
 
         Args:
@@ -63,8 +63,8 @@ class Serial:
 
     slots = 1
 
-    def submit(self, job: Job, model: str) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+    def submit(self, job: Job, model: str) -> Future[JobResult]:
+        future: Future[JobResult] = Future()
         future.set_result(work(job, model))
         return future
 
@@ -86,13 +86,13 @@ class Local:
         self.slots = workers
         self._context = multiprocessing.get_context("forkserver")
         # PyTorch imports torch._dynamo with its first optimiser, which takes seconds, too.
-        package = __name__.rpartition(".")[0]
-        self._context.set_forkserver_preload([f"{package}.stack", f"{package.rpartition('.')[0]}.cli", "torch._dynamo"])
+        here, package = __name__.rpartition(".")[0], __name__.split(".experiments.")[0]
+        self._context.set_forkserver_preload([f"{here}.stack", f"{package}.cli", "torch._dynamo"])
         self._threads = ThreadPoolExecutor(workers)
         self._processes: set[BaseProcess] = set()
         self._lock, self._stopped = threading.Lock(), False
 
-    def submit(self, job: Job, model: str) -> Future[Outcome]:
+    def submit(self, job: Job, model: str) -> Future[JobResult]:
         return self._threads.submit(self._await, job, model)
 
     def stop(self) -> None:
@@ -102,7 +102,7 @@ class Local:
                 process.kill()
         self._threads.shutdown()
 
-    def _await(self, job: Job, model: str) -> Outcome:
+    def _await(self, job: Job, model: str) -> JobResult:
         reader, writer = self._context.Pipe(duplex=False)
         with self._lock:
             if self._stopped:
@@ -112,7 +112,7 @@ class Local:
             self._processes.add(process)
         writer.close()  # the child's is now the only one, so that its end is noticed
         try:
-            outcome: Outcome = reader.recv()
+            outcome: JobResult = reader.recv()
         except (EOFError, OSError):
             process.join()
             outcome = f"its process was ended from outside (status {process.exitcode}), perhaps for want of memory"
@@ -170,15 +170,15 @@ class Ray:
     def slots(self) -> int:
         return self._workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def submit(self, job: Job, model: str) -> Future[Outcome]:
-        future: Future[Outcome] = self._task.remote(job, model, os.getcwd()).future()
+    def submit(self, job: Job, model: str) -> Future[JobResult]:
+        future: Future[JobResult] = self._task.remote(job, model, os.getcwd()).future()
         return future
 
     def stop(self) -> None:
         self._ray.shutdown()
 
 
-def _remote(job: Job, model: str, here: str) -> Outcome:
+def _remote(job: Job, model: str, here: str) -> JobResult:
     os.makedirs(here, exist_ok=True)  # on another machine, too: data sets are looked for here
     os.chdir(here)
     return work(job, model)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .paper import Methods, Task, table1
-from .rows import Row, Rows
+from ..rows.paper import Methods, Task, table1
+from ..rows.reading import Row, Rows
+from .score import score_of
 from .statistics import REPETITIONS, Estimate, FloatArray, estimates, improvement, redraws
 
 
@@ -54,14 +55,8 @@ class Aggregate:
                          min((len(task) for scores in whole.values() for task in scores), default=0))
 
 
-def normalised(row: Row) -> float:
-    """The row's headline on a scale from the random team's (0) to the exact optimum (1)."""
-    low = table1().random[row["env"]]
-    return (float(row["headline"]) - low) / (float(row["headline_optimum"]) - low)
-
-
 def _scores(rows: list[Row]) -> FloatArray:
-    return np.array([normalised(row) for row in sorted(rows, key=lambda row: int(row["seed"]))])
+    return np.array([score_of(row) for row in sorted(rows, key=lambda row: int(row["seed"]))])
 
 
 def _rng(seed: int, name: str) -> np.random.Generator:

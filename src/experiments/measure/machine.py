@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .. import __version__
+from ... import __version__
 
 CPU_INFO = Path("/proc/cpuinfo")
 

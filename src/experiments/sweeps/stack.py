@@ -18,12 +18,12 @@ import torch as th
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ..components.transitions import Transitions
-from ..errors import UserError
-from ..learners.base import Learner
-from ..modules.critics import Critic
-from ..modules.followed import Followed
-from ..run import Trial, due, prepare
+from ...components.transitions import Transitions
+from ...errors import UserError
+from ...learners.base import Learner
+from ...modules.critics import Critic
+from ...modules.followed import Followed
+from ...run import Trial, due, prepare
 
 
 def train_stack(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

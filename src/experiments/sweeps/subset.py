@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..errors import UserError
-from ..utils.registry import nearest
-from .grid import Cell
+from ...errors import UserError
+from ...utils.registry import nearest
+from .grid import RunSpec
 
-KEYS: dict[str, Callable[[Cell], str]] = {
-    "alg": lambda cell: cell.alg, "env": lambda cell: cell.env, "dataset": lambda cell: str(cell.config["dataset"]),
-    "seed": lambda cell: str(cell.config["seed"])}
+KEYS: dict[str, Callable[[RunSpec], str]] = {
+    "alg": lambda spec: spec.alg, "env": lambda spec: spec.env, "dataset": lambda spec: str(spec.config["dataset"]),
+    "seed": lambda spec: str(spec.config["seed"])}
 
 
-def subset(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
-    """The cells that all the conditions ``key=value,value`` let through.
+def subset(specs: Sequence[RunSpec], only: Sequence[str]) -> list[RunSpec]:
+    """The runs that all the conditions ``key=value,value`` let through.
 
     Values of one key add up.  An ``alg`` that is no entry of the grid stands for all entries that begin with it.
 
     Raises:
-        UserError: an unknown key, or a value that no cell has.
+        UserError: an unknown key, or a value that no run has.
     """
     wanted: dict[str, set[str]] = {}
     for condition in only:
@@ -27,7 +27,7 @@ def subset(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
         if not equals or key not in KEYS:
             raise UserError(f"--only={condition} must be of the form key=value,value, where key is one of "
                             f"{', '.join(KEYS)}.")
-        choices = list(dict.fromkeys(KEYS[key](cell) for cell in cells))
+        choices = list(dict.fromkeys(KEYS[key](spec) for spec in specs))
         for value in values.split(","):
             matching = [choice for choice in choices if choice == value]
             if key == "alg" and not matching:
@@ -36,4 +36,4 @@ def subset(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
                 raise UserError(f"--only={condition}: the grid has no {key} '{value}'{nearest(value, choices)}; "
                                 f"the choices are: {', '.join(choices)}.")
             wanted.setdefault(key, set()).update(matching)
-    return [cell for cell in cells if all(KEYS[key](cell) in values for key, values in wanted.items())]
+    return [spec for spec in specs if all(KEYS[key](spec) in values for key, values in wanted.items())]

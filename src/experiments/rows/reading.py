@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ...errors import UserError
 
 #: what every row has
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
@@ -32,14 +32,9 @@ def without_repeats(rows: Rows) -> list[Row]:
     """The rows without copies of the same run: a row with the ``id`` of an earlier one, or equal to it but for places.
 
     Raises:
-        UserError: rows were written by different versions of this program or for different variants of a game, or of
-            a game whose optimum is unknown, or two differ that are of the same method, game, data and seed, as those of
-            different settings do.
+        UserError: rows are of different variants of a game, or of a game whose optimum is unknown, or two differ that
+            are of the same method, game, data and seed, as those of different settings do.
     """
-    versions = sorted({str(row["version"]) for row in rows if "version" in row})
-    if len(versions) > 1:
-        raise UserError(f"the rows are of different versions ({', '.join(versions)}), whose results cannot be "
-                        "compared; run the sweeps again with one version, or report each version on its own.")
     optima: dict[str, float] = {}
     for row in rows:
         if row["headline_optimum"] is None:
@@ -65,7 +60,7 @@ def each_once(rows: Rows) -> list[Row]:
         other = kept.setdefault(run, row)
         if not _same(other, row):
             raise UserError(f"there are two different rows of {run[0]} on {run[1]}, {run[2]}, seed {run[3]} (ids "
-                            f"{other.get('id', 'missing')} and {row.get('id', 'missing')}): they mix versions or "
+                            f"{other.get('id', 'missing')} and {row.get('id', 'missing')}): they are of different "
                             "settings; remove the rows of one of them.")
     return list(kept.values())
 
@@ -79,7 +74,7 @@ def _same(one: Row, other: Row) -> bool:
     """Whether two rows are of one run; the same ``id`` may be of two machines, with other times."""
     if "id" in one and "id" in other:
         return bool(one["id"] == other["id"])
-    return all(one.get(key) == other.get(key) for key in {*one, *other} - {"id", "model"})
+    return all(one.get(key) == other.get(key) for key in {*one, *other} - {"id", "model", "made_by"})
 
 
 def _texts(source: Path) -> list[tuple[str, str]]:
@@ -114,7 +109,7 @@ def _checked(text: str, place: str) -> Row:
 
 
 def fault_of(row: Row) -> str:
-    """What keeps an object from being a row, in words; empty if nothing does."""
+    """What keeps an object from being a row; empty if nothing does."""
     for key, kind in NEEDED.items():
         value = row.get(key)
         if key not in row or not isinstance(value, kind) or isinstance(value, bool):
@@ -127,6 +122,10 @@ def fault_of(row: Row) -> str:
         return "has a 'curve' that is no list of [t_env, value] with finite numbers"
     if "joint_action" in row and not _is_joint_action(row["joint_action"]):
         return "has a 'joint_action' that is no list of the agents' actions, counted from 0"
+    if not _is_origin(row.get("made_by", {})):
+        return "has a 'made_by' that is no mapping with texts under 'code', 'at' and 'rules'"
+    if "stopped" in row and not (isinstance(row["stopped"], dict) and isinstance(row["stopped"].get("by"), str)):
+        return "has a 'stopped' that does not say by which observer"
     return ""
 
 
@@ -139,6 +138,11 @@ def _is_curve(value: Any) -> bool:
 
 def _is_joint_action(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(type(action) is int and action >= 0 for action in value)
+
+
+def _is_origin(value: Any) -> bool:
+    """Whether it may say what made a row; what is unknown is missing or null."""
+    return isinstance(value, dict) and all(isinstance(value.get(key), str | None) for key in ("code", "at", "rules"))
 
 
 def _other(place: str, what: str) -> UserError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .aggregate import normalised
-from .paper import Methods, table1
-from .rows import Row, Rows, curve_of
+from ..analysis.score import score_of
+from ..rows.paper import Methods, table1
+from ..rows.reading import Row, Rows, curve_of
 
 ABSOLUTE = "absolute_metrics"
 
@@ -64,4 +64,4 @@ def _run(row: Row, curves: bool) -> dict[str, Any]:
 
 
 def _metrics(row: Row, headline: float) -> dict[str, list[float]]:
-    return {"headline": [headline], "normalised": [normalised({**row, "headline": headline})]}
+    return {"headline": [headline], "normalised": [score_of(row, headline)]}

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .paper import Methods, Task, Value, table1
-from .rows import Rows
+from ..rows.paper import Methods, Task, Value, table1
+from ..rows.reading import Rows
 from .statistics import SAME
 
 ROUNDING = 0.005  # the paper prints two decimals

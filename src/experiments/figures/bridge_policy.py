@@ -11,14 +11,14 @@ import numpy as np
 import torch as th
 from numpy.typing import NDArray
 
-from ..components.episode_buffer import EpisodeBatch
-from ..controllers.ar_controller import AutoregressiveMAC
-from ..deploy.export import Team
-from ..envs import Game, make_game
-from ..envs.game import IntArray
-from ..envs.picture import Last
-from ..errors import UserError
-from ..utils import checkpoint
+from ...components.episode_buffer import EpisodeBatch
+from ...controllers.ar_controller import AutoregressiveMAC
+from ...deploy.export import Team
+from ...envs import Game, make_game
+from ...envs.game import IntArray
+from ...envs.picture import Last
+from ...errors import UserError
+from ...utils import checkpoint
 
 LIKELY = 0.01  # what is rarer is not shown
 

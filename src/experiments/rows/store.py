@@ -6,13 +6,13 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import UserError
-from ..utils.files import sync, write_text
-from .rows import Row, fault_of, read_rows
+from ...errors import UserError
+from ...utils.files import sync, write_text
+from .reading import Row, fault_of, read_rows
 
 LOCK = ".lock"
 
@@ -49,16 +49,23 @@ class Store:
         except OSError as error:
             raise _not_writable(folder, error) from None
 
-    def rows(self, ids: Sequence[str]) -> list[Row]:
-        """The rows of runs that belong together; none unless all are there, and all from the same source."""
-        own = [row for name in ids if (row := self._read(name))]
-        return own if len(own) == len(ids) else [self._given[name] for name in ids if self._given.keys() >= set(ids)]
+    def rows(self, ids: Sequence[str], counts: Callable[[Row], bool] = lambda row: True) -> list[Row]:
+        """The rows of runs that belong together; none unless all are there, all from the same source, and all count."""
+        for found in ([self._read(name) for name in ids], [self._given.get(name) for name in ids]):
+            rows = [row for row in found if row and counts(row)]
+            if len(rows) == len(ids):
+                return rows
+        return []
 
-    def model(self, name: str) -> str:
-        """Absolute path of the model that the run left; empty if it did not, or if the model is gone."""
+    def all_of(self, name: str) -> list[Row]:
+        """The rows of one run, of this folder and given ones, whether they count or not."""
+        return [row for row in (self._read(name), self._given.get(name)) if row]
+
+    def model(self, name: str, counts: Callable[[Row], bool] = lambda row: True) -> str:
+        """Absolute path of the model that the run left; empty if it did not, its row does not count, or it is gone."""
         row = self._read(name) or {}
         model = self.folder / str(row.get("model") or "")
-        return str(model.resolve()) if row.get("model") and model.exists() else ""
+        return str(model.resolve()) if row.get("model") and model.exists() and counts(row) else ""
 
     def write(self, rows: Sequence[Row]) -> None:
         """Writes rows that belong together; a crash leaves all of them or too few to count, never old beside new ones.
@@ -123,7 +130,7 @@ def _not_writable(folder: Path, error: OSError) -> UserError:
 
 
 def _fault(row: object, name: str) -> str:
-    """What is wrong with a row, in words; empty if nothing is."""
+    """What is wrong with a row; empty if nothing is."""
     if not isinstance(row, dict):
         return "is damaged or half-written"
     if row.get("id") != name:

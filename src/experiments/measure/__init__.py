@@ -1,0 +1,1 @@
+"""Speed of evaluation and of decisions, and the machine that they were measured on."""

@@ -1,0 +1,100 @@
+"""How long one agent takes to decide: policy agreement beside the shared-seed chain, for teams of 2 to 64.
+
+``python -m epymarl_cpa.experiments.latency`` prints the median time of one decision in one state
+with untrained networks of the usual sizes.  In the chain, an agent has to run the decisions of all
+agents before it, too (shown is the last agent, who waits longest; on average it is half); a student
+looks up the team's entry and reads its own part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import torch as th
+
+from ...components.action_selectors import threshold
+from ...deploy.export import arrays_of
+from ...deploy.policy import AgreementKey, Policy, pick
+from ...modules.autoregressive import AutoregressiveNet
+from ...modules.students import Students
+
+N_STATE, N_ACTIONS, BETA = 32, 5, 0.1
+TEAMS = (2, 4, 8, 16, 32, 64)
+
+
+def student(n_agents: int) -> Callable[[], object]:
+    """A decision of one exported student in a team of N."""
+    args = SimpleNamespace(entry_floor=0.01, n_agents=n_agents, n_actions=N_ACTIONS, pool_size=16, pool_dim=32,
+                           pool_hidden=256, head_hidden=64, key="prior", key_dim=8)
+    students = Students(N_STATE, False, args)
+    meta = {"agent": n_agents - 1, "n_seen": N_STATE, "n_actions": N_ACTIONS, "pool_size": 16, "key": "prior",
+            "key_per": "step", "key_numbers": 1, "entry_floor": 0.01, "greedy": False, "state_levels": 0}
+    policy = Policy(meta, arrays_of(students, n_agents - 1))
+    policy.agree(0)
+    state = np.ones(N_STATE, dtype=np.float32)
+    return lambda: policy.act(state)
+
+
+def chain(n_agents: int) -> Callable[[], object]:
+    """A decision of the last agent, which walks the whole autoregressive chain with the shared key, in PyTorch."""
+    net, key = AutoregressiveNet(N_STATE, n_agents, N_ACTIONS, 64), AgreementKey(0)
+    state = th.ones(1, N_STATE)
+
+    @th.no_grad()
+    def decide() -> object:
+        luck = key.draw([0], 0, n_agents)
+        return net.rollout(state, lambda agent, logits: th.from_numpy(
+            pick(threshold(logits.softmax(-1), BETA).double().numpy(), luck[:, agent])))
+    return decide
+
+
+def numpy_chain(n_agents: int) -> Callable[[], object]:
+    """The same without PyTorch, so that both sides of the comparison do their arithmetic alike."""
+    net, key = AutoregressiveNet(N_STATE, n_agents, N_ACTIONS, 64), AgreementKey(0)
+    weights = [p.detach().numpy() for p in (net.first, net.middle[0], net.last)]
+    biases = [p.detach().numpy()[:, 0] for p in (net.first_bias, net.middle_bias[0], net.last_bias)]
+    embedding, state = net.action.detach().numpy(), np.ones(N_STATE, dtype=np.float32)
+
+    def decide() -> object:
+        luck, prefix, action = key.draw([0], 0, n_agents)[0], np.zeros(64, dtype=np.float32), 0
+        for agent in range(n_agents):
+            h = np.maximum(state @ weights[0][agent] + biases[0][agent] + prefix, 0)
+            h = np.maximum(h @ weights[1][agent] + biases[1][agent], 0)
+            logits = (h @ weights[2][agent] + biases[2][agent]).astype(np.float64)
+            probs = np.exp(logits - logits.max())
+            probs /= probs.sum()
+            kept = probs * (probs > BETA)
+            action = int(pick(kept[None] if kept.any() else probs[None], luck[agent:agent + 1])[0])
+            prefix = prefix + embedding[agent * N_ACTIONS + action]
+        return action
+    return decide
+
+
+def microseconds(decide: Callable[[], object], times: int) -> float:
+    """Median time of a call."""
+    took = []
+    for _ in range(times):
+        started = time.perf_counter()
+        decide()
+        took.append(time.perf_counter() - started)
+    return float(np.median(took)) * 1e6
+
+
+def main(times: int = 300) -> None:
+    """Prints the table; the ways take turns, so that a busy machine slows all of them alike."""
+    th.set_num_threads(1)
+    ways = (student, numpy_chain, chain)
+    print("One decision of one agent, microseconds\n\n"
+          "| agents | student | chain (NumPy) | chain (PyTorch) | chain (NumPy) / student |\n|---|---|---|---|---|")
+    for n_agents in TEAMS:
+        decisions = [way(n_agents) for way in ways]
+        rounds = np.array([[microseconds(decide, times // 10) for decide in decisions] for _ in range(10)])
+        fast, slow, slower = np.median(rounds, 0)
+        print(f"| {n_agents} | {fast:.0f} | {slow:.0f} | {slower:.0f} | {slow / fast:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

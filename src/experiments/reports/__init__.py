@@ -1,0 +1,1 @@
+"""Reports: tables, statistics and figures of finished runs as Markdown, HTML, CSV and JSON."""

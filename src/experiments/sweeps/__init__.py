@@ -1,0 +1,1 @@
+"""Grids of runs, and doing what is missing of them."""

@@ -1,0 +1,88 @@
+"""What rows say about the code that made them: which changes count, and which do not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import needing_its_package
+
+from epymarl_cpa.config import resolve
+from epymarl_cpa.provenance import PACKAGE, code_digest, digest_of, provenance, versions
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Callable[..., str]:
+    """The digest of ``ar_bc`` on XOR in a copy of the package in which one text of one file is another."""
+    package = Path(shutil.copytree(PACKAGE, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__")))
+    roots = ["learners/ar_bc_learner.py", "controllers/ar_controller.py", "runners/offline_runner.py", "envs/xor.py",
+             "run.py"]
+
+    games = [package / f"envs/{name}.py" for name in ("aloha", "bridge", "gymma", "permutation", "pettingzoo_game",
+                                                      "sensor")]
+
+    def digest(name: str = "", former: str = "", new: str = "") -> str:
+        text = (package / name).read_text() if name else ""
+        if name:
+            assert former in text
+            (package / name).write_text(text.replace(former, new, 1))
+        try:
+            return digest_of([package / root for root in roots], package, without=games)
+        finally:
+            if name:
+                (package / name).write_text(text)
+
+    return digest
+
+
+def test_a_method_has_the_digest_of_its_files(edited: Callable[..., str]) -> None:
+    digest = code_digest(resolve("ar_bc", "xor"))
+    assert len(digest) == 12 and int(digest, 16) >= 0
+    assert digest == edited()
+    others = [code_digest(resolve(alg, env)) for alg, env in (("bcq", "xor"), ("ar_bc", "bridge"), ("qmix", "xor"))]
+    assert len({digest, *others}) == 4
+    assert code_digest(resolve("ar_bc", "xor", ["lr=0.5"])) == digest, "settings are not code"
+    assert code_digest(resolve("ar_bc", "xor"), (PACKAGE / "experiments/sweeps/stack.py",)) != digest
+
+
+@pytest.mark.parametrize("name", ["learners/ar_bc_learner.py", "learners/base.py", "envs/xor.py", "run.py",
+                                  "modules/autoregressive.py", "data/generate.py", "runners/evaluation.py"])
+def test_code_that_decides_counts(name: str, edited: Callable[..., str]) -> None:
+    assert edited(name, "\nfrom ", "\nLIMIT = 3\nfrom ") != edited()
+
+
+@pytest.mark.parametrize("name", ["learners/bcq_learner.py", "envs/aloha.py", "runners/episode_runner.py",
+                                  "utils/logging.py", "experiments/sweeps/grid.py", "data/formats/npz.py", "cli.py"])
+def test_code_that_decides_nothing_does_not(name: str, edited: Callable[..., str]) -> None:
+    assert edited(name, "\nfrom ", "\nLIMIT = 3\nfrom ") == edited()
+
+
+def test_comments_docstrings_and_layout_do_not_count(edited: Callable[..., str]) -> None:
+    assert edited("learners/ar_bc_learner.py", "\nfrom ", "\n# why\n\n\nfrom ") == edited()
+    assert edited("learners/ar_bc_learner.py", '"""', '"""Other words.  ') == edited()
+
+
+def test_versions_name_the_package_of_an_environment() -> None:
+    assert {*versions(resolve("ar_bc", "xor"))} == {"python", "torch", "numpy"}
+
+
+@pytest.mark.parametrize("env", [needing_its_package("pettingzoo"), needing_its_package("gymma")])
+def test_versions_of_environments_of_packages(env: str) -> None:
+    package = {"pettingzoo": "mpe2", "gymma": "lbforaging"}[env]
+    assert package in versions(resolve("cpa_ar", env))
+    known = versions(resolve("cpa_ar", env, ["env_args.key=butterfly/pistonball-v6" if env == "pettingzoo" else
+                                             "env_args.key=CartPole-v1"]))
+    assert {"pettingzoo": "pettingzoo", "gymma": "gymnasium"}[env] in known
+
+
+def test_provenance_is_plain() -> None:
+    class Ruled:
+        def rules(self) -> str:
+            return "abc"
+
+    config = resolve("ar_bc", "xor")
+    found = provenance(config, Ruled())
+    assert found == {"code": code_digest(config), "versions": versions(config), "rules": "abc"}
+    assert provenance(config, object())["rules"] == ""
