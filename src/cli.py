@@ -7,47 +7,28 @@ import logging
 import signal
 import sys
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-with warnings.catch_warnings():
-    # Sacred 0.8 still imports pkg_resources, which announces its own end at length.
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    try:
-        from sacred import SETTINGS, Experiment
-        from sacred.observers import FileStorageObserver
-        from sacred.utils import SacredError
-    except ModuleNotFoundError as error:
-        if error.name != "pkg_resources":
-            raise
-        sys.exit("Error: Sacred 0.8 needs the module pkg_resources, which setuptools has dropped in version 82: "
-                 "pip install 'setuptools<82'.")
+from .utils.sacred_error import Error  # first, since it says what Sacred needs
 
+# isort: split
 from docopt import DocoptExit, docopt
+from sacred import SETTINGS, Experiment
+from sacred.observers import FileStorageObserver
 
 from . import __version__
-from .config import merge, parse_words, resolve, take_option
+from .config import merge, parse_overrides, resolve, take_option
 from .errors import UserError
+from .recording.parts import seed_of
 from .run import run
-from .runners import record_parts
 from .utils import checkpoint
 from .utils.logging import get_logger
 from .utils.process import handling, interrupt
 from .utils.registry import nearest
 
 USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
-
-
-class Error(SacredError):  # type: ignore[misc]  # Sacred has no types
-    """A user's mistake, which Sacred prints without a traceback."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, print_traceback=False, print_usage=False)
-
-
-Error.__module__ = "builtins"  # so that it is printed as "Error: ..."
 
 
 def main(argv: Sequence[str]) -> int:
@@ -104,7 +85,7 @@ def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
         folder = checkpoint.find(chosen["checkpoint_path"], chosen["load_step"])
         chosen["seed"] = checkpoint.read_manifest(folder)["config"]["seed"]
     if chosen["seed"] is None and chosen["runner"] == "record":
-        chosen["seed"] = record_parts.seed_of(chosen["record_to"])
+        chosen["seed"] = seed_of(chosen["record_to"])
 
     SETTINGS["CAPTURE_MODE"] = "sys"
     SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = False
@@ -154,7 +135,7 @@ def _command(experiment: Experiment, options: Sequence[str]) -> str | None:
 
 def _sacred_words(words: Sequence[str], config: Mapping[str, Any]) -> list[str]:
     """``with`` words whose values Sacred reads as exactly the checked ones."""
-    updated = [f"{key}={config[key]!r}" for key in parse_words(words) if config[key] is not None or key != "seed"]
+    updated = [f"{key}={config[key]!r}" for key in parse_overrides(words) if config[key] is not None or key != "seed"]
     return ["with", *updated] if updated else []
 
 

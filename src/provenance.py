@@ -13,17 +13,23 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+from .controllers import REGISTRY as MACS
+from .envs import REGISTRY as GAMES
+from .envs.game import Game
+from .learners import REGISTRY as LEARNERS
+from .runners import REGISTRY as RUNNERS
+
 PACKAGE = Path(__file__).parent
 #: where no code lies that decides what is learned, though learning imports it: paths in the package, without endings
 ASIDE = ("cli", "config", "data/formats", "envs/gym_adapter", "envs/parallel", "envs/picture", "envs/rendering",
-         "errors", "experiments", "host", "utils")
-#: modules that every run goes through (one may not exist)
+         "errors", "experiments", "host", "observers", "provenance", "recording", "settings", "utils")
+#: modules that every run goes through
 ALWAYS = ("run.py", "build.py")
 #: environments that stand for those of other packages
 OF_PACKAGES = ("gymma", "pettingzoo")
 
 
-def provenance(config: Mapping[str, Any], game: object, also: tuple[Path, ...] = ()) -> dict[str, Any]:
+def provenance(config: Mapping[str, Any], game: Game, also: tuple[Path, ...] = ()) -> dict[str, Any]:
     """What a result of this process is made by, as plain JSON.
 
     Args:
@@ -31,7 +37,7 @@ def provenance(config: Mapping[str, Any], game: object, also: tuple[Path, ...] =
         game: that is played.
         also: further files of code that decide the result, such as those that train stacked seeds.
     """
-    return {"code": code_digest(config, also), "versions": versions(config), "rules": rules(game)}
+    return {"code": code_digest(config, also), "versions": versions(config), "rules": game.rules()}
 
 
 def code_digest(config: Mapping[str, Any], also: tuple[Path, ...] = ()) -> str:
@@ -57,12 +63,6 @@ def versions(config: Mapping[str, Any]) -> dict[str, str]:
             **_environment(str(config["env"]), str(config["env_args"].get("key", "")))}
 
 
-def rules(game: object) -> str:
-    """A short digest of the game's rules; empty for a game that has none."""
-    own = getattr(game, "rules", None)  # PROVISIONAL: becomes game.rules() once every game has the method
-    return str(own()) if callable(own) else ""
-
-
 def digest_of(roots: Iterable[Path], package: Path, without: Container[Path] = ()) -> str:
     """Digest of the code in ``roots`` and in all files of ``package`` that it imports, without what is :data:`ASIDE`.
 
@@ -86,13 +86,8 @@ def digest_of(roots: Iterable[Path], package: Path, without: Container[Path] = (
 
 @cache
 def _code_digest(learner: str, mac: str, runner: str, env: str, also: tuple[Path, ...]) -> str:
-    from .controllers import REGISTRY as MACS  # here, so that this module can be imported by what they import
-    from .envs import REGISTRY as GAMES
-    from .learners import REGISTRY as LEARNERS
-    from .runners import REGISTRY as RUNNERS
-
     parts = (LEARNERS[learner], MACS[mac], RUNNERS[runner], GAMES[env])
-    shared = [PACKAGE / name for name in ALWAYS if (PACKAGE / name).exists()]
+    shared = [PACKAGE / name for name in ALWAYS]
     own = {_file(part) for part in GAMES[env].__mro__ if part.__module__ != "builtins"}
     others = {_file(game) for game in GAMES.values()} - own
     return digest_of([*map(_file, parts), *shared, *also], PACKAGE, without=others)

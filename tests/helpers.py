@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import re
 from importlib.util import find_spec
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch as th
 
-from epymarl_cpa.components.episode_buffer import EpisodeBatch, ReplayBuffer
-from epymarl_cpa.components.transforms import OneHot
+from epymarl_cpa import build
+from epymarl_cpa.components.env_info import EnvInfo
+from epymarl_cpa.components.episode_buffer import EpisodeBatch
 from epymarl_cpa.config import FOLDER, read_yaml, resolve
-from epymarl_cpa.controllers import REGISTRY as MACS
-from epymarl_cpa.envs import Game, make_game, ours
-from epymarl_cpa.learners import REGISTRY as LEARNERS
-from epymarl_cpa.utils.logging import Logger
+from epymarl_cpa.envs import Game, ours
+from epymarl_cpa.settings import Settings
+
+Kind = TypeVar("Kind", bound=Settings)
 
 #: what the environment files say, by their names
 ENV_FILES = {file.stem: read_yaml(file) for file in sorted((FOLDER / "envs").glob("*.yaml"))}
@@ -55,6 +55,11 @@ def needing_its_package(env: str, value: Any = None) -> Any:
     return pytest.param(env if value is None else value, marks=missing)
 
 
+def settings(kind: type[Kind], alg: str, env: str, *words: str) -> Kind:
+    """Settings of a kind, from the names of YAML files and ``key=value`` overrides."""
+    return kind.of(resolve(alg, env, [*words]))
+
+
 class Built:
     """Controller and learner of a configuration, without runner and files.
 
@@ -64,30 +69,18 @@ class Built:
     """
 
     def __init__(self, alg: str, env: str, *words: str) -> None:
-        self.config = resolve(alg, env, [*words])
-        self.args = SimpleNamespace(**{**self.config, "seed": self.config["seed"] or 0}, device="cpu")
-        env_args = {k: v for k, v in self.args.env_args.items() if k not in ("map_name", "seed")}
-        self.game: Game = make_game(self.args.env, **env_args)
-        game = self.game
-        self.args.n_agents, self.args.n_actions = game.n_agents, game.n_actions
-        self.args.state_shape, self.args.episode_limit = game.state_dim, game.episode_limit
-        self.groups = {"agents": game.n_agents}
-        self.preprocess = {"actions": ("actions_onehot", [OneHot(game.n_actions)])}
-        self.scheme: dict[str, dict[str, Any]] = {
-            "state": {"vshape": game.state_dim}, "obs": {"vshape": game.obs_dim, "group": "agents"},
-            "actions": {"vshape": (1,), "group": "agents", "dtype": th.long},
-            "avail_actions": {"vshape": (game.n_actions,), "group": "agents", "dtype": th.int},
-            "reward": {"vshape": (1,)}, "terminated": {"vshape": (1,), "dtype": th.uint8}}
-        buffer = ReplayBuffer(self.scheme, self.groups, 1, game.episode_limit + 1, self.preprocess)
-        th.manual_seed(self.args.seed)
-        self.mac = MACS[self.args.mac](buffer.scheme, self.groups, self.args)
-        logger = Logger(logging.getLogger("test"))
-        self.learner = LEARNERS[self.args.learner](self.mac, buffer.scheme, logger, self.args)
+        config = resolve(alg, env, [*words])
+        self.config = {**config, "seed": config["seed"] or 0}
+        self.game: Game = build.build_game(self.config)
+        self.info = EnvInfo.of(self.game)
+        th.manual_seed(self.config["seed"])
+        self.mac: Any = build.build_mac(self.config, self.info)
+        self.run = build.build_learner(self.config, self.mac, self.info, logging.getLogger("test"))
+        self.learner: Any = self.run.learners[-1]
 
     def batch(self, episodes: int) -> EpisodeBatch:
         """An empty batch ``[episodes, T + 1, ...]``."""
-        return EpisodeBatch(self.scheme, self.groups, episodes, self.game.episode_limit + 1,
-                            preprocess=self.preprocess)
+        return self.info.batch(episodes)
 
     def played(self, episodes: int, seed: int = 0) -> EpisodeBatch:
         """Episodes of uniformly random available actions."""

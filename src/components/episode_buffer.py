@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import UserError
+from .transforms import OneHot
 
 Scheme = Mapping[str, Mapping[str, Any]]
+Preprocess = Mapping[str, tuple[str, list[OneHot]]]
 Index = slice | int | list[int] | Tensor | NDArray[np.int64]
 
 
@@ -44,7 +46,7 @@ class EpisodeBatch:
     """
 
     def __init__(self, scheme: Scheme, groups: Mapping[str, int], batch_size: int, max_seq_length: int,
-                 data: SimpleNamespace | None = None, preprocess: Mapping[str, Any] | None = None,
+                 data: SimpleNamespace | None = None, preprocess: Preprocess | None = None,
                  device: str | th.device = "cpu") -> None:
         self.scheme: dict[str, dict[str, Any]] = {key: dict(entry) for key, entry in scheme.items()}
         self.groups = dict(groups)
@@ -145,13 +147,13 @@ class ReplayBuffer(EpisodeBatch):
     """
 
     def __init__(self, scheme: Scheme, groups: Mapping[str, int], buffer_size: int, max_seq_length: int,
-                 preprocess: Mapping[str, Any] | None = None, device: str | th.device = "cpu", seed: int = 0) -> None:
+                 preprocess: Preprocess | None = None, device: str | th.device = "cpu", seed: int = 0) -> None:
         super().__init__(scheme, groups, buffer_size, max_seq_length, preprocess=preprocess, device=device)
         self.buffer_size, self.buffer_index, self.episodes_in_buffer = buffer_size, 0, 0
         self.rng = np.random.default_rng([seed, 2])
 
     def insert_episode_batch(self, ep_batch: EpisodeBatch) -> None:
-        """Copies the episodes in, overwriting the oldest; entries behind a shorter batch become unfilled."""
+        """Copies the episodes in, overwriting the oldest; entries after a shorter batch become unfilled."""
         start = 0
         while start < ep_batch.batch_size:
             count = min(ep_batch.batch_size - start, self.buffer_size - self.buffer_index)

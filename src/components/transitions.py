@@ -14,9 +14,13 @@ from .episode_buffer import EpisodeBatch
 class Transitions:
     """M steps.
 
+    What policies see (``inputs``) may hold what an encoder remembers of the steps before; whole episodes are
+    encoded first and cut into steps here.  G is 1 where all agents see the same, else N.
+
     Attributes:
-        state, next_state: ``[M, S]``, as recorded.
-        obs: ``[M, N, O]``, or ``[M, 1, S]`` where all agents see the state.
+        inputs, next_inputs: what the agents see, encoded, ``[M, G, F]``.
+        state, next_state: encoded without memory, as critics see them, ``[M, S']``.
+        recorded_state: as recorded, ``[M, S]``; tells states apart.
         actions, next_actions: ``[M, N]``.
         available, next_available: bool ``[M, N, A]``.
         reward: training team reward ``[M]`` (see ``reward_min`` and ``reward_scale``).
@@ -26,18 +30,20 @@ class Transitions:
         next_played: 1.0 where ``next_actions`` were really played, ``[M]``.
     """
 
+    inputs: Tensor
+    next_inputs: Tensor
     state: Tensor
+    next_state: Tensor
+    recorded_state: Tensor
     actions: Tensor
+    next_actions: Tensor
     available: Tensor
+    next_available: Tensor
     reward: Tensor
     done: Tensor
-    next_state: Tensor
-    next_actions: Tensor
-    next_available: Tensor
     time: Tensor
-    next_played: Tensor
-    obs: Tensor
     episode: Tensor
+    next_played: Tensor
 
     def __getitem__(self, index: Tensor | tuple[Tensor, ...]) -> Transitions:
         """Every field at ``index``: a bool mask ``[M]``, or whatever else indexes its first dimensions."""
@@ -56,12 +62,14 @@ def played_steps(batch: EpisodeBatch) -> Tensor:
     return filled[:, :-1] & (filled[:, 1:] | terminated[:, :-1]) & (ended[:, :-1] == 0)
 
 
-def transitions(batch: EpisodeBatch, reward_scale: float = 1.0, reward_min: float | None = None,
-                share_sum: bool = True) -> Transitions:
+def transitions(batch: EpisodeBatch, state: Tensor, inputs: Tensor | None = None, reward_scale: float = 1.0,
+                reward_min: float | None = None, share_sum: bool = True) -> Transitions:
     """Flattens ``batch``.
 
     Args:
         batch: episodes ``[B, T + 1, ...]``.
+        state: its states, encoded, ``[B, T + 1, S']``.
+        inputs: what the agents see, encoded, ``[B, T + 1, G, F]``; None where that is ``state`` for all.
         reward_scale, reward_min: training rewards are ``max(reward, reward_min) * reward_scale``.
         share_sum: whether individual rewards add up to the team's (else they are averaged).
     """
@@ -71,12 +79,14 @@ def transitions(batch: EpisodeBatch, reward_scale: float = 1.0, reward_min: floa
     reward = reward.sum(1) if share_sum else reward.mean(1)
     if reward_min is not None:
         reward = reward.clamp(min=reward_min)
-    actions, available, state = batch["actions"][..., 0], batch["avail_actions"], batch["state"]
-    obs = batch["obs"] if "obs" in batch.scheme else state[:, :, None]
+    actions, available = batch["actions"][..., 0], batch["avail_actions"]
     following = th.cat([played, played.new_zeros(len(played), 1)], 1)[row, time + 1]
+    now, later = state[row, time], state[row, time + 1]
     return Transitions(
-        state=state[row, time], next_state=state[row, time + 1],
+        inputs=now[:, None] if inputs is None else inputs[row, time],
+        next_inputs=later[:, None] if inputs is None else inputs[row, time + 1],
+        state=now, next_state=later, recorded_state=batch["state"][row, time],
         actions=actions[row, time], next_actions=actions[row, time + 1],
         available=available[row, time].bool(), next_available=available[row, time + 1].bool(),
         reward=reward * reward_scale, done=batch["terminated"][row, time, 0].float(),
-        time=time, next_played=following.float(), obs=obs[row, time], episode=row)
+        time=time, episode=row, next_played=following.float())

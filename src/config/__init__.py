@@ -1,26 +1,34 @@
 """From YAML files and the command line to one checked configuration.
 
 Later sources win: ``default.yaml``, the environment's YAML, the algorithm's YAML and its section for
-this environment (``per_env``), both behind those of the algorithm that it ``extends``, then
-``key=value`` words.
+this environment (``per_env``), both after those of the algorithm that it ``extends``, then
+``key=value`` overrides.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from .. import envs
+from ..controllers import REGISTRY as MACS
+from ..controllers import Controller
 from ..errors import UserError
+from ..learners import REGISTRY as LEARNERS
+from ..learners.base import Learner
+from ..modules.encoders import REGISTRY as ENCODERS
+from ..observers import REGISTRY as OBSERVERS
+from ..runners import REGISTRY as RUNNERS
+from ..settings import CORE, Key, check, check_env_args, settings_of
 from ..utils.registry import nearest
-from .reading import merge, parse_words, read_yaml, take_option
-from .schema import CORE, Key, check, check_env_args
+from .reading import merge, parse_overrides, read_yaml, take_option
 
 FOLDER = Path(__file__).parent
 
-__all__ = ["FOLDER", "find", "keys_of", "load_env", "merge", "parse_words", "read_env", "read_yaml", "resolve",
-           "take_option"]
+__all__ = ["FOLDER", "find", "keys_of", "load_env", "mac_of", "merge", "parse_overrides", "read_env", "read_yaml",
+           "resolve", "take_option"]
 
 
 def find(kind: str, name: str) -> Path:
@@ -47,58 +55,96 @@ def find(kind: str, name: str) -> Path:
                     "or the path of a YAML file.")
 
 
-def resolve(alg: str, env: str, words: Iterable[str] = ()) -> dict[str, Any]:
+def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """The whole configuration of a run, checked.
 
     Args:
         alg, env: values of ``--config`` and ``--env-config``.
-        words: ``key=value`` overrides.
+        overrides: ``key=value`` words.
 
     Raises:
         UserError: anything unknown, missing, given twice, of the wrong type or out of range.
     """
-    from ..runners import REGISTRY as RUNNERS  # here, since runners import what imports this package
-
     env_file = _read_env(env)
     config = merge(read_yaml(FOLDER / "default.yaml"), env_file)
     for path, content in _algorithms(find("algs", alg)):
         section = _per_env(path, content).get(env_file["env"], {})
         config = merge(merge(config, content), section)
-    config = merge(config, parse_words(words))
+    config = merge(config, parse_overrides(overrides))
+    _check_fit(config)
     config = check(config, keys_of(config))
     game = envs.REGISTRY[config["env"]]
     env_args = check_env_args(config["env"], game, config["env_args"])
     config["env_args"] = {"map_name": game.label(env_args), **env_args}
-    if not RUNNERS[config["runner"]].learns_offline and config["buffer_size"] < config["batch_size"]:
-        raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
-                        f"at least batch_size={config['batch_size']}.")
+    _check_parts(config)
     return config
 
 
-def keys_of(config: Mapping[str, Any]) -> dict[str, Key]:
-    """The keys of this run: the core's, its learner's and its controller's.
+def _check_fit(config: Mapping[str, Any]) -> None:
+    """Refuses a controller that the learner cannot train, before keys are missed or unknown for its sake.
 
     Raises:
-        UserError: there is no such learner or controller.
+        UserError: naming those that it can train.
     """
-    from ..controllers import REGISTRY as MACS  # here, since they declare keys with this package's schema
-    from ..learners import REGISTRY as LEARNERS
+    needed = mac_of(LEARNERS[str(config["learner"])])
+    if not issubclass(MACS[str(config["mac"])], needed):
+        fitting = sorted(name for name, cls in MACS.items() if issubclass(cls, needed))
+        raise UserError(f"learner={config['learner']} cannot train mac={config['mac']}; it needs "
+                        f"mac={' or mac='.join(fitting)}.")
 
-    parts = (MACS[str(config["mac"])], LEARNERS[str(config["learner"])])
-    return {**CORE, **{key: entry for part in parts for key, entry in getattr(part, "KEYS", {}).items()}}
+
+def _check_parts(config: Mapping[str, Any]) -> None:
+    """Refuses parts whose settings contradict one another.
+
+    Raises:
+        UserError: naming what was written.
+    """
+    runner, mac, learner = RUNNERS[config["runner"]], MACS[config["mac"]], LEARNERS[config["learner"]]
+    for part in (mac, learner):
+        settings_of(part).of(config)  # refuses contradictions
+    for name in config["observers"]:
+        OBSERVERS[name]
+    ENCODERS[config["encoder"]]
+    if not runner.learns_offline and config["buffer_size"] < config["batch_size"]:
+        raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
+                        f"at least batch_size={config['batch_size']}.")
 
 
-def read_env(name: str, words: Iterable[str] = ()) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def mac_of(learner: type[Learner]) -> type[Controller]:
+    """The controllers that a learner can train: the class of its annotation ``mac``."""
+    for cls in learner.__mro__:
+        if "mac" in inspect.get_annotations(cls):
+            needed: type[Controller] = get_type_hints(cls)["mac"]
+            return needed
+    return Controller
+
+
+def keys_of(config: Mapping[str, Any]) -> dict[str, Key]:
+    """The keys that a configuration may hold: the core's, its controller's and its learner's.
+
+    Raises:
+        UserError: there is no such learner or controller, or two of them declare a key differently.
+    """
+    keys = dict(CORE)
+    for part in (MACS[str(config["mac"])], LEARNERS[str(config["learner"])]):
+        for name, key in settings_of(part).keys().items():
+            if keys.setdefault(name, key) != key:
+                raise UserError(f"{part.__name__} declares the config key '{name}' otherwise than others do that run "
+                                "with it; give its own another name.")
+    return keys
+
+
+def read_env(name: str, overrides: Iterable[str] = ()) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The game's name, its checked arguments and its recipes, from an environment's YAML file.
 
     Args:
         name: value of ``--env-config``.
-        words: ``env_args.key=value`` overrides.
+        overrides: ``env_args.key=value`` words.
 
     Raises:
         UserError: anything unknown, given twice or of the wrong type.
     """
-    updates = parse_words(words)
+    updates = parse_overrides(overrides)
     for key in updates:
         if key != "env_args":
             raise UserError(f"only env_args.<key>=<value> can be set here, not '{key}'.")
@@ -108,9 +154,9 @@ def read_env(name: str, words: Iterable[str] = ()) -> tuple[str, dict[str, Any],
     return file["env"], check_env_args(file["env"], envs.REGISTRY[file["env"]], env_args), recipes
 
 
-def load_env(name: str, words: Iterable[str] = ()) -> tuple[envs.Game, dict[str, Any]]:
+def load_env(name: str, overrides: Iterable[str] = ()) -> tuple[envs.Game, dict[str, Any]]:
     """The game of an environment's YAML file, and its recipes; arguments and errors as for :func:`read_env`."""
-    env, env_args, recipes = read_env(name, words)
+    env, env_args, recipes = read_env(name, overrides)
     return envs.make_game(env, **{k: v for k, v in env_args.items() if k not in ("map_name", "seed")}), recipes
 
 
@@ -124,7 +170,7 @@ def _read_env(name: str) -> dict[str, Any]:
 
 
 def _algorithms(path: Path, children: tuple[Path, ...] = ()) -> list[tuple[Path, dict[str, Any]]]:
-    """An algorithm's YAML behind the one that it ``extends``, if any.
+    """An algorithm's YAML after the one that it ``extends``, if any.
 
     Raises:
         UserError: the files extend one another in a circle, or ``extends`` is no name.

@@ -1,4 +1,4 @@
-"""YAML files and ``key=value`` words as plain mappings with text keys."""
+"""YAML files and ``key=value`` overrides as plain mappings with text keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from ..errors import UserError
 
-#: what PyYAML raises for bad text; all but the first come from odd scalars behind explicit tags
+#: what PyYAML raises for bad text; all but the first come from odd scalars after explicit tags
 _BAD = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
 
@@ -91,7 +91,7 @@ def take_option(words: list[str], option: str) -> str | None:
     return values[0] if values else None
 
 
-def parse_words(words: Iterable[str]) -> dict[str, Any]:
+def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
     """``key=value`` and ``key.sub=value`` words as a nested mapping; values are read as YAML.
 
     Raises:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits
-from ..config.schema import FLAG, SHARE, Key
 from ..modules.losses import log_policy
+from ..settings import Settings, setting
 from . import REGISTRY
-from .basic_controller import BasicMAC
-from .greedy_controller import GreedyMAC
+from .base import Controller
+from .independent_controller import ValueMAC
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterSettings(Settings):
+    bcq_threshold: float = setting(low=0.0, high=1.0)
+    filter_actions: bool
 
 
 @REGISTRY.register("bcq_mac")
-class BcqMAC(GreedyMAC):
+class BcqMAC(ValueMAC):
     """Values of actions, and a network per agent that imitates the data and decides which of them may be taken.
 
     An action passes if its imitated probability is at least ``bcq_threshold`` of the most likely
@@ -25,14 +32,14 @@ class BcqMAC(GreedyMAC):
     nobody played pass it wherever their parts do.
 
     Attributes:
-        imitation: states ``[B, 1, S']`` to logits ``[B, N, A]``.
+        imitation: inputs ``[B, G, F]`` to logits ``[B, N, A]``.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {"bcq_threshold": SHARE, "filter_actions": FLAG}
+    args: FilterSettings
 
-    def build_agent(self) -> nn.Module:
-        self.imitation = self.rows(self.args.n_actions)
-        return super().build_agent()
+    def build(self) -> None:
+        self.imitation = self.rows(self.info.n_actions)
+        super().build()
 
     def allowed(self, imitated: Tensor, available: Tensor) -> Tensor:
         """Which actions pass, bool ``[B, N, A]``; of the available ones at least the most likely.
@@ -46,16 +53,16 @@ class BcqMAC(GreedyMAC):
         # Where nothing is available (padding) all are equally likely, and none passes.
         return available & (log_g - log_g.amax(-1, keepdim=True) >= least)
 
-    def values(self, state: Tensor, available: Tensor) -> Tensor:
+    def values(self, inputs: Tensor, available: Tensor) -> Tensor:
         """Values ``[B, N, A]``; those of actions that do not pass are the lowest there are."""
         if self.args.filter_actions:
-            available = self.allowed(self.imitation(state[:, None]), available)
-        return masked_logits(self.agent(state[:, None]), available)
+            available = self.allowed(self.imitation(inputs), available)
+        return masked_logits(self.agent(inputs), available)
 
     def parameters(self) -> Iterable[nn.Parameter]:
-        return [*self.agent.parameters(), *self.imitation.parameters()]
+        return [*super().parameters(), *self.imitation.parameters()]
 
-    def load_state(self, other_mac: BasicMAC) -> None:
+    def load_state(self, other_mac: Controller) -> None:
         super().load_state(other_mac)
         assert isinstance(other_mac, BcqMAC)
         self.imitation.load_state_dict(other_mac.imitation.state_dict())

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..envs.game import Game, IntArray
+from ..envs.mismatch import distinct
 from .dataset import OfflineDataset
-from .mismatch import Product, Shares, distinct, recorded_shares
+from .mismatch import Product, Shares, recorded_shares
 
 BINS = 10
 BAR = 40  # characters of the longest bar

@@ -15,11 +15,13 @@ import numpy as np
 import torch as th
 
 from ..envs import Game, make_game, ours
+from ..envs.game import IntArray
 from ..errors import UserError
-from .export import LOADER, Team
+from .export import StudentTeam
 from .policy import Policy, PolicyError
 
 PATIENCE = 60  # seconds
+LOADER = Policy.__module__
 
 
 class Played(NamedTuple):
@@ -51,7 +53,7 @@ class Agent:
     def __init__(self, file: Path) -> None:
         self.file = file
         # In a session of its own, so that Ctrl-C reaches only the process that plays, which then ends the agents.
-        self._process = subprocess.Popen([sys.executable, str(LOADER), str(file)], stdin=subprocess.PIPE,
+        self._process = subprocess.Popen([sys.executable, "-m", LOADER, str(file)], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                          start_new_session=True)
 
@@ -183,7 +185,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
                 available = game.available(state)[0]
                 actions = team.act(seen, available, len(returns) - 1, step)
                 if beside is not None:
-                    agreed += beside.actions(game, state, step) == actions
+                    agreed += beside.actions(state, step) == actions
                 after = game.transition(state, np.array([actions]), rng)
                 returns[-1] += float(after.reward[0])
                 state, done, step, played = after.state, bool(after.done[0]), step + 1, played + 1
@@ -207,16 +209,15 @@ class _Beside:
     """The controller of the training process, asked the same questions."""
 
     def __init__(self, model: str, seed: int, meta: dict[str, Any]) -> None:
-        self.team = Team(model)
+        self.team = StudentTeam(model)
         if self.team.digest() != meta["team"]:
             raise UserError(f"{model} is not the model that these policies were exported from.")
         self.team.mac.seed_with(seed)
         self.batch = self.team.empty_batch()
 
-    def actions(self, game: Any, state: Any, step: int) -> list[int]:
+    def actions(self, state: IntArray, step: int) -> list[int]:
         if step == 0:
             self.team.mac.init_hidden(1)
-        self.batch.update({"state": game.global_state(state), "obs": game.observe(state),
-                           "avail_actions": game.available(state)}, ts=step)
+        self.team.seen(state, self.batch, step)
         with th.no_grad():
             return list(self.team.mac.select_actions(self.batch, step, 0, test_mode=True)[0].tolist())

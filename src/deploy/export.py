@@ -5,73 +5,50 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch as th
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..components.episode_buffer import EpisodeBatch
+from ..agreement import key
+from ..agreement.students import Students
+from ..build import FRAMEWORK, Team
 from ..controllers.pa_controller import AgreementMAC
-from ..envs import Game, make_game
 from ..errors import UserError
-from ..modules.students import Students
-from ..utils import checkpoint
 from ..utils.files import write_text, write_with
 from . import policy
 
-LOADER = Path(policy.__file__)
+SHIPPED = (Path(policy.__file__), Path(key.__file__))  # what exported agents run
 
 
-class Team:
-    """A trained ``pa_mac`` controller and its game, from a checkpoint.
-
-    Args:
-        path: a run's model folder, or one checkpoint in it.
-
-    Attributes:
-        mac, game: controller and rules.
-        config: the run's configuration.
-        t_env: when the checkpoint was written.
+class StudentTeam(Team):
+    """A team of students, from a checkpoint.
 
     Raises:
-        UserError: there is no whole checkpoint, or it holds no students.
+        UserError: there is no whole checkpoint, or it holds no students who agree by a key, or none that can be
+            exported.
     """
 
+    mac: AgreementMAC
+
     def __init__(self, path: str) -> None:
-        folder = checkpoint.find(path, 0, "the model folder")
-        manifest = checkpoint.read_manifest(folder)
-        self.config: dict[str, Any] = manifest["config"]
-        if self.config.get("mac") != "pa_mac":
-            raise UserError(f"{folder} was trained with mac={self.config.get('mac')}; only the students of policy "
+        super().__init__(path)
+        if not isinstance(self.mac, AgreementMAC):
+            raise UserError(f"{self.folder} was trained with mac={self.config['mac']}; only the students of policy "
                             "agreement (--config=cpa_pa) can act on their own and be exported.")
-        self.t_env: int = manifest["t_env"]
-        env_args = {key: value for key, value in self.config["env_args"].items() if key not in ("map_name", "seed")}
-        self.game: Game = make_game(self.config["env"], **env_args)
-        game = self.game
-        args = SimpleNamespace(**self.config, n_agents=game.n_agents, n_actions=game.n_actions)
-        self.groups = {"agents": game.n_agents}
-        self.scheme: dict[str, Any] = {
-            "state": {"vshape": game.state_dim}, "obs": {"vshape": game.obs_dim, "group": "agents"},
-            "avail_actions": {"vshape": (game.n_actions,), "group": "agents", "dtype": th.int}}
-        self.mac = AgreementMAC(self.scheme, self.groups, args)
-        checkpoint.load_into(self.mac, folder)
         if not self.mac.taught:
-            raise UserError(f"{folder} was saved before the students began to learn; take a later checkpoint.")
+            raise UserError(f"{self.folder} was saved before the students began to learn; take a later checkpoint.")
 
     def digest(self) -> str:
         """What tells this team's networks from any other's."""
-        return policy.digest({}, {key: value.cpu().numpy() for key, value in self.mac.agent.state_dict().items()})
-
-    def empty_batch(self) -> EpisodeBatch:
-        """Room for one episode."""
-        return EpisodeBatch(self.scheme, self.groups, 1, self.game.episode_limit + 1)
+        nets = {**self.mac.agent.state_dict(), **{f"encoder.{key}": value for key, value in
+                                                  self.mac.encoder.state_dict().items()}}
+        return policy.digest({}, {key: value.cpu().numpy() for key, value in nets.items()})
 
 
 def export(path: str, out: Path) -> list[Path]:
-    """Writes ``agent_<i>.npz`` for every agent, and ``policy.py``, which reads and runs them.
+    """Writes ``agent_<i>.npz`` for every agent, and ``policy.py`` and ``key.py``, which read and run them.
 
     A file holds what this agent needs and no other agent's head.
 
@@ -82,7 +59,8 @@ def export(path: str, out: Path) -> list[Path]:
     Raises:
         UserError: no students there, or the folder cannot be written.
     """
-    team = Team(path)
+    team = StudentTeam(path)
+    _check_encoder(team)
     try:
         out.mkdir(parents=True, exist_ok=True)
         files = [out / f"agent_{agent}.npz" for agent in range(team.game.n_agents)]
@@ -92,23 +70,32 @@ def export(path: str, out: Path) -> list[Path]:
         for file in out.glob("agent_*.npz"):
             if file not in files:  # of a larger team that was here before
                 file.unlink()
-        write_text(out / LOADER.name, LOADER.read_text(encoding="utf-8"))
+        for source in SHIPPED:
+            write_text(out / source.name, source.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"the policies cannot be written to {out} ({error.strerror}).") from None
     return files
 
 
-def _content(team: Team, agent: int) -> bytes:
+def _check_encoder(team: StudentTeam) -> None:
+    if team.mac.encoder.exported not in policy.ENCODERS:
+        raise UserError(f"{team.folder} was trained with encoder={team.config['encoder']}, which has no counterpart in "
+                        f"{SHIPPED[0].name}; those that can be exported are: {', '.join(policy.ENCODERS)}.")
+
+
+def _content(team: StudentTeam, agent: int) -> bytes:
     """The bytes of one agent's file."""
     students, config, game = team.mac.agent, team.config, team.game
     meta = {"format": policy.FORMAT, "agent": agent, "n_agents": game.n_agents, "n_actions": game.n_actions,
             "action_names": list(game.action_names), "env": config["env"],
-            "env_args": {key: value for key, value in config["env_args"].items() if key not in ("map_name", "seed")},
+            "env_args": {key: value for key, value in config["env_args"].items() if key not in FRAMEWORK},
             "input": config["policy_input"], "n_seen": game.obs_dim if students.local else game.state_dim,
-            "state_levels": config["state_levels"], "pool_size": students.pool.size, "key": config["key"],
+            "encoder": team.mac.encoder.exported, "state_levels": config["state_levels"],
+            "pool_size": students.pool.size, "key": config["key"],
             "key_per": config["key_per"], "key_numbers": students.key.numbers, "entry_floor": config["entry_floor"],
             "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env, "team": team.digest()}
     arrays, buffer = arrays_of(students, agent), io.BytesIO()
+    arrays |= {f"encoder.{name}": _array(value) for name, value in team.mac.encoder.state_dict().items()}
     np.savez(buffer, meta=np.array(json.dumps(meta)), digest=np.array(policy.digest(meta, arrays)),
              **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

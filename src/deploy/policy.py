@@ -1,4 +1,4 @@
-"""One agent's policy, to be run anywhere: this file and NumPy are all it needs.
+"""One agent's policy, to be run anywhere: this file, ``key.py`` and NumPy are all it needs.
 
     policy = Policy.load("agent_0.npz")
     policy.agree(seed=7)                            # the only thing the agents share, once
@@ -20,75 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import Philox
 from numpy.typing import NDArray
 
-FORMAT = 1
+try:
+    from ..agreement.key import AgreementKey, PolicyError, gaussian, pick
+except ImportError:  # exported: the file lies beside this one
+    from key import AgreementKey, PolicyError, gaussian, pick  # type: ignore[import-not-found, no-redef]
+
+__all__ = ["ENCODERS", "AgreementKey", "Policy", "PolicyError"]
+
+FORMAT = 2
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
-
-
-class PolicyError(Exception):
-    """What is wrong and what to do about it, in a sentence."""
-
-
-class AgreementKey:
-    """The team's shared luck: a function of seed, episode and step, and of nothing else.
-
-    It is counted, not drawn in sequence (Philox, Salmon et al. 2011), so it does not matter who asks
-    for which key, how often, and in what order.
-
-    Args:
-        seed: the same for all agents.
-        per: ``step`` for a new key in every step, ``episode`` for one that holds for the episode.
-
-    Raises:
-        PolicyError: the seed is no whole number in 0 .. 2^128 - 1, or ``per`` is another word.
-    """
-
-    def __init__(self, seed: int, per: str = "step") -> None:
-        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**128:
-            raise PolicyError(f"the agents' shared seed must be a whole number from 0 to 2^128 - 1, not {seed!r}.")
-        if per not in ("step", "episode"):
-            raise PolicyError(f"a new agreement key comes per step or per episode, not per '{per}'.")
-        self.per = per
-        self._philox = Philox(key=seed)
-        self._start = self._philox.state
-
-    def draw(self, episodes: Sequence[int], step: int, size: int) -> NDArray[np.float64]:
-        """Keys ``[B, size]`` of B episodes at a step, uniform in (0, 1).
-
-        Raises:
-            PolicyError: steps or episodes that are not whole numbers in 0 .. 2^64 - 1.
-        """
-        for place in (step, *episodes):
-            if not isinstance(place, int | np.integer) or not 0 <= place < 2**64:
-                raise PolicyError(f"steps and episodes are whole numbers counted from 0, not {place!r}.")
-        bits = np.zeros((len(episodes), size), dtype=np.uint64)
-        for row, episode in enumerate(episodes):
-            self._start["state"]["counter"][:] = (0, 0, 0 if self.per == "episode" else step, episode)
-            self._philox.state = self._start
-            bits[row] = self._philox.random_raw(size)
-        return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-
-    def commitment(self) -> str:
-        """Equal for equal seeds (and ``per``); a check, not a secret: who tries small seeds finds them."""
-        return hashlib.sha256(self.draw([2**40], 2**40, 64).tobytes()).hexdigest()
-
-
-def gaussian(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard normal numbers ``[B, n]`` from uniform ones ``[B, 2 n]`` (Box and Muller)."""
-    u, v = np.split(uniform, 2, axis=1)
-    normal: NDArray[np.float64] = np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v)
-    return normal
-
-
-def pick(shares: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The entry ``[B]`` at which the cumulated shares ``[B, c]`` pass the key ``[B]``: the inverse CDF."""
-    edges = shares.cumsum(1)
-    index = (edges <= uniform[:, None] * edges[:, -1:]).sum(1)
-    last = shares.shape[1] - 1 - (shares[:, ::-1] > 0).argmax(1)  # rounding can put the key on the last edge
-    chosen: NDArray[np.int64] = np.minimum(index, last)
-    return chosen
 
 
 def perceptron(x: NDArray[np.float32], layers: Layers) -> NDArray[np.float32]:
@@ -96,6 +38,32 @@ def perceptron(x: NDArray[np.float32], layers: Layers) -> NDArray[np.float32]:
     for i, (weight, bias) in enumerate(layers):
         x = (np.maximum(x, 0) if i else x) @ weight + bias
     return x
+
+
+class Memoryless:
+    """What an agent makes of what it sees at one step, and remembers from one to the next (here: nothing).
+
+    Args:
+        meta: plain facts of the policy.
+        arrays: the encoder's own parameters, by name.
+    """
+
+    def __init__(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._levels: int = meta["state_levels"]
+
+    def begin(self) -> None:
+        """An episode begins."""
+
+    def step(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What is seen, ``[S]``, to features ``[F]``."""
+        if not self._levels:
+            return seen
+        level = np.clip(np.rint(seen).astype(np.int64), 0, self._levels - 1)
+        return np.eye(self._levels, dtype=np.float32)[level].ravel()
+
+
+#: by the name in a policy file; each is the counterpart of one in training
+ENCODERS: dict[str, type[Memoryless]] = {"memoryless": Memoryless}
 
 
 class Policy:
@@ -112,6 +80,8 @@ class Policy:
     def __init__(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         self.meta = dict(meta)
         self._layers = {name: _layers(arrays, name) for name in ("entries", "shares", "key", "head")}
+        own = {name.removeprefix("encoder."): array for name, array in arrays.items() if name.startswith("encoder.")}
+        self._encoder = ENCODERS[meta["encoder"]](meta, own)
         self._key: AgreementKey | None = None
 
     @staticmethod
@@ -135,7 +105,9 @@ class Policy:
         if not intact:
             raise PolicyError(f"{path} was altered after it was exported; export it again.")
         if meta.get("format") != FORMAT:
-            raise PolicyError(f"{path} has format {meta.get('format')}, this loader reads {FORMAT}.")
+            raise PolicyError(f"{path} has format {meta.get('format')}, this loader reads {FORMAT}; export it again.")
+        if meta["encoder"] not in ENCODERS:
+            raise PolicyError(f"{path} needs the encoder '{meta['encoder']}', which this loader does not have.")
         return Policy(meta, arrays)
 
     def agree(self, seed: int) -> str:
@@ -165,18 +137,13 @@ class Policy:
         if mask.shape != (self.meta["n_actions"],) or not mask.any():
             raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {self.meta['n_actions']} actions, "
                               f"at least one of them available, not {mask.tolist()}.")
-        x = self._encode(np.asarray(seen, dtype=np.float32))
+        if step == 0:
+            self._encoder.begin()
+        x = self._encoder.step(np.asarray(seen, dtype=np.float32))
         entries = perceptron(x, self._layers["entries"]).reshape(self.meta["pool_size"], -1)
         entry = entries[self._choose(x, entries, self._key.draw([episode], step, self.meta["key_numbers"]))]
         logits = perceptron(entry, self._layers["head"])
         return int(np.where(mask.astype(bool), logits, np.finfo(np.float32).min).argmax())
-
-    def _encode(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        levels = self.meta["state_levels"]
-        if not levels:
-            return seen
-        level = np.clip(np.rint(seen).astype(np.int64), 0, levels - 1)
-        return np.eye(levels, dtype=np.float32)[level].ravel()
 
     def _choose(self, x: NDArray[np.float32], entries: NDArray[np.float32], key: NDArray[np.float64]) -> int:
         """The number of the entry that the key means."""
@@ -188,8 +155,8 @@ class Policy:
             return int(shares.argmax())
         if self.meta["key"] == "prior":
             return int(pick((shares * used)[None], key[:, 0])[0])
-        words = np.concatenate([x, gaussian(key)[0].astype(np.float32)])
-        read = perceptron(words, self._layers["key"])
+        known = np.concatenate([x, gaussian(key)[0].astype(np.float32)])
+        read = perceptron(known, self._layers["key"])
         if self.meta["key"] == "cvae_vector":
             return int(np.where(used, ((entries - read) ** 2).sum(1), np.inf).argmin())
         return int(np.where(used, read, -np.inf).argmax())

@@ -149,7 +149,7 @@ class ExternalGame(Game):
         return self._episodes[number]
 
     def transition(self, state: IntArray, actions: IntArray, rng: np.random.Generator) -> Step:
-        """Plays on; all luck comes from the environments, which :meth:`initial` has seeded.
+        """Plays on; everything random comes from the environments, which :meth:`initial` has seeded.
 
         Raises:
             UserError: a state is not the present one of its episode, or occurs twice.

@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 
 from .. import config, envs
-from ..config.schema import CORE
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
-from ..runners import record_parts
+from ..recording.parts import seed_of
+from ..settings import CORE
 from ..utils.registry import nearest
 from .checkout import Checkout
 from .names import Names, shared_env_args
@@ -26,7 +26,7 @@ RECORD = "record_"
 
 
 class CommandLine:
-    """The words behind EPyMARL's ``main.py``, with algorithms and environments of ours among the choices.
+    """The words after EPyMARL's ``main.py``, with algorithms and environments of ours among the choices.
 
     EPyMARL merges its ``default.yaml``, the environment's file and the algorithm's, and Sacred refuses
     keys that none of them has.  Ours are therefore resolved here, as our own command line does it, and
@@ -70,10 +70,10 @@ class CommandLine:
         whole = config.resolve(alg, self._of_ours("envs", env) or env, own)
         whole["env_args"] = shared_env_args(whole["env"], whole["env_args"])
         if whole["seed"] is None and whole["runner"] == "record":
-            whole["seed"] = record_parts.seed_of(whole["record_to"])
+            whole["seed"] = seed_of(whole["record_to"])
         self.checkout.keep_apart(Path(whole["datasets_path"]))
         whole = self._named(whole)
-        said = [f"{key}={whole[key]!r}" for key in config.parse_words(own) if key in whole]
+        said = [f"{key}={whole[key]!r}" for key in config.parse_overrides(own) if key in whole]
         section = {key: whole.pop(key) for key in ("env", "env_args")}
         return [f"--config={_written('alg', whole)}", f"--env-config={_written('env', section)}"], [*said, *kept]
 
@@ -148,12 +148,12 @@ def _record_settings(words: Sequence[str]) -> dict[str, Any]:
     """All keys ``record_*``, checked, and the ``seed`` of an unfinished recording (or None)."""
     defaults = config.read_yaml(config.FOLDER / "default.yaml")
     keys = [key for key in CORE if key.startswith(RECORD)]
-    given = config.parse_words(word for word in words if word.startswith(RECORD))
+    given = config.parse_overrides(word for word in words if word.startswith(RECORD))
     for key in given:
         if key not in keys:
             raise UserError(f"unknown config key '{key}'{nearest(key, keys)}.")
     settings = {key: CORE[key].check(key, given.get(key, defaults[key])) for key in keys}
-    return {**settings, "seed": record_parts.seed_of(settings["record_to"])}
+    return {**settings, "seed": seed_of(settings["record_to"])}
 
 
 def _written(name: str, content: Mapping[str, Any]) -> str:

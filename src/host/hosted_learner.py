@@ -1,74 +1,89 @@
-"""Our learners as EPyMARL's loop drives them."""
+"""Our controllers and learners as EPyMARL builds and drives them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch as th
 
+from .. import build
+from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
-from ..learners.base import Learner
+from ..controllers import Controller
 from ..utils import checkpoint
-from .names import own_config
+from .contract import HostArgs, HostLogger
 
 
-@cache
-def hosted(cls: Any) -> type[Learner]:
-    """The learner ``cls`` for a loop that asks for an update after every call of the runner.
+class Hosting(Protocol):
+    """The runner of ours that tells the other parts what EPyMARL's arguments mean."""
+
+    config: dict[str, Any]
+    info: EnvInfo
+    t_max: int
+
+
+def hosted_mac(scheme: Mapping[str, Any], groups: Mapping[str, int], args: HostArgs) -> Controller:
+    """The controller of ours that EPyMARL's arguments ask for, in its constructor's words."""
+    runner: Hosting = args.hosted_by
+    return build.build_mac(runner.config, runner.info)
+
+
+class HostedLearner:
+    """Our learner for a loop that asks for an update after every call of the runner.
 
     At a ``t_env`` that it has learned at it does nothing: the loop goes round once more than there are
     updates, which is when the offline runner ends the run.  What it saves is a checkpoint of ours,
     which can teach students, be exported, and be evaluated and continued outside EPyMARL.
+
+    Args:
+        mac: a controller of ours.
+        scheme: EPyMARL's layout of batches, which is ours.
+        logger: EPyMARL's.
+        args: EPyMARL's arguments, shared with its loop; ``t_max`` is moved to the end of the last stage.
     """
 
-    class Hosted(cls):  # type: ignore[misc]  # one of our learners
-        learned_at = -1
+    def __init__(self, mac: Controller, scheme: Mapping[str, Any], logger: HostLogger, args: HostArgs) -> None:
+        self.runner, self.logger, self.host_args, self.learned_at = args.hosted_by, logger, args, -1
+        self.learner = build.build_learner(self.runner.config, mac, self.runner.info, logger.console_logger)
+        self._reach_end()
 
-        def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-            if t_env != self.learned_at:
-                self.learned_at = t_env
-                super().train(batch, t_env, episode_num)
+    def _reach_end(self) -> None:
+        self.runner.t_max = self.host_args.t_max = self.learner.t_max
 
-        def save_models(self, path: str) -> None:
-            """Writes the learner's files, the runner's state and their manifest."""
-            runner = self.args.hosted_by
-            state = {"runner": runner.state_dict(), "episode": 0, "torch": th.get_rng_state()}
-            data = {"source": runner.dataset.source, "digest": runner.dataset.digest}
-            facts = {"game": self.args.game_spec, "config": _plain(own_config(vars(self.args))), "dataset": data}
-            super().save_models(path)
-            th.save(state, Path(path) / "run.th")
-            checkpoint.seal(Path(path), runner.t_env, facts)
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+        if t_env == self.learned_at:
+            return
+        self.learned_at = t_env
+        for key, value in self.learner.train(batch, t_env, episode_num).items():
+            self.logger.log_stat(key, value, t_env)
 
-        def load_models(self, path: str) -> None:
-            """Loads a checkpoint of ours, with the runner's state if the run goes on.
+    def cuda(self) -> None:
+        self.learner.cuda()
 
-            Raises:
-                UserError: it is damaged, of another game or of other networks.
-            """
-            folder, args = Path(path), self.args
-            checkpoint.check(checkpoint.read_manifest(folder), folder, args.game_spec, own_config(vars(args)))
-            super().load_models(path)
-            if not args.evaluate:
-                state = checkpoint.load_run_state(folder)
-                args.hosted_by.load_state_dict(state["runner"])
-                th.set_rng_state(state["torch"])
+    def save_models(self, path: str) -> None:
+        """Writes the learner's files, the runner's state and their manifest."""
+        runner = self.runner
+        state = {"runner": runner.state_dict(), "episode": 0, "torch": th.get_rng_state(), "curve": runner.curve}
+        self.learner.save_models(path)
+        th.save(state, Path(path) / "run.th")
+        facts = {"game": runner.game.spec(), "config": runner.config, "made_by": runner.made_by, **runner.facts()}
+        checkpoint.write_manifest(Path(path), runner.t_env, facts)
 
-    Hosted.__name__ = Hosted.__qualname__ = cls.__name__
-    return Hosted
+    def load_models(self, path: str) -> None:
+        """Loads a checkpoint of ours, with the runner's state if the run goes on.
 
-
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the arguments is JSON."""
-    return {key: value for key, value in config.items() if _is_plain(value)}
-
-
-def _is_plain(value: Any) -> bool:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return True
+        Raises:
+            UserError: it is damaged, of another game or of other networks.
+        """
+        folder, runner = Path(path), self.runner
+        checkpoint.check(checkpoint.read_manifest(folder), folder, runner.game.spec(), runner.config)
+        evaluate = runner.args.evaluate
+        checkpoint.load_into(self.learner, folder, evaluate=evaluate)
+        self._reach_end()
+        if not evaluate:
+            state = checkpoint.load_run_state(folder)
+            runner.load_state_dict(state["runner"])
+            runner.curve = state["curve"]
+            th.set_rng_state(state["torch"])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..components.episode_buffer import EpisodeBatch
+from .. import build
+from ..components.env_info import EnvInfo
+from ..components.episode_buffer import EpisodeBatch, Preprocess, Scheme
+from ..envs.multi_agent_env import MultiAgentEnv
 from ..errors import UserError
-from ..runners.record_plan import Plan
-from ..runners.record_play import Player
-from ..runners.recorder import Recorder
+from ..recording.plan import RecordingPlan
+from ..recording.player import Player
+from ..recording.recorder import Recorder
+from ..settings import Settings
 from ..utils import checkpoint
-from .names import own_config, own_env, spec_of
+from .contract import HostActor, HostArgs, HostLogger
+from .names import plain_config, spec_of
 
 
 class HostedRecordRunner:
@@ -29,19 +35,20 @@ class HostedRecordRunner:
         UserError: a setting is wrong, or what was recorded under that name before has others.
     """
 
-    def __init__(self, args: Any, logger: Any) -> None:
-        self.plan = Plan(args)
-        self.args, self.logger = args, logger
+    def __init__(self, args: HostArgs, logger: HostLogger) -> None:
+        self.plan = RecordingPlan(args)
+        self.host_args, self.logger = args, logger
         args.buffer_size, args.save_model, self.batch_size = 1, False, args.test_nepisode
         self.t_env, self.log_train_stats_t = 0, 0
         self.env = self.make_env()
-        self.recorder = Recorder(self.plan, spec_of(args, self.env), logger.console_logger)
+        rules = self.env.game.rules() if isinstance(self.env, MultiAgentEnv) else ""
+        self.recorder = Recorder(self.plan, spec_of(args, self.env), logger.console_logger, rules)
 
     def make_env(self) -> Any:
         """The environment that EPyMARL's registry has under the name."""
         import envs  # type: ignore[import-not-found]  # EPyMARL's
 
-        args = self.args
+        args = self.host_args
         if args.env == "sc2":
             envs.register_smac()
         elif args.env == "sc2v2":
@@ -53,13 +60,13 @@ class HostedRecordRunner:
         info: dict[str, Any] = self.env.get_env_info()
         return info
 
-    def setup(self, scheme: Any, groups: Any, preprocess: Any, mac: Any) -> None:
+    def setup(self, scheme: Scheme, groups: Mapping[str, int], preprocess: Preprocess, mac: HostActor) -> None:
         """Takes the batch layout and the controller."""
         self.mac = mac
 
         def batch(episodes: int) -> EpisodeBatch:
             return EpisodeBatch(scheme, groups, episodes, self.env.episode_limit + 1, preprocess=preprocess,
-                                device=self.args.device)
+                                device=self.host_args.device)
         self._batch = batch
 
     def run(self, test_mode: bool = False) -> EpisodeBatch | None:
@@ -71,12 +78,12 @@ class HostedRecordRunner:
         """
         if test_mode:
             return None
-        player = Player(self.env, self._batch(1), self.args.reward_scalarisation)
+        player = Player(self.env, self._batch(1), self.host_args.reward_scalarisation)
         self.recorder.record(player, self.mac, self.load)
-        self.args.t_max = self.t_env - 1
+        self.host_args.t_max = self.t_env - 1
         return self._batch(0)
 
-    def load(self, mac: Any, model: Path) -> None:
+    def load(self, mac: HostActor, model: Path) -> None:
         """Gives a controller of EPyMARL's the weights in a folder.
 
         Raises:
@@ -100,16 +107,19 @@ class OwnRecordRunner(HostedRecordRunner):
     """The same with our environments and controllers."""
 
     def make_env(self) -> Any:
-        env = own_env(self.args)
-        self.args.episode_limit, self.args.game_spec = env.episode_limit, env.game.spec()  # learners need them
+        self.config = plain_config(vars(self.host_args))
+        settings = Settings.of(self.config)
+        env = build.build_env(settings)
+        self.info = EnvInfo.of(env.game, settings.common_reward)
+        self.args, self.game, self.t_max, self.host_args.hosted_by = settings, env.game, 0, self
         return env
 
-    def load(self, mac: Any, model: Path) -> None:
+    def load(self, mac: HostActor, model: Path) -> None:
         """Gives a controller of ours the weights in a checkpoint of ours.
 
         Raises:
             UserError: it is damaged, of another game or of other networks.
         """
         manifest = checkpoint.read_manifest(model)
-        checkpoint.check(manifest, model, self.env.game.spec(), own_config(vars(self.args)))
+        checkpoint.check(manifest, model, self.env.game.spec(), self.config)
         checkpoint.load_into(mac, model)

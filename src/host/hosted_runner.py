@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from .. import build
 from ..components.episode_buffer import EpisodeBatch
+from ..controllers import Controller
 from ..envs.game import IntArray
+from ..provenance import provenance
 from ..run import due
 from ..runners.offline_runner import OfflineRunner
+from ..settings import Settings
 from ..utils import checkpoint
-from .names import own_env_args
+from .contract import HostArgs, HostLogger
+from .names import plain_config
 
 
 class HostedOfflineRunner(OfflineRunner):
@@ -23,53 +29,69 @@ class HostedOfflineRunner(OfflineRunner):
     told when.
 
     Args:
-        args: EPyMARL's arguments, shared with its loop; ``buffer_size``, ``episode_limit``, ``game_spec``
-            and ``hosted_by`` are set, on the way ``save_model`` and ``save_model_interval``, and at the end
-            ``t_max``.
+        args: EPyMARL's arguments, shared with its loop; ``buffer_size`` and ``hosted_by`` are set, on the way
+            ``save_model`` and ``save_model_interval``, and at the end ``t_max``.
         logger: EPyMARL's.
 
     Attributes:
+        config: the same configuration in our words.
+        t_max: where the last stage ends; the learner tells it.
         batch_size: the number of test episodes, all of which one call plays.
 
     Raises:
         UserError: the data set or the checkpoint is missing, damaged, or of another game.
     """
 
-    def __init__(self, args: Any, logger: Any) -> None:
+    def __init__(self, args: HostArgs, logger: HostLogger) -> None:
         if args.checkpoint_path:
             checkpoint.find(args.checkpoint_path, args.load_step)  # EPyMARL ends quietly if there is none
-        args.env_args = own_env_args(args.env, args.env_args)
-        super().__init__(args, logger)
+        self.config = plain_config(vars(args))
+        settings = Settings.of(self.config)
+        super().__init__(settings, build.build_env(settings), logger.console_logger, args.device)
+        self.made_by = provenance(self.config, self.game)
+        self.host_args, self.logger, self.t_max, self.curve = args, logger, settings.t_max, list[list[float]]()
         args.hosted_by, args.buffer_size, self.batch_size = self, args.batch_size, args.test_nepisode
-        self._save, self._interval = args.save_model, args.save_model_interval
         args.save_model, args.save_model_interval = False, 0
         self._begun, self._tested_at, self.log_train_stats_t = False, -1, 0
 
-    def run(self, test_mode: bool = False) -> EpisodeBatch | None:
+    def get_env_info(self) -> dict[str, Any]:
+        return self.env.get_env_info()
+
+    def setup(self, scheme: Mapping[str, Any], groups: Mapping[str, int], preprocess: Any, mac: Controller) -> None:
+        """Takes the controller; EPyMARL's layout of batches is ours."""
+        self.use(mac)
+
+    def run(self, test_mode: bool = False) -> EpisodeBatch:
         """The next batch, all of whose entries up to the horizon exist; in test mode an evaluation."""
         if test_mode:
             if self._tested_at != self.t_env:  # with evaluate=True, EPyMARL asks once for every episode
                 self._tested_at = self.t_env
-                self.evaluate(self._show if self.args.evaluate and self.args.render else None)
-            return None
-        begun, self._begun, self.args.save_model = self._begun, True, False
-        if self.t_env >= self.args.t_max or self.args.evaluate:
+                self._test()
+            return self.empty_batch(0)
+        begun, self._begun, self.host_args.save_model = self._begun, True, False
+        if self.t_env >= self.t_max or self.args.evaluate:
             return self._end()
         if not begun:
             return self.empty_batch(0)
         batch = super().run()
-        assert batch is not None
-        self.args.save_model = self._save and due(self.t_env, self.t_env - 1, self._interval)
+        self.host_args.save_model = self.args.save_model and due(self.t_env, self.t_env - 1,
+                                                                 self.args.save_model_interval)
         return self._whole(batch)
 
+    def _test(self) -> None:
+        results = self.evaluate(self._show if self.args.evaluate and self.args.render else None)
+        self.curve.append([self.t_env, float(results[self.game.headline].mean())])
+        for key, value in self.stats_of(results).items():
+            self.logger.log_stat(key, value, self.t_env)
+
     def _show(self, state: IntArray) -> None:
-        self.logger.console_logger.info("\n%s", self.game.draw(state))
+        self.console.info("\n%s", self.game.draw(state))
 
     def _end(self) -> EpisodeBatch:
         """Tests and has the loop save and stop; no episodes."""
         self.run(test_mode=True)
-        self.args.save_model = self._save and not self.args.evaluate
-        self.args.t_max = self.t_env - 1
+        self.host_args.save_model = self.args.save_model and not self.args.evaluate
+        self.host_args.t_max = self.t_env - 1
         return self.empty_batch(0)
 
     def _whole(self, batch: EpisodeBatch) -> EpisodeBatch:
@@ -79,6 +101,9 @@ class HostedOfflineRunner(OfflineRunner):
         for key, value in batch.data.transition_data.items():
             data[key] = value.new_zeros(len(value), length, *value.shape[2:])
             data[key][:, : batch.max_seq_length] = value
-        return EpisodeBatch(self.scheme, self.groups, batch.batch_size, length,
-                            SimpleNamespace(transition_data=data, episode_data={}), self.preprocess,
-                            self.args.device)
+        info = self.info
+        return EpisodeBatch(info.scheme, info.groups, batch.batch_size, length,
+                            SimpleNamespace(transition_data=data, episode_data={}), info.preprocess, self.device)
+
+    def save_replay(self) -> None:
+        self.env.save_replay()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..config import find, read_yaml
 from ..controllers import REGISTRY as MACS
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..learners import REGISTRY as LEARNERS
+from .contract import HostArgs
 
 PREFIX = "cpa_"  # before names that EPyMARL has, too
 GYMMA = "gymma"  # the one environment that both have, with the same arguments but those of the package behind it
@@ -40,6 +42,19 @@ def own_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return own
 
 
+def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of EPyMARL's arguments what is JSON, as a configuration of ours."""
+    return {key: value for key, value in own_config(config).items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def shared_env_args(env: str, env_args: Mapping[str, Any]) -> dict[str, Any]:
     """Our arguments of an environment as EPyMARL would write them.
 
@@ -61,13 +76,7 @@ def own_env_args(env: str, env_args: Mapping[str, Any]) -> dict[str, Any]:
     return {**own, "kwargs": {**own.get("kwargs", {}), **extra}}
 
 
-def own_env(args: Any) -> MultiAgentEnv:
-    """Our environment for EPyMARL's arguments."""
-    return MultiAgentEnv(args.env, **own_env_args(args.env, args.env_args), common_reward=args.common_reward,
-                         reward_scalarisation=args.reward_scalarisation)
-
-
-def spec_of(args: Any, env: Any) -> dict[str, Any]:
+def spec_of(args: HostArgs, env: Any) -> dict[str, Any]:
     """What identifies an environment, in the words of our data sets.
 
     EPyMARL's limit of episodes is no part of it: where an environment has a lower one, only ours knows.

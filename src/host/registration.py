@@ -12,7 +12,8 @@ from ..controllers import REGISTRY as MACS
 from ..envs.multi_agent_env import make_multi_agent_env
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
-from .hosted_learner import hosted
+from ..utils.sacred_error import Error
+from .hosted_learner import HostedLearner, hosted_mac
 from .hosted_record import HostedRecordRunner, OwnRecordRunner
 from .hosted_runner import HostedOfflineRunner
 from .names import PREFIX, Names
@@ -31,8 +32,8 @@ def register() -> Names:
     names = Names()
     _put(importlib.import_module("runners").REGISTRY, "record", HostedRecordRunner)
     parts: tuple[tuple[str, Mapping[str, Any], dict[str, str]], ...] = (
-        ("controllers", MACS, names.macs), ("runners", RUNNERS, names.runners),
-        ("learners", {name: hosted(cls) for name, cls in LEARNERS.items()}, names.learners),  # type: ignore[arg-type]
+        ("controllers", dict.fromkeys(MACS, hosted_mac), names.macs), ("runners", RUNNERS, names.runners),
+        ("learners", dict.fromkeys(LEARNERS, HostedLearner), names.learners),
         ("envs", {name: _game(name) for name in envs.REGISTRY}, names.envs))
     for module, ours, theirs in parts:
         registry = importlib.import_module(module).REGISTRY
@@ -59,8 +60,6 @@ def _put(registry: dict[str, Any], name: str, entry: Any) -> str:
 
 def _in_sentences(run: Callable[..., None]) -> Callable[..., None]:
     """EPyMARL's ``run`` whose user errors Sacred prints without a traceback."""
-    from ..cli import Error  # here, since the command line imports this package
-
     @wraps(run)
     def told(*arguments: Any) -> None:
         try:

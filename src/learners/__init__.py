@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..utils.registry import Registry, discover
+from .base import Learner
 
-REGISTRY: Registry[type[Any]] = Registry("learner")
+REGISTRY: Registry[type[Learner]] = Registry("learner")
 
 discover(__name__, __path__)
 
-__all__ = ["REGISTRY"]
+__all__ = ["REGISTRY", "Learner"]

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
 
 from ..components.transitions import Transitions
-from ..config.schema import COUNT, FLAG, SHARE, Key
+from ..controllers.independent_controller import BasicMAC
 from ..modules import alberdice as eqs
 from ..modules.alberdice_kl import others_divergence
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.losses import behaviour_loss, log_policy, taken
+from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlberdiceSettings(Settings):
+    alpha_start: float = setting(low=1e-6)
+    alpha_end: float = setting(low=1e-6)
+    kl_samples: int = setting(low=1)
+    ratio_clip: float = setting(low=1.0)
+    caution: float = setting(low=0.0)
+    slope_penalty: float = setting(low=0.0)
+    policy_start: float = setting(low=0.0, high=1.0)
+    turn: int = setting(low=0)
+    critic_time: bool
+
+
 @REGISTRY.register("alberdice_learner")
 class AlberdiceLearner(Learner):
-    """Stationary-distribution correction for N policies that act independently; needs ``basic_mac``.
+    """Stationary-distribution correction for N policies that act independently.
 
     Agent i treats the others' current policies as part of its world, and changes the data's state
     distribution by a value nu_i (whose residual e_i is its advantage) and then its policy by the
@@ -34,39 +47,37 @@ class AlberdiceLearner(Learner):
     marginals instead of a network per agent.  With ``critic_time`` nu also sees the time step.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {
-        "alpha_start": Key(float, low=1e-6), "alpha_end": Key(float, low=1e-6), "kl_samples": COUNT,
-        "ratio_clip": Key(float, low=1.0), "caution": Key(float, low=0.0), "slope_penalty": Key(float, low=0.0),
-        "policy_start": SHARE, "turn": Key(int, low=0), "critic_time": FLAG}
+    args: AlberdiceSettings
+    mac: BasicMAC
 
     def build(self) -> dict[str, nn.Module]:
-        args, n_state = self.args, self.mac.encoder.n_out
-        self.joint = AutoregressiveNet(n_state, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
-        self.marginals, self.advantage = self.mac.rows(args.n_actions), self.mac.rows(args.n_actions)
-        self.value = self.mac.rows(1, int(args.critic_time))
+        args, info = self.args, self.info
+        self.joint = AutoregressiveNet(self.state_encoder.n_out, info.n_agents, info.n_actions, args.hidden_dim,
+                                       args.n_layers)
+        self.marginals, self.advantage = self.mac.rows(info.n_actions), self.state_rows(info.n_actions)
+        self.value = self.state_rows(1, int(args.critic_time))
         return {"policy": self.mac.agent, "joint": self.joint, "marginals": self.marginals,
                 "advantage": self.advantage, "value": self.value}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        args, encode = self.args, self.mac.encoder
-        step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
-        alpha = eqs.alpha_at(self.t_env / max(1, args.t_max), args.alpha_start, args.alpha_end)
-        rows = step.state[:, None]
-        log_joint = log_policy(self.joint(step.state, step.actions), step.available)  # [M, N, A]
-        log_marginal = log_policy(self.marginals(rows), step.available)
-        log_pi, e_hat = log_policy(self.mac.agent(rows), step.available), self.advantage(rows)
+        args, state = self.args, step.state[:, None]
+        alpha = eqs.alpha_at(self.stage.progress(self.t_env), args.alpha_start, args.alpha_end)
+        log_joint = log_policy(self.joint(state, step.actions), step.available)  # [M, N, A]
+        log_marginal = log_policy(self.marginals(step.inputs), step.available)
+        log_pi, e_hat = log_policy(self.mac.agent(step.inputs), step.available), self.advantage(state)
         log_data, log_now = log_marginal.detach(), log_pi.detach()
         log_own = taken(log_data, step.actions)
         ratios = eqs.log_ratio(taken(log_now, step.actions), taken(log_joint.detach(), step.actions).sum(1),
                                log_own, args.ratio_clip)
         # Policies that nothing has been learned about yet would make most ratios useless.
-        started = self.t_env >= args.policy_start * args.t_max
+        started = self.t_env >= args.policy_start * self.stage.length
         index = eqs.resampled(ratios) if started else self._every(ratios)
         divergence = others_divergence(self.joint, step.state, step.actions, step.available, log_now, log_own,
                                        args.kl_samples)
-        seen = self.timed(step.state, step.time)
+        seen = self.timed(step.state, step.time, args.critic_time)
         value = self.value(seen[:, None])[..., 0]  # [M, N]
-        ahead = self.value(self.timed(step.next_state, step.time + 1)[:, None])[..., 0] * (1 - step.done[:, None])
+        later = self.timed(step.next_state, step.time + 1, args.critic_time)
+        ahead = self.value(later[:, None])[..., 0] * (1 - step.done[:, None])
         e = step.reward[:, None] - alpha * divergence + args.gamma * ahead - value
         flow = eqs.flow_loss(e, index, value, step.done.sum(), alpha, args.gamma)
         projection = eqs.projection_loss(log_pi, e_hat.detach() * started, log_data, index, alpha)
@@ -76,17 +87,17 @@ class AlberdiceLearner(Learner):
             "value_loss": flow.mean() + args.slope_penalty * self._slope(seen).mean(),
             "advantage_loss": eqs.fit_loss(e_hat, e.detach(), step.actions, index, log_data, step.available,
                                            args.caution).mean(),
-            "policy_loss": (self._on_turn(started) * projection).mean()}
+            "policy_loss": (self._on_turn(started, projection) * projection).mean()}
         stats = {"divergence_mean": divergence.mean(), "effective_share": eqs.effective_share(ratios).mean(),
                  "alpha": divergence.new_tensor(alpha), "value_mean": value.detach().mean()}
         return losses, stats
 
-    def _on_turn(self, started: bool) -> Tensor:
-        """Whose policies may change, 1.0 or 0.0, ``[N]``."""
-        agents = th.arange(self.args.n_agents, device=self.args.device)
+    def _on_turn(self, started: bool, like: Tensor) -> Tensor:
+        """Whose policies may change, 1.0 or 0.0, ``[N]`` as ``like``."""
         if not started or self.args.turn == 0:
-            return th.ones_like(agents, dtype=th.float)
-        on_turn: Tensor = agents == self.t_env // self.args.turn % self.args.n_agents
+            return th.ones_like(like)
+        agents = th.arange(len(like), device=like.device)
+        on_turn: Tensor = agents == self.t_env // self.args.turn % len(like)
         return on_turn.float()
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..components.transitions import Transitions
+from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.losses import behaviour_loss, log_policy
 from . import REGISTRY
 from .base import Learner
@@ -18,9 +19,11 @@ from .base import Learner
 class ArBcLearner(Learner):
     """Maximum likelihood of the recorded joint actions under Eq. 4's factorisation."""
 
+    mac: AutoregressiveMAC
+
     def build(self) -> dict[str, nn.Module]:
         return {"policy": self.mac.agent}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        logits = self.mac.agent(self.mac.encoder(step.state), step.actions)
+        logits = self.mac.agent(step.inputs, step.actions)
         return {"policy_loss": behaviour_loss(log_policy(logits, step.available), step.actions)}, {}

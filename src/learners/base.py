@@ -1,48 +1,96 @@
-"""What all learners share: optimisers, the learning rate's decay, clipping, logging, saving."""
+"""What all learners share: the update, the learning rate's decay, statistics, saving."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from logging import Logger
+from typing import Any
 
 import torch as th
 from torch import Tensor, nn
 
+from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions, transitions
-from ..config.schema import Key
+from ..controllers.base import Controller
 from ..errors import UserError
-from ..modules.critics import Critic
-from ..modules.followed import Followed
-from ..utils.checkpoint import load_tensors
+from ..modules.agent_mlp import AgentMLP
+from ..modules.encoders import Memoryless
+from ..modules.followed import target_pairs
+from ..settings import Settings
+from .update import Update
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a method's training.
+
+    Attributes:
+        name: one word.
+        learner: what learns in it.
+        length: number of updates (offline) or of steps of the environment (online).
+        begin: ``t_env`` after which it begins.
+    """
+
+    name: str
+    learner: type[Learner]
+    length: int
+    begin: int = 0
+
+    @property
+    def end(self) -> int:
+        """``t_env`` at which it ends."""
+        return self.begin + self.length
+
+    def progress(self, t_env: int) -> float:
+        """Share of it that has passed."""
+        return min(1.0, max(0.0, (t_env - self.begin) / max(1, self.length)))
+
+
+def stages_of(learner: type[Learner], args: Settings) -> list[Stage]:
+    """The stages of a method, one after the other, from its settings alone."""
+    begin, placed = 0, []
+    for stage in learner.stages(args):
+        placed.append(Stage(stage.name, stage.learner, stage.length, begin))
+        begin = placed[-1].end
+    return placed
 
 
 class Learner(ABC):
-    """A learner in EPyMARL's contract; subclasses name their networks and compute losses.
+    """Learns in one stage; subclasses name their networks and compute losses.
 
-    Every named network has its own Adam optimiser and gradient clip, so that the scale of one loss
-    never slows another network down.
+    Subclasses annotate ``args`` with the class of their settings, which declares their configuration keys, and
+    ``mac`` with the class of controllers that they can train; other controllers are refused before a run begins.
+    What subclasses override beyond :data:`STACKABLE` keeps seeds from being trained stacked.
 
     Args:
         mac: the controller that is trained.
-        scheme: of the batches.
-        logger: takes statistics through ``log_stat``.
-        args: the run's configuration.
+        info: sizes of the environment.
+        console: takes words.
+        args: settings.
+        stage: when it learns.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {}
+    args: Settings
+    mac: Controller
 
-    def __init__(self, mac: Any, scheme: Mapping[str, Any], logger: Any, args: Any) -> None:
-        self.mac, self.logger, self.args = mac, logger, args
-        self.updates, self.t_env = 0, 0
-        self.log_stats_t = -args.learner_log_interval - 1
+    def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
+        self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
+        self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
+        self.state_encoder = Memoryless(info.state_shape, args.state_levels, args.hidden_dim)
         self.nets: dict[str, nn.Module] = self.build()
-        self.optimisers = {
-            name: th.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=args.lr, fused=True)
-            for name, net in self.nets.items()}
+        if next(mac.encoder.parameters(), None) is not None:
+            self.nets["encoder"] = mac.encoder
+        self.update = Update({name: trained(net) for name, net in self.nets.items()},
+                             target_pairs(self.nets.values()), args, self.lr)
+
+    @classmethod
+    def stages(cls, args: Settings) -> Sequence[Stage]:
+        """What is learned one after the other; where they begin follows from their lengths."""
+        return [Stage("training", cls, args.t_max)]
 
     @abstractmethod
     def build(self) -> dict[str, nn.Module]:
@@ -53,22 +101,22 @@ class Learner(ABC):
         """Losses to add up and minimise, by name, and further statistics, for M steps."""
 
     def steps(self, batch: EpisodeBatch) -> Transitions:
-        """The M steps of B episodes ``[B, T + 1, ...]`` to learn from, rewards scaled."""
-        args = self.args
-        return transitions(batch, args.reward_scale, args.reward_min, args.reward_scalarisation == "sum")
+        """The M steps of B episodes ``[B, T + 1, ...]`` to learn from, rewards scaled.
 
-    def after_step(self) -> None:
-        """Called after every update: moves the target networks."""
-        tau = self.args.target_update_interval_or_tau
-        if tau > 1 and self.updates % int(tau):
-            return
-        for net in self.nets.values():
-            for module in net.modules():
-                if isinstance(module, Critic | Followed):
-                    module.update_targets(min(tau, 1.0))
+        Whole episodes are encoded here, before they are cut into steps.  The same episodes must give the same steps
+        whenever they are asked for: stacked seeds ask once.
+        """
+        args, mac = self.args, self.mac
+        state = self.state_encoder(batch["state"])
+        inputs = None if mac.sees_state_alone else mac.encode(batch)
+        return transitions(batch, state, inputs, args.reward_scale, args.reward_min,
+                           args.reward_scalarisation == "sum")
 
-    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
         """One update on B episodes.
+
+        Returns:
+            Statistics by name, every ``learner_log_interval``; else none.
 
         Raises:
             UserError: a loss or a gradient is not finite, or the batch holds no complete step; nothing
@@ -80,68 +128,73 @@ class Learner(ABC):
                             "'terminated' of the data.")
         self.t_env = t_env
         losses, stats = self.losses(step)
-        total = th.stack(list(losses.values())).sum()
-        for optimiser in self.optimisers.values():
-            optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        norms = {name: nn.utils.clip_grad_norm_(net.parameters(), self.args.grad_norm_clip)
-                 for name, net in self.nets.items()}
-        self._check_finite({**losses, **{f"{name}_grad_norm": norm for name, norm in norms.items()}}, t_env)
-        rate = self.rate(t_env)
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()  # a network without a gradient is left alone
-        self.updates += 1
-        self.after_step()
-        if t_env - self.log_stats_t >= self.args.learner_log_interval:
-            self.log_stats_t = t_env
-            for name, value in {**losses, **stats}.items():
-                self.logger.log_stat(name, float(value.detach()), t_env)
-            for name, norm in norms.items():
-                self.logger.log_stat(f"{name}_grad_norm", float(norm), t_env)
 
-    def timed(self, state: Tensor, time: Tensor) -> Tensor:
-        """What critics see of encoded states ``[M, S]``: with ``critic_time`` also the share of the horizon passed."""
-        if not self.args.critic_time:
-            return state
-        return th.cat([state, (time / self.args.episode_limit)[:, None].to(state.dtype)], 1)
+        def check(norms: Mapping[str, Tensor]) -> None:
+            self._check_finite({**losses, **{f"{name}_grad_norm": norm for name, norm in norms.items()}})
+
+        norms = self.update(th.stack(list(losses.values())).sum(), self.rate(t_env), check)
+        if t_env - self.log_stats_t < self.args.learner_log_interval:
+            return {}
+        self.log_stats_t = t_env
+        return {**{name: float(value.detach()) for name, value in {**losses, **stats}.items()},
+                **{f"{name}_grad_norm": float(norm) for name, norm in norms.items()}}
+
+    def state_rows(self, n_out: int, further: int = 0) -> AgentMLP:
+        """A network of the usual size for every agent, of the encoded state ``[M, 1, S' + further]``; see
+        ``IndependentMAC.rows`` for those of what the agents see."""
+        args = self.args
+        return AgentMLP(self.info.n_agents, [self.state_encoder.n_out + further, *[args.hidden_dim] * args.n_layers,
+                                             n_out])
+
+    @property
+    def lr(self) -> float:
+        """The learning rate at the beginning of the stage."""
+        return self.args.lr
 
     def rate(self, t_env: int) -> float:
-        """The learning rate, which falls linearly from ``lr`` to its share ``lr_final``."""
-        share: float = 1 - (1 - self.args.lr_final) * min(1.0, t_env / max(1, self.args.t_max))
-        return float(self.args.lr * share)
+        """The learning rate, which falls linearly to its share ``lr_final`` at the end of the stage."""
+        return float(self.lr * (1 - (1 - self.args.lr_final) * self.stage.progress(t_env)))
 
-    def _check_finite(self, values: Mapping[str, Tensor], t_env: int) -> None:
+    def timed(self, state: Tensor, time: Tensor, critic_time: bool) -> Tensor:
+        """What critics see of encoded states ``[M, S]``: with ``critic_time`` also the share of the horizon passed."""
+        if not critic_time:
+            return state
+        return th.cat([state, (time / self.info.episode_limit)[:, None].to(state.dtype)], 1)
+
+    def _check_finite(self, values: Mapping[str, Tensor]) -> None:
         if math.isfinite(sum(float(value.detach()) for value in values.values())):
             return
         name = next((n for n, value in values.items() if not math.isfinite(float(value.detach()))), "their sum")
-        raise UserError(f"training diverged: '{name}' is not finite at t_env {t_env} (update {self.updates}); "
-                        "lower lr, or scale the rewards with reward_scale.")
+        raise UserError(f"training diverged: '{name}' is not finite at t_env {self.t_env} (update "
+                        f"{self.update.count}); lower lr, or scale the rewards with reward_scale.")
 
     def cuda(self) -> None:
-        self.mac.cuda()
         for net in self.nets.values():
             net.cuda()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a continued run needs: controller, networks with targets, optimisers, counters."""
-        return {"mac": self.mac.state_dict(), "nets": {name: net.state_dict() for name, net in self.nets.items()},
-                "optimisers": {name: opt.state_dict() for name, opt in self.optimisers.items()},
-                "updates": self.updates, "log_stats_t": self.log_stats_t}
+        """Everything a continued stage needs beside the controller: networks with targets, optimisers, counters."""
+        return {"nets": {name: net.state_dict() for name, net in self.nets.items()}, **self.update.state_dict(),
+                "log_stats_t": self.log_stats_t, "begin": self.stage.begin}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.mac.load_state_dict(state["mac"])
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        self.updates, self.log_stats_t = state["updates"], state["log_stats_t"]
+        self.update.load_state_dict(state)
+        self.log_stats_t = state["log_stats_t"]
 
-    def save_models(self, path: str) -> None:
-        """Writes ``learner.th`` (everything), and the controller alone for those who only want to act."""
-        th.save(self.state_dict(), Path(path) / "learner.th")
-        self.mac.save_models(path)
 
-    def load_models(self, path: str) -> None:
-        self.load_state_dict(load_tensors(Path(path) / "learner.th"))
+def trained(net: nn.Module) -> list[Tensor]:
+    """The parameters of a network that are trained."""
+    return [param for param in net.parameters() if param.requires_grad]
+
+
+#: what a learner may override so that several seeds of it can still be trained as one
+STACKABLE = frozenset(("args", "mac", "build", "losses", "steps"))
+
+
+def unstackable(learner: type[Learner]) -> list[str]:
+    """What of the learner's own stands in the way of training its seeds stacked: names that it overrides."""
+    every = {name for name in vars(Learner) if not name.startswith(("__", "_abc_"))} | {"__init__"}
+    own = {name for cls in learner.__mro__[: learner.__mro__.index(Learner)] for name in vars(cls)}
+    return sorted((own & every) - STACKABLE)

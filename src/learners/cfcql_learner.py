@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits
 from ..components.transitions import Transitions
-from ..config.schema import FLAG, Key
 from ..modules.conservatism import agent_weights, counterfactuals
 from ..modules.losses import behaviour_loss, log_policy
+from ..settings import setting
 from . import REGISTRY
-from .q_learner import QLearner
+from .q_learner import QLearner, QSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CfcqlSettings(QSettings):
+    mixer: str = setting(choices=("qmix", "vdn"))
+    cf_alpha: float = setting(low=0.0)
+    cf_tau: float = setting(low=0.0)
+    moderate_lambda: bool
 
 
 @REGISTRY.register("cfcql_learner")
@@ -26,14 +34,12 @@ class CfcqlLearner(QLearner):
     learned alongside; in the authors' code it comes first.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {
-        **QLearner.KEYS, "mixer": Key(str, choices=("qmix", "vdn")), "cf_alpha": Key(float, low=0.0),
-        "cf_tau": Key(float, low=0.0), "moderate_lambda": FLAG}
+    args: CfcqlSettings
 
     def build(self) -> dict[str, nn.Module]:
         nets = super().build()
         if self.args.moderate_lambda:
-            self.behaviour = self.mac.rows(self.args.n_actions)
+            self.behaviour = self.mac.rows(self.info.n_actions)
             nets["behaviour"] = self.behaviour
         return nets
 
@@ -42,7 +48,7 @@ class CfcqlLearner(QLearner):
         values = counterfactuals(q, step.actions, self.mixer, mixer_state)  # [M, N, A]
         soft = th.logsumexp(masked_logits(values, step.available), -1)  # [M, N]
         if args.moderate_lambda:
-            log_behaviour = log_policy(self.behaviour(step.state[:, None]), step.available)
+            log_behaviour = log_policy(self.behaviour(step.inputs), step.available)
             losses["behaviour_loss"] = behaviour_loss(log_behaviour, step.actions)
             weights = agent_weights(values.detach(), log_behaviour.detach(), step.available, args.cf_tau)
             soft = (weights * soft).sum(1)

@@ -13,19 +13,18 @@ before the limit.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
 
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions
-from ..config.schema import FLAG, SHARE, Key
+from ..controllers.ar_controller import AutoregressiveMAC
 from ..errors import UserError
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.critics import REGISTRY as CRITICS
-from ..modules.critics import Judgement
+from ..modules.critics import CriticSettings, Judgement
 from ..modules.losses import (
     behaviour_loss,
     expected_policy_loss,
@@ -33,55 +32,73 @@ from ..modules.losses import (
     log_policy,
     weighted_policy_loss,
 )
+from ..settings import setting
 from . import REGISTRY
 from .base import Learner
 
 
+@dataclass(frozen=True, kw_only=True)
+class CpaArSettings(CriticSettings):
+    weight: str = setting(choices=tuple(CRITICS))
+    policy_loss: str = setting(choices=("expected", "weighted"))
+    weight_clip: float = setting(low=1.0)
+    policy_start: float = setting(low=0.0, high=1.0)
+    support_share: float = setting(low=0.0, high=1.0)
+    support_floor: float = setting(low=0.0, high=1.0)
+    limit_ends: bool = setting(before=True)
+
+    def __post_init__(self) -> None:
+        if self.policy_loss == "expected" and not CRITICS[self.weight].knows_every_action:
+            raise UserError(f"policy_loss=expected needs the value of every action, but weight={self.weight} values "
+                            "recorded joint actions only; set policy_loss=weighted.")
+
+
 @REGISTRY.register("cpa_ar_learner")
 class CpaArLearner(Learner):
-    """Autoregressive in-sample learning from a fixed data set; needs the ``ar_mac`` controller."""
+    """Autoregressive in-sample learning from a fixed data set.
 
-    KEYS: ClassVar[dict[str, Key]] = {
-        "weight": Key(str, choices=tuple(CRITICS)), "alpha": Key(float, low=1e-6),
-        "policy_loss": Key(str, choices=("expected", "weighted")), "weight_clip": Key(float, low=1.0),
-        "policy_start": SHARE, "support_share": SHARE, "support_floor": SHARE, "critic_time": FLAG,
-        "limit_ends": Key(bool, before=True)}
+    Raises:
+        UserError: with ``limit_ends=false`` the game's episodes have no step left.
+    """
+
+    args: CpaArSettings
+    mac: AutoregressiveMAC
 
     def build(self) -> dict[str, nn.Module]:
-        args, n_state = self.args, self.mac.encoder.n_out
-        if not args.limit_ends and args.episode_limit == 1:
+        args, info, n_state = self.args, self.info, self.state_encoder.n_out
+        if not args.limit_ends and info.episode_limit == 1:
             raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
                             f"{args.env} have no other; set limit_ends=true.")
-        self.behaviour = AutoregressiveNet(n_state, args.n_agents, args.n_actions, args.hidden_dim, args.n_layers)
-        self.critic = CRITICS[args.weight](n_state, args.episode_limit, args)
+        self.behaviour = AutoregressiveNet(n_state, info.n_agents, info.n_actions, args.hidden_dim, args.n_layers)
+        self.critic = CRITICS[args.weight](n_state, info, args)
         return {"policy": self.mac.agent, "behaviour": self.behaviour, "critic": self.critic}
 
     def steps(self, batch: EpisodeBatch) -> Transitions:
         step = super().steps(batch)
-        return step if self.args.limit_ends else step[step.time + 1 < self.args.episode_limit]
+        return step if self.args.limit_ends else step[step.time + 1 < self.info.episode_limit]
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        encode = self.mac.encoder
-        step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
-        log_mu = log_policy(self.behaviour(step.state, step.actions), step.available)  # [M, N, A]
+        log_mu = log_policy(self.behaviour(step.state[:, None], step.actions), step.available)  # [M, N, A]
         seen = self._seen(log_mu.detach())
 
         @th.no_grad()
         def next_seen() -> Tensor:
-            return self._seen(log_policy(self.behaviour.first_head(step.next_state), step.next_available[:, 0]))
+            first = self.behaviour.first_head(step.next_state[:, None])
+            return self._seen(log_policy(first, step.next_available[:, 0]))
 
         judgement = self.critic.judge(step, seen, next_seen)
         losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss}
         weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
         stats = {"weight_mean": weights.mean(), "weight_max": weights.max()}
         # A policy fitted to the guesses of an untrained critic can take long to let go of them.
-        if self.t_env >= self.args.policy_start * self.args.t_max:
+        if self.t_env >= self.args.policy_start * self.stage.length:
             losses["policy_loss"] = self._policy_loss(step, seen, judgement)
         return losses, stats
 
     def _policy_loss(self, step: Transitions, seen: Tensor, judgement: Judgement) -> Tensor:
-        log_pi = log_policy(self.mac.agent(step.state, step.actions), step.available)
-        if self.args.policy_loss == "expected" and judgement.q is not None:
+        log_pi = log_policy(self.mac.agent(step.inputs, step.actions), step.available)
+        if self.args.policy_loss == "expected":
+            assert judgement.q is not None
             return expected_policy_loss(log_pi, judgement.q, seen, self.args.alpha)
         return weighted_policy_loss(log_pi, step.actions, judgement.log_weights, self.args.weight_clip)
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from ..components.transitions import Transitions
-from ..config.schema import Key
 from ..errors import UserError
 from ..modules.conservatism import additive_logsumexp, enumerated_logsumexp, individual_gap
+from ..settings import setting
 from . import REGISTRY
-from .q_learner import QLearner
+from .q_learner import QLearner, QSettings
 
 ENUMERABLE = 10_000  # joint actions that one update can go through
+
+
+@dataclass(frozen=True, kw_only=True)
+class CqlSettings(QSettings):
+    mixer: str = setting(choices=("qmix", "vdn"))
+    cql_alpha: float = setting(low=0.0)
+    cql_regulariser: str = setting(choices=("joint", "individual"))
 
 
 @REGISTRY.register("cql_learner")
@@ -27,13 +34,11 @@ class CqlLearner(QLearner):
         UserError: ``joint`` with more joint actions than can be gone through, and values that are no plain sum.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {
-        **QLearner.KEYS, "mixer": Key(str, choices=("qmix", "vdn")), "cql_alpha": Key(float, low=0.0),
-        "cql_regulariser": Key(str, choices=("joint", "individual"))}
+    args: CqlSettings
 
     def build(self) -> dict[str, nn.Module]:
         args = self.args
-        joint = args.n_actions**args.n_agents
+        joint = self.info.n_actions**self.info.n_agents
         if args.cql_regulariser == "joint" and args.mixer != "vdn" and joint > ENUMERABLE:
             raise UserError(f"cql_regulariser=joint cannot go through {joint:,} joint actions, only {ENUMERABLE:,}; "
                             "use cql_regulariser=individual or mixer=vdn.")

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from torch import nn
+from dataclasses import dataclass
 
-from ..components.label_set import LabelSet
+from ..controllers.product_controller import ProductMAC
 from ..errors import UserError
 from . import REGISTRY
-from .cpa_pa_learner import WIDTH, CpaPaLearner
+from .student_learner import WIDTH, StudentLearner, StudentSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class KdSettings(StudentSettings):
+    """Those of which only one value has a meaning without a key must have it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in (("pool_size", 1), ("selection", "likelihood"), ("key", "prior")):
+            if getattr(self, name) != value:
+                raise UserError(f"{name}={getattr(self, name)} has no meaning without an agreement key; kd needs "
+                                f"{name}={value}, or use --config=cpa_pa.")
 
 
 @REGISTRY.register("kd_learner")
-class KdLearner(CpaPaLearner):
-    """The teacher's whole law is taught to a pool of one entry; needs ``product_mac`` with ``pool_size=1``.
+class KdLearner(StudentLearner):
+    """The teacher's whole law is taught to a pool of one entry.
 
     What the students learn is, agent by agent, the teacher's average over its joint actions: the
     mismatch that the teacher avoids is back.
-
-    Raises:
-        UserError: several entries, an encoder or a variational key are asked for, or as :class:`CpaPaLearner`.
     """
 
-    def build(self) -> dict[str, nn.Module]:
-        for key, value in (("pool_size", 1), ("selection", "likelihood"), ("key", "prior")):
-            if getattr(self.args, key) != value:
-                raise UserError(f"{key}={getattr(self.args, key)} has no meaning without an agreement key; kd needs "
-                                f"{key}={value}, or use --config=cpa_pa.")
-        nets = super().build()
-        self.labels = LabelSet(self._ask, WIDTH)
-        return nets
+    args: KdSettings
+    mac: ProductMAC
+
+    @property
+    def n_labels(self) -> int:
+        return WIDTH
 
     def _report(self) -> None:
         """Not that joint actions are not reproduced, which is the point, but that some were never taught."""
         if self.labels.lost > 0.01 * len(self.labels):
-            self.logger.console_logger.warning(
-                "%.1f %% of the teacher's play is not taught: it plays more than %d joint actions in a state; raise "
-                "beta", 100 * self.labels.lost / len(self.labels), WIDTH)
+            self.console.warning("%.1f %% of the teacher's play is not taught: it plays more than %d joint actions in "
+                                 "a state; raise beta", 100 * self.labels.lost / len(self.labels), WIDTH)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
@@ -10,17 +10,28 @@ from torch import Tensor, nn
 from ..components.action_selectors import masked_logits
 from ..components.returns import lambda_returns
 from ..components.transitions import Transitions
-from ..config.schema import FLAG, SHARE, Key
+from ..controllers.independent_controller import BasicMAC
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, normalised, taken
 from ..modules.mixers import LinearMixer, Utilities
+from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaicqSettings(Settings):
+    alpha: float = setting(low=1e-6)
+    alpha_q: float = setting(low=1e-6)
+    td_lambda: float = setting(low=0.0, high=1.0)
+    softmax_over: str = setting(choices=("time", "batch"))
+    normalise_advantage: bool
+    critic_time: bool
+
+
 @REGISTRY.register("maicq_learner")
 class MaicqLearner(Learner):
-    """SARSA(lambda) values and advantage-weighted cloning, agent by agent; needs ``basic_mac``.
+    """SARSA(lambda) values and advantage-weighted cloning, agent by agent.
 
     As in the official code: the critic's importance weight is a softmax over the batch with a
     temperature (``alpha_q``) so large that it is 1 to three digits, the mixer's weights sum to 1,
@@ -34,21 +45,19 @@ class MaicqLearner(Learner):
     greedily, so there is no floor of exploration.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {
-        "alpha": Key(float, low=1e-6), "alpha_q": Key(float, low=1e-6), "td_lambda": SHARE,
-        "softmax_over": Key(str, choices=("time", "batch")), "normalise_advantage": FLAG, "critic_time": FLAG}
+    args: MaicqSettings
+    mac: BasicMAC
 
     def build(self) -> dict[str, nn.Module]:
-        args, mac = self.args, self.mac
-        mixer = LinearMixer(mac.encoder.n_out + args.critic_time, args.n_agents, args.hidden_dim, convex=True)
-        self.critic = Followed(Utilities(mac.rows(args.n_actions, args.critic_time), mixer))
-        return {"policy": mac.agent, "critic": self.critic}
+        args, info = self.args, self.info
+        mixer = LinearMixer(self.state_encoder.n_out + args.critic_time, info.n_agents, args.hidden_dim, convex=True)
+        self.critic = Followed(Utilities(self.state_rows(info.n_actions, args.critic_time), mixer))
+        return {"policy": self.mac.agent, "critic": self.critic}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        state, next_state = self.mac.encoder(step.state), self.mac.encoder(step.next_state)
-        log_pi = log_policy(self.mac.agent(state[:, None]), step.available)
-        q, w, b = self.critic(self.timed(state, step.time))
-        goal, known = self._goal(step, next_state)
+        log_pi = log_policy(self.mac.agent(step.inputs), step.available)
+        q, w, b = self.critic(self.timed(step.state, step.time, self.args.critic_time))
+        goal, known = self._goal(step)
         error = (w * taken(q, step.actions)).sum(1) + b - goal
         with th.no_grad():
             advantage = taken(q, step.actions) - (log_pi.exp() * q).sum(-1)  # [M, N]
@@ -58,17 +67,17 @@ class MaicqLearner(Learner):
                 {"weight_max": weight.amax(), "advantage_std": advantage.std()})
 
     @th.no_grad()
-    def _goal(self, step: Transitions, next_state: Tensor) -> tuple[Tensor, Tensor]:
+    def _goal(self, step: Transitions) -> tuple[Tensor, Tensor]:
         """Regression targets ``[M]`` and where they are known, ``[M]``."""
-        q, w, b = self.critic.target(self.timed(next_state, step.time + 1))
+        q, w, b = self.critic.target(self.timed(step.next_state, step.time + 1, self.args.critic_time))
         q_tot = (w * taken(q, step.next_actions)).sum(1) + b
         follows = step.next_played * (1 - step.done)
         rho = masked_logits(q_tot / self.args.alpha_q, follows).softmax(0) * follows.sum()
         # Where an episode was cut off nobody recorded what came next; the policy's own choice stands in.
-        log_pi = log_policy(self.mac.agent(next_state[:, None]), step.next_available)
+        log_pi = log_policy(self.mac.agent(step.next_inputs), step.next_available)
         expected = (w * (log_pi.exp() * q).sum(-1)).sum(1) + b
         ahead = th.where(follows > 0, rho * q_tot, expected)
-        goal = lambda_returns(step, ahead, self.args.gamma, self.args.td_lambda, self.args.episode_limit,
+        goal = lambda_returns(step, ahead, self.args.gamma, self.args.td_lambda, self.info.episode_limit,
                               self.args.batch_size)
         return goal, th.maximum(step.done, step.next_played)
 
@@ -80,7 +89,7 @@ class MaicqLearner(Learner):
         if self.args.softmax_over == "batch":
             even: Tensor = z.softmax(0) * len(z)
             return even
-        episodes, horizon = self.args.batch_size, self.args.episode_limit
+        episodes, horizon = self.args.batch_size, self.info.episode_limit
         place = (step.episode * horizon + step.time)[:, None].expand_as(z)
         missing = th.finfo(z.dtype).min
         table = z.new_full((episodes * horizon, z.shape[1]), missing).scatter(0, place, z)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
 
 from ..components.transitions import Transitions
-from ..config.schema import FLAG, Key
+from ..controllers.independent_controller import BasicMAC
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, taken
 from ..modules.mixers import LinearMixer, Utilities
+from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
 
 LIMIT = 10.0  # of the exponents
 
 
+@dataclass(frozen=True, kw_only=True)
+class OmigaSettings(Settings):
+    alpha: float = setting(low=1e-6)
+    critic_time: bool
+
+
 @REGISTRY.register("omiga_learner")
 class OmigaLearner(Learner):
-    """In-sample values by an exponential regression, one per agent, and weighted cloning; needs ``basic_mac``.
+    """In-sample values by an exponential regression, one per agent, and weighted cloning.
 
     w_i V_i is the soft maximum of w_i Q_i over the data with temperature ``alpha``, the team's target
     r + gamma (sum w_i V_i + b)(s'), and each policy is cloned with weights exp((w_i Q_i - w_i V_i) / alpha).
@@ -29,20 +36,21 @@ class OmigaLearner(Learner):
     and leave it there.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {"alpha": Key(float, low=1e-6), "critic_time": FLAG}
+    args: OmigaSettings
+    mac: BasicMAC
 
     def build(self) -> dict[str, nn.Module]:
-        args, mac = self.args, self.mac
-        time = int(args.critic_time)
-        mixer = LinearMixer(mac.encoder.n_out + time, args.n_agents, args.hidden_dim)
-        self.critic = Followed(Utilities(mac.rows(args.n_actions, time), mixer))
-        self.value = Followed(mac.rows(1, time))
-        return {"policy": mac.agent, "critic": self.critic, "value": self.value}
+        args, info, time = self.args, self.info, int(self.args.critic_time)
+        mixer = LinearMixer(self.state_encoder.n_out + time, info.n_agents, args.hidden_dim)
+        self.critic = Followed(Utilities(self.state_rows(info.n_actions, time), mixer))
+        self.value = Followed(self.state_rows(1, time))
+        return {"policy": self.mac.agent, "critic": self.critic, "value": self.value}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        state, alpha = self.mac.encoder(step.state), self.args.alpha
-        log_pi = log_policy(self.mac.agent(state[:, None]), step.available)
-        now, then = self.timed(state, step.time), self.timed(self.mac.encoder(step.next_state), step.time + 1)
+        alpha, with_time = self.args.alpha, self.args.critic_time
+        log_pi = log_policy(self.mac.agent(step.inputs), step.available)
+        now = self.timed(step.state, step.time, with_time)
+        then = self.timed(step.next_state, step.time + 1, with_time)
         q, w, b = self.critic(now)
         value = self.value(now[:, None])[..., 0]  # [M, N]
         with th.no_grad():

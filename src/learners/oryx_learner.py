@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits
 from ..components.transitions import Transitions
-from ..config.schema import FLAG, Key
+from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, normalised, taken
+from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
 
 
+@dataclass(frozen=True, kw_only=True)
+class OryxSettings(Settings):
+    alpha: float = setting(low=1e-6)
+    alpha_q: float = setting(low=1e-6)
+    normalise_advantage: bool
+    critic_time: bool
+
+
 @REGISTRY.register("oryx_learner")
 class OryxLearner(Learner):
-    """Every agent's value of its action given the earlier ones is that of the team; needs ``ar_mac``.
+    """Every agent's value of its action given the earlier ones is that of the team.
 
     No mixer: each q_i(s, a_<i, .) regresses on the team's target, and each policy is cloned with a
     softmax of its advantages over the batch.  The order of the agents is drawn anew for every
@@ -27,22 +36,21 @@ class OryxLearner(Learner):
     long histories; ours are those of all methods here, which suits games whose state is seen.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {
-        "alpha": Key(float, low=1e-6), "alpha_q": Key(float, low=1e-6), "normalise_advantage": FLAG,
-        "critic_time": FLAG}
+    args: OryxSettings
+    mac: AutoregressiveMAC
 
     def build(self) -> dict[str, nn.Module]:
-        args = self.args
-        self.q = Followed(AutoregressiveNet(self.mac.encoder.n_out + args.critic_time, args.n_agents, args.n_actions,
+        args, info = self.args, self.info
+        self.q = Followed(AutoregressiveNet(self.state_encoder.n_out + args.critic_time, info.n_agents, info.n_actions,
                                             args.hidden_dim, args.n_layers))
         return {"policy": self.mac.agent, "q": self.q}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        state = self.mac.encoder(step.state)
-        now, then = self.timed(state, step.time), self.timed(self.mac.encoder(step.next_state), step.time + 1)
-        turn = th.rand(self.args.n_agents, device=state.device)
-        before = (turn[:, None] > turn[None]).to(state.dtype)  # [i, j]: j acts before i
-        log_pi = log_policy(self.mac.agent(state, step.actions, before), step.available)
+        now = self.timed(step.state, step.time, self.args.critic_time)[:, None]
+        then = self.timed(step.next_state, step.time + 1, self.args.critic_time)[:, None]
+        turn = th.rand(self.info.n_agents, device=now.device)
+        before = (turn[:, None] > turn[None]).to(now.dtype)  # [i, j]: j acts before i
+        log_pi = log_policy(self.mac.agent(step.inputs, step.actions, before), step.available)
         q = self.q.online(now, step.actions, before)  # [M, N, A]
         with th.no_grad():
             ahead = taken(self.q.target(then, step.next_actions, before), step.next_actions)  # [M, N]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
@@ -11,41 +10,48 @@ from torch import Tensor, nn
 from ..components.action_selectors import masked_logits
 from ..components.returns import lambda_returns
 from ..components.transitions import Transitions
-from ..config.schema import COUNT, FLAG, SHARE, Key
+from ..controllers.independent_controller import ValueMAC
 from ..modules.followed import Followed
 from ..modules.losses import taken
 from ..modules.mixers import REGISTRY as MIXERS
+from ..modules.mixers import MixerSettings
+from ..settings import setting
 from . import REGISTRY
 from .base import Learner
+
+
+@dataclass(frozen=True, kw_only=True)
+class QSettings(MixerSettings):
+    mixer: str | None = setting(choices=("qmix", "vdn", None))
+    double_q: bool
+    td_lambda: float = setting(low=0.0, high=1.0)
+    critic_time: bool
 
 
 @REGISTRY.register("q_learner")
 class QLearner(Learner):
     """Temporal differences of Q_tot(s, a) = mix(Q_1(s, a_1) .. Q_N(s, a_N); s), as in EPyMARL.
 
-    Needs a controller that chooses by values, such as ``q_mac`` (explores) or ``greedy_mac``.
     With ``critic_time`` the mixer also sees the share of the horizon passed; the best joint action
     does not depend on it, since all mixers are monotone, but without it the end of an episode is noise.
 
     The methods that learn from data override :meth:`next_allowed` and :meth:`further_losses`.
     """
 
-    KEYS: ClassVar[dict[str, Key]] = {
-        "mixer": Key(str | None, choices=("qmix", "vdn", None)), "double_q": FLAG, "td_lambda": SHARE,
-        "critic_time": FLAG, "mixing_embed_dim": COUNT, "hypernet_embed": COUNT}
+    args: QSettings
+    mac: ValueMAC
 
     def build(self) -> dict[str, nn.Module]:
         args = self.args
         self.q = Followed(self.mac.agent)
-        self.mixer = Followed(MIXERS[args.mixer or "none"](self.mac.encoder.n_out + args.critic_time, args))
+        n_seen = self.state_encoder.n_out + args.critic_time
+        self.mixer = Followed(MIXERS[args.mixer or "none"](n_seen, self.info.n_agents, args))
         nets: dict[str, nn.Module] = {"q": self.q, "mixer": self.mixer}
         return {name: net for name, net in nets.items() if next(net.parameters(), None) is not None}
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        encode = self.mac.encoder
-        step = dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state))
-        q = self.q(step.state[:, None])  # [M, N, A]
-        mixer_state = self.timed(step.state, step.time)
+        q = self.q(step.inputs)  # [M, N, A]
+        mixer_state = self.timed(step.state, step.time, self.args.critic_time)
         q_tot = self.mixer(taken(q, step.actions), mixer_state)  # [M], or [M, N] without a mixer
         losses = {"td_loss": ((q_tot - self.goals(step)) ** 2).mean()}
         return losses | self.further_losses(step, q, q_tot, mixer_state), {"q_tot_mean": q_tot.mean()}
@@ -54,7 +60,7 @@ class QLearner(Learner):
         """What a method adds to the temporal difference.
 
         Args:
-            step: steps with encoded states.
+            step: the steps.
             q: the agents' values ``[M, N, A]``.
             q_tot: mixed values of the recorded joint actions, ``[M]`` or ``[M, N]``.
             mixer_state: what the mixer sees of the states, ``[M, S'']``.
@@ -71,13 +77,14 @@ class QLearner(Learner):
 
         With ``double_q`` the trained networks choose it and their targets value it.
         """
-        args, state = self.args, step.next_state[:, None]
-        rows = self.q.target(state)
-        chooser = self.q(state) if args.double_q else rows
+        args = self.args
+        rows = self.q.target(step.next_inputs)
+        chooser = self.q(step.next_inputs) if args.double_q else rows
         best = masked_logits(chooser, self.next_allowed(step)).argmax(-1)  # [M, N]
-        ahead = self.mixer.target(taken(rows, best), self.timed(step.next_state, step.time + 1))
+        later = self.timed(step.next_state, step.time + 1, args.critic_time)
+        ahead = self.mixer.target(taken(rows, best), later)
 
         def returns(values: Tensor) -> Tensor:
-            return lambda_returns(step, values, args.gamma, args.td_lambda, args.episode_limit, args.batch_size)
+            return lambda_returns(step, values, args.gamma, args.td_lambda, self.info.episode_limit, args.batch_size)
 
         return returns(ahead) if ahead.dim() == 1 else th.vmap(returns, in_dims=1, out_dims=1)(ahead)

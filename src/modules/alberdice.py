@@ -39,8 +39,8 @@ def log_ratio(log_taken: Tensor, log_joint: Tensor, log_own: Tensor, limit: floa
 def resampled(log_ratios: Tensor) -> Tensor:
     """For every agent M steps with replacement, drawn in proportion to its ratios: indices ``[M, N]``."""
     edges = log_ratios.softmax(0).T.cumsum(1)  # [N, M]
-    luck = th.rand(edges.shape, device=edges.device) * edges[:, -1:]
-    return th.searchsorted(edges, luck, right=True).clamp(max=len(log_ratios) - 1).T
+    uniform = th.rand(edges.shape, device=edges.device) * edges[:, -1:]
+    return th.searchsorted(edges, uniform, right=True).clamp(max=len(log_ratios) - 1).T
 
 
 def effective_share(log_ratios: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def others_divergence(net: AutoregressiveNet, state: Tensor, actions: Tensor, av
 def _of_two(net: AutoregressiveNet, state: Tensor, actions: Tensor, available: Tensor, log_pi: Tensor) -> Tensor:
     """The divergence of two agents, ``[M, 2]``, from the whole table of their joint actions."""
     steps, n_actions = len(state), net.n_actions
-    first = log_policy(net.first_head(state), available[:, 0])  # [M, A]
+    first = log_policy(net.first_head(state[:, None]), available[:, 0])  # [M, A]
     second = net.head(1, state.repeat_interleave(n_actions, 0), net.action[:n_actions].repeat(steps, 1))
     second = log_policy(second.view(steps, n_actions, n_actions), available[:, 1:])  # [M, A of the first, A]
     table = first[..., None] + second
@@ -60,8 +60,8 @@ def _of_two(net: AutoregressiveNet, state: Tensor, actions: Tensor, available: T
 def _drawn(log_pi: Tensor, samples: int) -> Tensor:
     """Joint actions ``[K, M, N]`` of the policies ``[M, N, A]``."""
     edges = log_pi.exp().cumsum(-1)
-    luck = th.rand(samples, *edges.shape[:-1], 1, device=edges.device) * edges[..., -1:]
-    return (edges <= luck).sum(-1).clamp(max=edges.shape[-1] - 1)
+    uniform = th.rand(samples, *edges.shape[:-1], 1, device=edges.device) * edges[..., -1:]
+    return (edges <= uniform).sum(-1).clamp(max=edges.shape[-1] - 1)
 
 
 def _cross_entropy(net: AutoregressiveNet, state: Tensor, actions: Tensor, available: Tensor, pi: Tensor,

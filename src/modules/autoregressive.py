@@ -47,37 +47,43 @@ class AutoregressiveNet(nn.Module):
         self.register_buffer("before", th.ones(n_agents, n_agents).tril(-1), persistent=False)
         self.register_buffer("offset", th.arange(n_agents)[:, None] * n_actions, persistent=False)
 
-    def forward(self, state: Tensor, actions: Tensor, before: Tensor | None = None) -> Tensor:
-        """All heads at once: states ``[B, S]`` and joint actions ``[B, N]`` to ``[B, N, A]``.
+    def forward(self, inputs: Tensor, actions: Tensor, before: Tensor | None = None) -> Tensor:
+        """All heads at once: what is seen ``[B, G, S]`` (G is N, or 1 for the same for all) and joint actions
+        ``[B, N]`` to ``[B, N, A]``.
 
         ``before`` ``[N, N]`` tells which agents act before which (1 where the column's does); the
         default is the order of their numbers.
         """
-        n, batch = self.n_agents, len(state)
+        n, batch = self.n_agents, len(inputs)
         given = F.embedding(actions.T + self.offset, self.action)  # [N, B, H]
         order = self.before if before is None else before
         prefix = (order @ given.reshape(n, -1)).view(n, batch, self.hidden)  # exclusive sum over agents
-        h = th.relu(th.baddbmm(self.first_bias, state.expand(n, -1, -1), self.first) + prefix)
+        h = th.relu(th.baddbmm(self.first_bias, inputs.transpose(0, 1).expand(n, -1, -1), self.first) + prefix)
         for weight, bias in zip(self.middle, self.middle_bias, strict=True):
             h = th.relu(th.baddbmm(bias, h, weight))
         return affine(self.last_bias, h, self.last).transpose(0, 1)
 
     def head(self, agent: int, state: Tensor, prefix: Tensor) -> Tensor:
-        """One agent's row ``[B, A]``, given the sum ``[B, H]`` of the earlier actions' embeddings."""
+        """One agent's row ``[B, A]`` from what it sees ``[B, S]`` and the sum ``[B, H]`` of earlier embeddings."""
         h = th.relu(th.addmm(self.first_bias[agent], state, self.first[agent]) + prefix)
         for weight, bias in zip(self.middle, self.middle_bias, strict=True):
             h = th.relu(th.addmm(bias[agent], h, weight[agent]))
         return th.addmm(self.last_bias[agent], h, self.last[agent])
 
-    def first_head(self, state: Tensor) -> Tensor:
-        """The row of the first agent, before whom nobody acts: ``[B, S]`` to ``[B, A]``."""
-        return self.head(0, state, state.new_zeros(1, self.hidden))
+    @staticmethod
+    def seen_by(agent: int, inputs: Tensor) -> Tensor:
+        """What one agent sees, ``[B, S]``, of ``[B, G, S]``."""
+        return inputs[:, agent if inputs.shape[1] > 1 else 0]
 
-    def rollout(self, state: Tensor, choose: Callable[[int, Tensor], Tensor]) -> Tensor:
+    def first_head(self, inputs: Tensor) -> Tensor:
+        """The row of the first agent, before whom nobody acts: ``[B, G, S]`` to ``[B, A]``."""
+        return self.head(0, self.seen_by(0, inputs), inputs.new_zeros(1, self.hidden))
+
+    def rollout(self, inputs: Tensor, choose: Callable[[int, Tensor], Tensor]) -> Tensor:
         """Joint actions ``[B, N]``, agent by agent; ``choose(i, row [B, A])`` gives agent i's actions ``[B]``."""
-        prefix = state.new_zeros(len(state), self.hidden)
-        actions = th.zeros(len(state), self.n_agents, dtype=th.long, device=state.device)
+        prefix = inputs.new_zeros(len(inputs), self.hidden)
+        actions = th.zeros(len(inputs), self.n_agents, dtype=th.long, device=inputs.device)
         for agent in range(self.n_agents):
-            actions[:, agent] = choose(agent, self.head(agent, state, prefix))
+            actions[:, agent] = choose(agent, self.head(agent, self.seen_by(agent, inputs), prefix))
             prefix = prefix + self.action[agent * self.n_actions + actions[:, agent]]
         return actions

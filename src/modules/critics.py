@@ -9,17 +9,19 @@ joint actions that were recorded.
 
 from __future__ import annotations
 
-import copy
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch as th
 from torch import Tensor, nn
 
+from ..components.env_info import EnvInfo
 from ..components.transitions import Transitions
+from ..settings import Settings, setting
 from ..utils.registry import Registry
 from .autoregressive import AutoregressiveNet
+from .followed import Followed
 from .losses import gumbel_loss, log_weight, soft_value, taken
 from .value import StateValue
 
@@ -41,43 +43,48 @@ class Judgement:
     q: Tensor | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class CriticSettings(Settings):
+    alpha: float = setting(low=1e-6)
+    critic_time: bool
+    value_hidden_dim: int = setting(low=1, before=128)
+
+
 class Critic(nn.Module):
-    """Base: sizes, settings, and target copies that follow by Polyak averaging.
+    """Base: sizes and settings.
 
     Args:
         n_state: S, length of the encoded state.
-        horizon: T.
-        args: the run's configuration.
+        info: sizes of the environment.
+        args: settings.
+
+    Attributes:
+        knows_every_action: whether it values every own action, or only joint actions that were recorded.
     """
 
-    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
+    knows_every_action = True
+
+    def __init__(self, n_state: int, info: EnvInfo, args: CriticSettings) -> None:
         super().__init__()
-        self.n_state, self.n_agents, self.n_actions = n_state, args.n_agents, args.n_actions
+        self.n_state, self.info, self.args = n_state, info, args
         self.gamma, self.alpha = args.gamma, args.alpha
-        self.hidden, self.layers = args.hidden_dim, args.n_layers
-        self.horizon = horizon if args.critic_time else 0
-        self.pairs: list[tuple[nn.Module, nn.Module]] = []
+        self.horizon = info.episode_limit if args.critic_time else 0
+        self.build()
+
+    @abstractmethod
+    def build(self) -> None:
+        """Makes the networks."""
 
     def heads(self, n_state: int) -> AutoregressiveNet:
         """A new autoregressive network of this critic's size."""
-        return AutoregressiveNet(n_state, self.n_agents, self.n_actions, self.hidden, self.layers)
+        return AutoregressiveNet(n_state, self.info.n_agents, self.info.n_actions, self.args.hidden_dim,
+                                 self.args.n_layers)
 
     def state_value(self, n_out: int = 1) -> StateValue:
         """A new network of the state and, if wanted, the time."""
-        return StateValue(self.n_state, max(self.hidden, 128), self.layers, self.horizon, n_out)
+        return StateValue(self.n_state, self.args.value_hidden_dim, self.args.n_layers, self.horizon, n_out)
 
-    def follow(self, module: nn.Module) -> nn.Module:
-        """A target copy of ``module``, kept near it by :meth:`update_targets`."""
-        target = copy.deepcopy(module).requires_grad_(False)
-        self.pairs.append((target, module))
-        return target
-
-    @th.no_grad()
-    def update_targets(self, tau: float) -> None:
-        """Moves every target the share ``tau`` of the way to its module."""
-        for target, module in self.pairs:
-            th._foreach_lerp_(list(target.parameters()), list(module.parameters()), tau)
-
+    @abstractmethod
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
         """Loss and weights for M steps.
 
@@ -86,7 +93,6 @@ class Critic(nn.Module):
             log_mu: in-support behaviour at the recorded prefixes, ``[M, N, A]``, without gradient.
             next_log_mu: gives the first agent's in-support behaviour at the next states, ``[M, A]``.
         """
-        raise NotImplementedError
 
 
 @REGISTRY.register("chain")
@@ -101,17 +107,15 @@ class ChainCritic(Critic):
     they are those of the mean time.
     """
 
-    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
-        super().__init__(n_state, horizon, args)
-        self.advantage = self.heads(n_state)
-        self.value = self.state_value()
-        self.target_value = self.follow(self.value)
+    def build(self) -> None:
+        self.advantage = self.heads(self.n_state)
+        self.value = Followed(self.state_value())
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
-        b = self.advantage(step.state, step.actions)  # [M, N, A]
+        b = self.advantage(step.state[:, None], step.actions)  # [M, N, A]
         advantage = taken(b, step.actions) - soft_value(b, log_mu, self.alpha)  # [M, N]
         with th.no_grad():
-            ahead = self.target_value(step.next_state, step.time + 1)[:, 0]
+            ahead = self.value.target(step.next_state, step.time + 1)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
         q_tot = self.value(step.state, step.time)[:, 0] + advantage.sum(1)
         b = b.detach()
@@ -127,20 +131,18 @@ class PrefixCritic(Critic):
     along the agent axis.
     """
 
-    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
-        super().__init__(n_state, horizon, args)
-        self.q = self.heads(n_state + (1 if self.horizon else 0))
-        self.target_q = self.follow(self.q)
+    def build(self) -> None:
+        self.q = Followed(self.heads(self.n_state + (1 if self.horizon else 0)))
 
     def timed(self, state: Tensor, time: Tensor) -> Tensor:
-        """States ``[M, S]`` with the share of the horizon passed, if the critic is to see it."""
-        return th.cat([state, (time / self.horizon)[:, None]], 1) if self.horizon else state
+        """States ``[M, S]`` with the share of the horizon passed, if the critic is to see it, ``[M, 1, S']``."""
+        return (th.cat([state, (time / self.horizon)[:, None]], 1) if self.horizon else state)[:, None]
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
         now, ahead = self.timed(step.state, step.time), self.timed(step.next_state, step.time + 1)
         with th.no_grad():
-            target = self.target_q(now, step.actions)
-            first = self.target_q.first_head(ahead)  # type: ignore[operator]
+            target = self.q.target(now, step.actions)
+            first = self.q.target.first_head(ahead)
             goal = step.reward + self.gamma * (1 - step.done) * soft_value(first, next_log_mu(), self.alpha)
             goals = th.cat([soft_value(target, log_mu, self.alpha)[:, 1:], goal[:, None]], 1)  # [M, N]
         loss = ((taken(self.q(now, step.actions), step.actions) - goals) ** 2).mean()
@@ -153,11 +155,9 @@ class MixedCritic(Critic):
     The positive weights are normalised to sum to N; unnormalised they let values grow without bound.
     """
 
-    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
-        super().__init__(n_state, horizon, args)
-        self.utility = self.heads(n_state)
-        self.mixer = self.state_value(self.n_agents + 1)
-        self.target_utility, self.target_mixer = self.follow(self.utility), self.follow(self.mixer)
+    def build(self) -> None:
+        self.utility = Followed(self.heads(self.n_state))
+        self.mixer = Followed(self.state_value(self.info.n_agents + 1))
 
     @staticmethod
     def mix(utility: nn.Module, mixer: nn.Module, state: Tensor, time: Tensor, actions: Tensor,
@@ -165,7 +165,7 @@ class MixedCritic(Critic):
         """w_i Q_i for every own action ``[M, N, A]`` and b ``[M]``."""
         out = mixer(state, time)
         weights = th.softmax(out[:, :-1], 1) * (out.shape[1] - 1)
-        return weights[..., None] * utility(state, actions), out[:, -1]
+        return weights[..., None] * utility(state[:, None], actions), out[:, -1]
 
 
 @REGISTRY.register("per_agent")
@@ -183,7 +183,7 @@ class PerAgentCritic(MixedCritic):
         q, bias = self.mix(self.utility, self.mixer, step.state, step.time, step.actions)
         log_weights = log_weight(q.detach(), log_mu, step.actions, self.alpha)
         with th.no_grad():
-            ahead, ahead_bias = self.mix(self.target_utility, self.target_mixer, step.next_state, step.time + 1,
+            ahead, ahead_bias = self.mix(self.utility.target, self.mixer.target, step.next_state, step.time + 1,
                                          step.next_actions)
             q_next = taken(ahead, step.next_actions).sum(1) + ahead_bias
             goal = step.reward + self.gamma * (1 - step.done) * q_next
@@ -202,19 +202,20 @@ class JointCritic(MixedCritic):
     :func:`gumbel_loss` allows are undervalued, so this suits few agents.
     """
 
-    def __init__(self, n_state: int, horizon: int, args: Any) -> None:
-        super().__init__(n_state, horizon, args)
-        self.value = self.state_value()
-        self.target_value = self.follow(self.value)
+    knows_every_action = False
+
+    def build(self) -> None:
+        super().build()
+        self.value = Followed(self.state_value())
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
         q, bias = self.mix(self.utility, self.mixer, step.state, step.time, step.actions)
         q_tot = taken(q, step.actions).sum(1) + bias
         value = self.value(step.state, step.time)[:, 0]
         with th.no_grad():
-            ahead = self.target_value(step.next_state, step.time + 1)[:, 0]
+            ahead = self.value.target(step.next_state, step.time + 1)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
-            steady, steady_bias = self.mix(self.target_utility, self.target_mixer, step.state, step.time, step.actions)
+            steady, steady_bias = self.mix(self.utility.target, self.mixer.target, step.state, step.time, step.actions)
             q_target = taken(steady, step.actions).sum(1) + steady_bias
         loss = ((q_tot - goal) ** 2).mean() + gumbel_loss(q_target, value, self.alpha) * self.alpha**2
         return Judgement(loss, ((q_target - value.detach()) / self.alpha)[:, None], None)

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
 
-import torch as th
-from torch import nn
+from torch import Tensor, nn
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
-class Followed(nn.Module):
+class Followed(nn.Module, Generic[Net]):
     """``online``, which is trained, and ``target``, a copy without gradient that follows it.
 
-    Calling it calls ``online``.  Learners move all targets after every update (config key
-    ``target_update_interval_or_tau``).
+    Calling it calls ``online``.  Every update moves all targets that are found in a learner's networks (config key
+    ``target_update_interval_or_tau``); there is no other way to have a target network.
     """
 
-    def __init__(self, online: nn.Module) -> None:
+    online: Net
+    target: Net
+
+    def __init__(self, online: Net) -> None:
         super().__init__()
         self.online = online
         self.target = copy.deepcopy(online).requires_grad_(False)
 
-    def forward(self, *args: Any) -> Any:
-        return self.online(*args)
+    def forward(self, *inputs: Any) -> Any:
+        return self.online(*inputs)
 
-    @th.no_grad()
-    def update_targets(self, tau: float) -> None:
-        """Moves the target the share ``tau`` of the way."""
-        th._foreach_lerp_(list(self.target.parameters()), list(self.online.parameters()), tau)
+
+def target_pairs(nets: Iterable[nn.Module]) -> list[tuple[Tensor, Tensor]]:
+    """Every target parameter in the networks, with the one that it follows."""
+    followed = [module for net in nets for module in net.modules() if isinstance(module, Followed)]
+    return [pair for module in followed
+            for pair in zip(module.target.parameters(), module.online.parameters(), strict=True)]

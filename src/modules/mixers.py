@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch as th
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..settings import Settings, setting
 from ..utils.registry import Registry
 
 REGISTRY: Registry[type[nn.Module]] = Registry("mixer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixerSettings(Settings):
+    mixing_embed_dim: int = setting(low=1)
+    hypernet_embed: int = setting(low=1)
 
 
 @REGISTRY.register("vdn")
 class VDNMixer(nn.Module):
     """Q_tot = sum_i Q_i (Sunehag et al., 2018)."""
 
-    def __init__(self, n_state: int, args: Any) -> None:
+    def __init__(self, n_state: int, n_agents: int, args: MixerSettings) -> None:
         super().__init__()
 
     def forward(self, q: Tensor, state: Tensor) -> Tensor:
@@ -29,7 +36,7 @@ class VDNMixer(nn.Module):
 class NoMixer(nn.Module):
     """No team value: every agent's own value stands for the team's return (Tan, 1993)."""
 
-    def __init__(self, n_state: int, args: Any) -> None:
+    def __init__(self, n_state: int, n_agents: int, args: MixerSettings) -> None:
         super().__init__()
 
     def forward(self, q: Tensor, state: Tensor) -> Tensor:
@@ -45,12 +52,13 @@ class QMixer(nn.Module):
 
     Args:
         n_state: S, length of the encoded state.
-        args: with ``n_agents``, ``mixing_embed_dim`` (width) and ``hypernet_embed`` (hypernetworks' width).
+        n_agents: N.
+        args: with ``mixing_embed_dim`` (width) and ``hypernet_embed`` (hypernetworks' width).
     """
 
-    def __init__(self, n_state: int, args: Any) -> None:
+    def __init__(self, n_state: int, n_agents: int, args: MixerSettings) -> None:
         super().__init__()
-        self.n_agents, self.embed = args.n_agents, args.mixing_embed_dim
+        self.n_agents, self.embed = n_agents, args.mixing_embed_dim
 
         def hyper(n_out: int) -> nn.Sequential:
             return nn.Sequential(nn.Linear(n_state, args.hypernet_embed), nn.ReLU(),

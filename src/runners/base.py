@@ -1,77 +1,98 @@
-"""What both runners share: the environment, the batch layout, and evaluation."""
+"""What the runners share: the environment, its batches, and evaluation."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
+from logging import Logger
 from typing import Any, ClassVar
 
+from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
+from ..controllers.base import Controller
 from ..envs.game import Game
 from ..envs.multi_agent_env import MultiAgentEnv
-from .diversity import diversity
-from .evaluation import Values, Watch, evaluate, log_evaluation
+from ..evaluation.diversity import diversity
+from ..evaluation.play import Shares, Values, Watch, evaluate, evaluation_stats
+from ..settings import Settings
 
 
 class Runner(ABC):
-    """A runner in EPyMARL's contract.
+    """A runner in the manner of EPyMARL's.
 
     Args:
-        args: the run's configuration; ``episode_limit`` and ``game_spec`` are added to it.
-        logger: takes statistics.
+        args: settings.
+        env: the environment.
+        console: takes words.
+        device: where batches live.
 
     Attributes:
         learns_offline: whether a batch from :meth:`run` is trained on as it is (else it goes
             through a replay buffer).
-        env, game: the environment and its rules.
+        info: sizes of the environment.
+        game: its rules.
         t_env: the run's clock.
         latest: the episodes of the last evaluation.
-        batch_size: 1, the number of episodes of a :meth:`run` as EPyMARL counts them.
     """
 
+    args: Settings
     learns_offline: ClassVar[bool]
 
-    def __init__(self, args: Any, logger: Any) -> None:
-        self.args, self.logger = args, logger
-        self.env = MultiAgentEnv(args.env, **{"seed": args.seed, **args.env_args}, common_reward=args.common_reward,
-                                 reward_scalarisation=args.reward_scalarisation)
-        self.game: Game = self.env.game
-        args.episode_limit, args.game_spec = self.game.episode_limit, self.game.spec()
-        self.batch_size, self.t_env = 1, 0
+    def __init__(self, args: Settings, env: MultiAgentEnv, console: Logger, device: str = "cpu") -> None:
+        self.args, self.env, self.console, self.device = args, env, console, device
+        self.game: Game = env.game
+        self.info = EnvInfo.of(env.game, args.common_reward)
+        self.shares = Shares(self.info.n_agents, args.common_reward, args.reward_scalarisation)
+        self.t_env = 0
 
     @cached_property
     def optimum(self) -> float | None:
         """The best possible expected return, None where nobody knows it; some games need a second to find it."""
         return self.game.optimum()
 
-    def get_env_info(self) -> dict[str, Any]:
-        return self.env.get_env_info()
+    def use(self, mac: Controller) -> None:
+        """Takes the controller that plays."""
+        self.mac = mac
 
-    def setup(self, scheme: Any, groups: Any, preprocess: Any, mac: Any) -> None:
-        """Takes the batch layout and the controller."""
-        self.scheme, self.groups, self.preprocess, self.mac = scheme, groups, preprocess, mac
+    def record(self) -> dict[str, Any] | None:
+        """Records instead of training, where that is what the runner is for; returns what was recorded, else None.
+
+        Raises:
+            UserError: a checkpoint does not fit, or the disk is full.
+            KeyboardInterrupt: SIGINT or SIGTERM came; what was played is on the disk.
+        """
+        return None
 
     @abstractmethod
-    def run(self, test_mode: bool = False) -> EpisodeBatch | None:
-        """The next training batch; in test mode plays and logs an evaluation instead and returns None."""
+    def run(self) -> EpisodeBatch:
+        """The next training batch."""
+
+    def take_statistics(self) -> Mapping[str, float]:
+        """Statistics of training that are due, each given once; by default none."""
+        return {}
 
     def evaluate(self, watch: Watch | None = None) -> dict[str, Values]:
-        """Plays ``test_nepisode`` episodes, logs their means and returns the values per episode.
+        """Plays ``test_nepisode`` episodes and returns the values per episode.
 
         A team that draws its joint actions is also measured for diversity, with values per state.
         """
         batch = self.empty_batch(self.args.test_nepisode)
         self.latest = batch
         results = evaluate(self.game, self.mac, batch, self.args.seed, self.t_env, watch)
-        if hasattr(self.mac, "joint_law") and not self.args.test_greedy:
-            results |= diversity(self.game, self.mac, batch, self.args.seed)
-        log_evaluation(self.logger, results, self.optimum, self.t_env, self.args)
-        return results
+        return results if self.args.test_greedy else results | diversity(self.game, self.mac, batch, self.args.seed)
+
+    def stats_of(self, results: Mapping[str, Values]) -> dict[str, float]:
+        """What is logged of an evaluation, under EPyMARL's names."""
+        return evaluation_stats(results, self.optimum, self.shares)
 
     def empty_batch(self, episodes: int) -> EpisodeBatch:
         """A batch of zeros ``[episodes, T + 1, ...]``."""
-        return EpisodeBatch(self.scheme, self.groups, episodes, self.game.episode_limit + 1,
-                            preprocess=self.preprocess, device=self.args.device)
+        return self.info.batch(episodes, self.device)
+
+    def facts(self) -> dict[str, Any]:
+        """What checkpoints say of where their episodes came from, plain JSON values."""
+        return {}
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
@@ -83,6 +104,3 @@ class Runner(ABC):
 
     def close_env(self) -> None:
         self.env.close()
-
-    def save_replay(self) -> None:
-        self.env.save_replay()

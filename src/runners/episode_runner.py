@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from logging import Logger
 from typing import Any
 
 import numpy as np
 
 from ..components.episode_buffer import EpisodeBatch
+from ..envs.multi_agent_env import MultiAgentEnv
+from ..evaluation.play import agent_keys, return_stats
+from ..settings import Settings
 from . import REGISTRY
 from .base import Runner
-from .evaluation import agent_keys, return_stats
 
 TRAINING_STREAM = 1_000_004  # keeps these episodes apart from everything else drawn from the seed
 
@@ -18,12 +22,8 @@ TRAINING_STREAM = 1_000_004  # keeps these episodes apart from everything else d
 class EpisodeRunner(Runner):
     """EPyMARL's episode runner; evaluation is batched as in the offline runner.
 
-    The game's luck in an episode depends on the seed and the episode's number only, so that a
+    What a game draws in an episode depends on the seed and the episode's number only, so that a
     continued run meets the episodes that an uninterrupted one would have met.
-
-    Args:
-        args: the run's configuration; ``episode_limit`` is added to it.
-        logger: takes statistics.
 
     Attributes:
         t_env: number of environment steps played for training.
@@ -32,20 +32,17 @@ class EpisodeRunner(Runner):
 
     learns_offline = False
 
-    def __init__(self, args: Any, logger: Any) -> None:
-        super().__init__(args, logger)
+    def __init__(self, args: Settings, env: MultiAgentEnv, console: Logger, device: str = "cpu") -> None:
+        super().__init__(args, env, console, device)
         self.episodes, self.log_train_stats_t = 0, -args.runner_log_interval - 1
         self._recent: dict[str, list[float]] = {}
         self._seed = args.env_args.get("seed", args.seed)
 
-    def run(self, test_mode: bool = False) -> EpisodeBatch | None:
-        """Plays and records one episode; in test mode plays and logs an evaluation instead."""
-        if test_mode:
-            self.evaluate()
-            return None
+    def run(self) -> EpisodeBatch:
+        """Plays and records one episode."""
         batch = self.empty_batch(1)
-        luck = np.random.SeedSequence([self._seed, TRAINING_STREAM, self.episodes])
-        self.env.reset(seed=int(luck.generate_state(1)[0]))
+        sequence = np.random.SeedSequence([self._seed, TRAINING_STREAM, self.episodes])
+        self.env.reset(seed=int(sequence.generate_state(1)[0]))
         self.mac.init_hidden(batch_size=1)
         total, t, over = 0.0, 0, False
         own = np.zeros(self.game.n_agents)
@@ -69,21 +66,20 @@ class EpisodeRunner(Runner):
         facts = {key: value for key, value in info.items() if key != "episode_limit"}
         if not self.args.common_reward:
             facts |= dict(zip(agent_keys(len(own)), own.tolist(), strict=True))
-        self._log_training({"return": total, "ep_length": float(t), **facts})
+        for key, value in {"return": total, "ep_length": float(t), **facts}.items():
+            self._recent.setdefault(key, []).append(value)
         return batch
 
-    def _log_training(self, facts: dict[str, float]) -> None:
-        for key, value in facts.items():
-            self._recent.setdefault(key, []).append(value)
+    def take_statistics(self) -> Mapping[str, float]:
+        """Means over the episodes since the last time, every ``runner_log_interval``."""
         if self.t_env - self.log_train_stats_t < self.args.runner_log_interval:
-            return
+            return {}
         own = [np.array(self._recent.pop(key)) for key in agent_keys(self.game.n_agents) if key in self._recent]
-        stats = return_stats(np.array(self._recent.pop("return")), self.args, own)
+        stats = return_stats(np.array(self._recent.pop("return")), self.shares, own)
         stats |= {f"{key}_mean": float(np.mean(values)) for key, values in self._recent.items()}
-        for key, value in stats.items():
-            self.logger.log_stat(key, value, self.t_env)
         self._recent.clear()
         self.log_train_stats_t = self.t_env
+        return stats
 
     def state_dict(self) -> dict[str, Any]:
         """Counters, and statistics that were not logged yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from logging import Logger
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,11 @@ import torch as th
 from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch
+from ..components.transforms import OneHot
 from ..data import OfflineDataset, load_dataset
+from ..data.validate import foreign_rules
+from ..envs.multi_agent_env import MultiAgentEnv
+from ..settings import Settings
 from . import REGISTRY
 from .base import Runner
 
@@ -20,10 +25,6 @@ from .base import Runner
 @REGISTRY.register("offline")
 class OfflineRunner(Runner):
     """Draws ``batch_size`` episodes per call, every episode once before any comes again.
-
-    Args:
-        args: the run's configuration; ``episode_limit`` is added to it.
-        logger: takes statistics.
 
     Attributes:
         t_env: number of batches handed out, i.e. of updates.
@@ -35,18 +36,21 @@ class OfflineRunner(Runner):
 
     learns_offline = True
 
-    def __init__(self, args: Any, logger: Any) -> None:
-        super().__init__(args, logger)
+    def __init__(self, args: Settings, env: MultiAgentEnv, console: Logger, device: str = "cpu") -> None:
+        super().__init__(args, env, console, device)
         self._generator = th.Generator().manual_seed(args.seed)
         self._order = th.empty(0, dtype=th.long)
         if not args.evaluate:
-            logger.console_logger.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
-                                       self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
+            console.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
+                         self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
 
     @cached_property
     def dataset(self) -> OfflineDataset:
         args = self.args
-        return load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path).expanduser())
+        data = load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path).expanduser())
+        if other := foreign_rules(data, self.game):
+            self.console.warning(other)
+        return data
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
@@ -62,16 +66,9 @@ class OfflineRunner(Runner):
             arrays["reward"] = shares if data.agent_reward is None else data.agent_reward
         return {key: th.from_numpy(value) for key, value in arrays.items()}
 
-    def run(self, test_mode: bool = False) -> EpisodeBatch | None:
-        """The next batch of recorded episodes; in test mode plays and logs an evaluation instead."""
-        if test_mode:
-            self.evaluate()
-            return None
+    def run(self) -> EpisodeBatch:
+        """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""
         self.t_env += 1
-        return self.draw()
-
-    def draw(self) -> EpisodeBatch:
-        """A batch ``[batch_size, T + 1, ...]``, cut to its longest episode."""
         return self.episodes(self.next_rows())
 
     def next_rows(self) -> Tensor:
@@ -86,16 +83,15 @@ class OfflineRunner(Runner):
         """The recorded episodes ``rows`` ``[B]`` as a batch, cut to the longest of them."""
         filled = self._tensors["filled"][rows]
         length = int(filled.sum(1).max())
-        data = {key: value[rows, :length].to(self.args.device) for key, value in self._tensors.items()}
+        data = {key: value[rows, :length].to(self.device) for key, value in self._tensors.items()}
         if "obs" not in data:
             data["obs"] = self._view(data["state"])
-        (new_key, (one_hot,)), = self.preprocess.values()
-        data[new_key] = one_hot.transform(data["actions"])
+        data["actions_onehot"] = OneHot(self.info.n_actions).transform(data["actions"])
         # "filled" is 0/1 in EPyMARL, and booleans do not subtract
         data["filled"], data["terminated"] = data["filled"].long(), data["terminated"].to(th.uint8)
         data["avail_actions"] = data["avail_actions"].int()
-        return EpisodeBatch(self.scheme, self.groups, len(rows), length,
-                            SimpleNamespace(transition_data=data, episode_data={}), self.preprocess, self.args.device)
+        return EpisodeBatch(self.info.scheme, self.info.groups, len(rows), length,
+                            SimpleNamespace(transition_data=data, episode_data={}), self.info.preprocess, self.device)
 
     def _view(self, state: Tensor) -> Tensor:
         """What the agents see, ``[B, T, N, O]``, in the states ``[B, T, S]``."""
@@ -103,6 +99,9 @@ class OfflineRunner(Runner):
             return state[:, :, None].expand(-1, -1, self.game.n_agents, -1)
         seen = self.game.view(state.flatten(0, 1).cpu().numpy())
         return th.from_numpy(np.ascontiguousarray(seen)).to(state).view(*state.shape[:2], *seen.shape[1:])
+
+    def facts(self) -> dict[str, Any]:
+        return {"dataset": {"source": self.dataset.source, "digest": self.dataset.digest}}
 
     def state_dict(self) -> dict[str, Any]:
         """Counter, sampler, and the digest of the data that it samples."""
@@ -115,8 +114,7 @@ class OfflineRunner(Runner):
         if self.args.evaluate:
             return
         if state["digest"] != self.dataset.digest:
-            self.logger.console_logger.warning("the checkpoint was trained on other data (digest %s)",
-                                               state["digest"][:12])
+            self.console.warning("the checkpoint was trained on other data (digest %s)", state["digest"][:12])
             return
         self._order = state["order"]
         self._generator.set_state(state["generator"])

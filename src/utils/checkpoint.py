@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch as th
 
@@ -21,19 +21,13 @@ from .. import __version__
 from ..errors import UserError
 from .files import sync
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
-#: keys that say where, how long and how closely watched, but not what is learned
-BESIDES = frozenset((
-    "name", "t_max", "test_nepisode", "test_interval", "test_greedy", "log_interval", "runner_log_interval",
-    "learner_log_interval", "use_tensorboard", "use_cuda", "torch_threads", "local_results_path", "datasets_path",
-    "save_model", "save_model_interval", "checkpoint_path", "load_step", "evaluate", "render",
-    "record_to", "record_from", "record_steps", "record_epsilons", "record_episodes"))
 #: keys that decide what the networks are
-SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "state_levels")
+SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "encoder", "state_levels")
 
 
-def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts: dict[str, Any]) -> Path:
+def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], facts: dict[str, Any]) -> Path:
     """Writes ``root/<t_env>``, replacing what was saved there before.
 
     Args:
@@ -53,7 +47,7 @@ def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts:
         try:
             learner.save_models(str(folder))
             th.save(run_state, folder / "run.th")
-            seal(folder, t_env, facts)
+            write_manifest(folder, t_env, facts)
             for path in (*folder.iterdir(), folder):
                 sync(path)
             folder.chmod(0o755)
@@ -67,7 +61,7 @@ def save(root: Path, t_env: int, learner: Any, run_state: dict[str, Any], facts:
     return final
 
 
-def seal(folder: Path, t_env: int, facts: dict[str, Any]) -> None:
+def write_manifest(folder: Path, t_env: int, facts: dict[str, Any]) -> None:
     """Writes the manifest of the files in a folder, which makes it a checkpoint; ``facts`` as for :func:`save`."""
     files = {file.name: _digest(file.read_bytes()) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
     manifest = {"format": FORMAT, "version": __version__, "t_env": t_env, "files": files, **facts}
@@ -167,21 +161,32 @@ def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], co
             raise UserError(f"{folder} was trained with {key}={old}, but this run has {key}={new}.")
 
 
-def differences(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
-    """What a continued run would learn by other settings than before, as ``key=new (was old)``."""
+def differences(manifest: Mapping[str, Any], config: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """Which of the keys a continued run has other values of than before, as ``key=new (was old)``."""
     old = manifest["config"]
-    return [f"{key}={value} (was {old.get(key)})" for key, value in config.items()
-            if key not in BESIDES and old.get(key) != value]
+    return [f"{key}={config[key]} (was {old.get(key)})" for key in keys if old.get(key) != config[key]]
 
 
-def load_into(part: Any, folder: Path) -> None:
-    """Calls ``load_models`` of a learner or a controller.
+class Loads(Protocol):
+    """What has networks to load: a learner or a controller."""
+
+    def load_models(self, path: str) -> None: ...
+
+
+class Saves(Protocol):
+    """What has networks to save: a learner."""
+
+    def save_models(self, path: str) -> None: ...
+
+
+def load_into(part: Loads, folder: Path, **how: Any) -> None:
+    """Calls ``load_models`` of a learner or a controller, with further arguments if any.
 
     Raises:
         UserError: the networks are of another shape, or a file is damaged.
     """
     try:
-        part.load_models(str(folder))
+        part.load_models(str(folder), **how)
     except (RuntimeError, KeyError, ValueError) as error:  # what state dictionaries that do not fit raise
         raise UserError(f"{folder} does not fit the networks of this run ({_last_line(error)}); "
                         "load it with the configuration it was trained with.") from None

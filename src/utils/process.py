@@ -12,7 +12,7 @@ from typing import Any
 
 @contextmanager
 def handling(signals: tuple[signal.Signals, ...], handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """Handles the signals by ``handler`` inside the ``with`` block, and as before behind it.
+    """Handles the signals by ``handler`` inside the ``with`` block, and as before after it.
 
     Does nothing outside the main thread, where Python allows no handlers.
     """

@@ -33,11 +33,12 @@ def test_training_changes_the_policy_and_logs(alg: str, env: str) -> None:
     built = make(alg, env)
     before = [p.clone() for p in built.mac.parameters()]
     batch = built.played(4)
+    told: set[str] = set()
     for t in range(3):
-        built.learner.train(batch, t, t)
+        told |= built.run.train(batch, t, t).keys()
     assert any(not th.equal(a, b) for a, b in zip(before, built.mac.parameters(), strict=True))
     assert all(th.isfinite(p).all() for p in built.mac.parameters())
-    assert any(name.endswith("_loss") for name in built.learner.logger.stats)
+    assert any(name.endswith("_loss") for name in told)
 
 
 @pytest.mark.parametrize("alg", ALGS)
@@ -81,15 +82,16 @@ def test_test_mode_draws_nothing_from_training(alg: str) -> None:
 def test_state_goes_through_files_and_training_goes_on_alike(alg: str, tmp_path: Path) -> None:
     one, two = (make(alg, "bridge", seed=str(seed)) for seed in (0, 1))
     batch = one.played(4)
-    one.learner.train(batch, 0, 0)
-    one.learner.save_models(str(tmp_path))
-    two.learner.load_models(str(tmp_path))
+    one.run.train(batch, 0, 0)
+    one.run.save_models(str(tmp_path))
+    two.run.load_models(str(tmp_path))
     for built in (one, two):
         th.manual_seed(9)  # some methods draw at random in an update; a run saves that generator, too
-        built.learner.train(batch, 1, 1)
-    for name, net in one.learner.nets.items():
-        for key, value in net.state_dict().items():
-            assert th.equal(value, two.learner.nets[name].state_dict()[key]), (name, key)
+        built.run.train(batch, 1, 1)
+    for mine, other in zip(one.run.learners, two.run.learners, strict=True):
+        for name, net in mine.nets.items():
+            for key, value in net.state_dict().items():
+                assert th.equal(value, other.nets[name].state_dict()[key]), (name, key)
     copy.deepcopy(one.mac)
 
 
@@ -100,7 +102,7 @@ def test_divergence_stops_the_run_with_a_sentence_and_changes_nothing(alg: str) 
     batch["state"][:] = float("nan")
     before = [p.clone() for p in built.mac.parameters()]
     with pytest.raises(UserError, match="not finite at t_env 7"):
-        built.learner.train(batch, 7, 7)
+        built.run.train(batch, 7, 7)
     assert all(th.equal(a, b) for a, b in zip(before, built.mac.parameters(), strict=True))
 
 
@@ -108,4 +110,4 @@ def test_divergence_stops_the_run_with_a_sentence_and_changes_nothing(alg: str) 
 def test_a_batch_without_a_complete_step_is_refused_with_a_sentence(alg: str) -> None:
     built = make(alg, "xor")
     with pytest.raises(UserError, match="holds no step whose outcome is known"):
-        built.learner.train(built.batch(3), 0, 0)
+        built.run.train(built.batch(3), 0, 0)

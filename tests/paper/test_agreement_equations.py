@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Categorical, Normal, kl_divergence
 
-from epymarl_cpa.components.transitions import transitions
-from epymarl_cpa.modules.pool_losses import assign, kl_loss, reconstruction_loss, straight_through, vq_loss
+from epymarl_cpa.agreement.pool_losses import assign, kl_loss, reconstruction_loss, straight_through, vq_loss
 
 R, D, N, A = 5, 3, 4, 3
 
@@ -129,9 +128,9 @@ def test_the_learners_gradients_go_where_the_equations_send_them(words: tuple[st
                                                                  ) -> None:
     built = Built("cpa_pa", "permutation", "selection=encoder", "t_max=0", "hidden_dim=8", "pool_hidden=8", *words)
     agent, learner = built.mac.agent, built.learner
-    losses, _ = learner.losses(transitions(built.played(8)))
-    parts = {"encoder": learner.encoder, "entries": agent.pool.entry_net, "heads": agent.pool.heads,
-             "shares": agent.share_net, "key": agent.key, "teacher": learner.teacher.nets["policy"]}
+    losses, _ = learner.losses(learner.steps(built.played(8)))
+    parts = {"encoder": learner.action_encoder, "entries": agent.pool.entry_net, "heads": agent.pool.heads,
+             "shares": agent.share_net, "key": agent.key, "teacher": built.mac.teacher.agent}
     for name, expected in reached.items():
         got = set()
         for part, net in parts.items():

@@ -43,7 +43,7 @@ class Case:
         self.actions = th.stack([th.where(self.available[:, i], th.rand(STEPS, a), -1.0).argmax(-1)
                                  for i in range(n)], 1)
         rows = len(self.all)
-        heads = self.net(self.state.repeat_interleave(rows, 0), self.all.repeat(STEPS, 1)).detach()
+        heads = self.net(self.state.repeat_interleave(rows, 0)[:, None], self.all.repeat(STEPS, 1)).detach()
         log_heads = log_policy(heads, self.available.repeat_interleave(rows, 0))
         self.law = taken(log_heads, self.all.repeat(STEPS, 1)).sum(1).view(STEPS, rows).exp().double()  # [M, A^N]
         own = [[self.law[m, self.all[:, i] == self.actions[m, i]].sum() for i in range(n)] for m in range(STEPS)]

@@ -11,14 +11,27 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch as th
 
+from epymarl_cpa.components.env_info import EnvInfo
 from epymarl_cpa.components.transitions import Transitions
+from epymarl_cpa.config import resolve
+from epymarl_cpa.learners.base import trained
+from epymarl_cpa.learners.update import Update
 from epymarl_cpa.modules.autoregressive import AutoregressiveNet
-from epymarl_cpa.modules.critics import REGISTRY, ChainCritic, Critic, JointCritic, PerAgentCritic, PrefixCritic
+from epymarl_cpa.modules.critics import (
+    REGISTRY,
+    ChainCritic,
+    Critic,
+    CriticSettings,
+    JointCritic,
+    PerAgentCritic,
+    PrefixCritic,
+)
+from epymarl_cpa.modules.followed import target_pairs
 from epymarl_cpa.modules.losses import expected_policy_loss, log_policy, soft_value, weighted_policy_loss
 
 A, ALPHA = 10, 0.1
@@ -32,22 +45,35 @@ def every_joint_action() -> Transitions:
     available = th.ones(m, 2, A, dtype=th.bool)
     available[:, 0, 2:] = False
     one = th.ones(m, 1)
-    return Transitions(state=one, actions=joint, available=available, reward=reward, done=th.ones(m), next_state=one,
-                       next_actions=joint * 0, next_available=available, time=th.zeros(m, dtype=th.long),
-                       next_played=th.zeros(m), obs=one[:, None], episode=th.arange(m))
+    return Transitions(inputs=one[:, None], next_inputs=one[:, None], state=one, next_state=one, recorded_state=one,
+                       actions=joint, next_actions=joint * 0, available=available, next_available=available,
+                       reward=reward, done=th.ones(m), time=th.zeros(m, dtype=th.long), episode=th.arange(m),
+                       next_played=th.zeros(m))
+
+
+def new_critic(weight: str, episode_limit: int, n_state: int = 1, n_actions: int = A, **changes: Any) -> Critic:
+    config = {**resolve("cpa_ar", "xor", []), "seed": 0, "alpha": ALPHA, "hidden_dim": 32, "n_layers": 2,
+              "value_hidden_dim": 128, "critic_time": False, **changes}
+    info = EnvInfo(n_agents=2, n_actions=n_actions, state_shape=n_state, obs_shape=n_state,
+                   episode_limit=episode_limit)
+    return REGISTRY[weight](n_state, info, CriticSettings.of(config))
+
+
+@th.no_grad()
+def follow(critic: Critic, rate: float) -> None:
+    for target, online in target_pairs([critic]):
+        target.lerp_(online, rate)
 
 
 def learned_probability_of_x(weight: str, updates: int) -> float:
     th.manual_seed(0)
     step = every_joint_action()
-    args = SimpleNamespace(n_agents=2, n_actions=A, gamma=0.99, alpha=ALPHA, hidden_dim=32, n_layers=2,
-                           critic_time=False)
-    critic, policy = REGISTRY[weight](1, 1, args), AutoregressiveNet(1, 2, A, 32)
+    critic, policy = new_critic(weight, episode_limit=1, gamma=0.99), AutoregressiveNet(1, 2, A, 32)
     log_mu = log_policy(th.zeros(len(step.actions), 2, A), step.available)
     optimiser = th.optim.Adam([*critic.parameters(), *policy.parameters()], lr=5e-3)
     for _ in range(updates):
         judgement = critic.judge(step, log_mu, lambda: log_mu[:, 0])
-        log_pi = log_policy(policy(step.state, step.actions), step.available)
+        log_pi = log_policy(policy(step.inputs, step.actions), step.available)
         if judgement.q is None:
             loss = weighted_policy_loss(log_pi, step.actions, judgement.log_weights, clip=100.0)
         else:
@@ -55,8 +81,8 @@ def learned_probability_of_x(weight: str, updates: int) -> float:
         optimiser.zero_grad()
         (judgement.loss + loss).backward()
         optimiser.step()
-        critic.update_targets(0.1)
-    return float(log_policy(policy.first_head(step.state[:1]), step.available[:1, 0]).exp()[0, 0].detach())
+        follow(critic, 0.1)
+    return float(log_policy(policy.first_head(step.inputs[:1]), step.available[:1, 0]).exp()[0, 0].detach())
 
 
 @pytest.mark.parametrize("weight", ["chain", "prefix", "joint"])
@@ -64,11 +90,9 @@ def test_sound_weightings_reach_the_closed_form(weight: str) -> None:
     assert learned_probability_of_x(weight, 800) == pytest.approx(EXACT, abs=0.02)
 
 
-def small_critic(weight: str, **changes: object) -> Critic:
+def small_critic(weight: str, **changes: Any) -> Critic:
     th.manual_seed(1)
-    settings = {"n_agents": 2, "n_actions": A, "gamma": 0.9, "alpha": ALPHA, "hidden_dim": 32, "n_layers": 2,
-                "critic_time": False, **changes}
-    return REGISTRY[weight](int(settings.pop("n_state", 1)), 2, SimpleNamespace(**settings))  # type: ignore[call-overload]
+    return new_critic(weight, episode_limit=2, **{"gamma": 0.9, **changes})
 
 
 def test_chain_weights_multiply_to_the_weight_of_the_joint_action() -> None:
@@ -77,7 +101,7 @@ def test_chain_weights_multiply_to_the_weight_of_the_joint_action() -> None:
     assert isinstance(critic, ChainCritic)
     log_mu = log_policy(th.zeros(len(step.actions), 2, A), step.available)
     judgement = critic.judge(step, log_mu, lambda: log_mu[:, 0])
-    b = critic.advantage(step.state, step.actions)
+    b = critic.advantage(step.inputs, step.actions)
     total = th.zeros(len(step.actions))
     for m, joint in enumerate(step.actions.tolist()):
         for i, a in enumerate(joint):
@@ -97,24 +121,25 @@ def test_value_moved_between_the_agents_changes_eq_5_but_not_its_critic() -> Non
     critic, step = small_critic("per_agent", n_layers=1), every_joint_action()
     assert isinstance(critic, PerAgentCritic)
     with th.no_grad():
-        for parameter in critic.mixer.parameters():
+        for parameter in critic.mixer.online.parameters():
             parameter.zero_()  # both mixing weights 1, bias 0
-        critic.utility.action.zero_()
+        utility = critic.utility.online
+        utility.action.zero_()
     log_mu = log_policy(th.zeros(len(step.actions), 2, A), step.available)
     before = critic.judge(step, log_mu, lambda: log_mu[:, 0])
     with th.no_grad():  # agent 1's X gains what every action of agent 2 loses after X
-        critic.utility.first.zero_()
-        critic.utility.first_bias.zero_()
-        critic.utility.last.zero_()
-        critic.utility.last_bias[0, 0, 0] += 0.4
+        utility.first.zero_()
+        utility.first_bias.zero_()
+        utility.last.zero_()
+        utility.last_bias[0, 0, 0] += 0.4
         flat = critic.judge(step, log_mu, lambda: log_mu[:, 0])
-        critic.utility.first_bias[1] = 0.1
-        critic.utility.action[0] = 1.0  # seen by agent 2 after X only
-        critic.utility.first_bias[1] = 0.0
-        critic.utility.last[1] = -0.4 / critic.hidden
+        utility.first_bias[1] = 0.1
+        utility.action[0] = 1.0  # seen by agent 2 after X only
+        utility.first_bias[1] = 0.0
+        utility.last[1] = -0.4 / critic.args.hidden_dim
         moved = critic.judge(step, log_mu, lambda: log_mu[:, 0])
-        critic.utility.last_bias[0, 0, 0] -= 0.4
-        critic.utility.last[1] = 0.0
+        utility.last_bias[0, 0, 0] -= 0.4
+        utility.last[1] = 0.0
         still = critic.judge(step, log_mu, lambda: log_mu[:, 0])
     assert before.loss.item() != flat.loss.item()
     assert moved.loss.item() == pytest.approx(still.loss.item(), rel=1e-4)
@@ -129,11 +154,12 @@ def two_steps() -> tuple[Transitions, th.Tensor]:
     wins = (joint.sum(1) == 0).float()
     zero, one = th.zeros(m), th.ones(m)
     available = th.ones(2 * m, 2, 2, dtype=th.bool)
-    step = Transitions(state=th.cat([first, second]), next_state=th.cat([second, second]),
-                       actions=th.cat([joint, joint]), next_actions=th.cat([joint, joint]), available=available,
-                       next_available=available, reward=th.cat([zero, wins]), done=th.cat([zero, one]),
-                       time=th.cat([zero, one]).long(), next_played=th.cat([one, zero]),
-                       obs=th.cat([first, second])[:, None], episode=th.arange(m).repeat(2))
+    state, next_state = th.cat([first, second]), th.cat([second, second])
+    step = Transitions(inputs=state[:, None], next_inputs=next_state[:, None], state=state, next_state=next_state,
+                       recorded_state=state, actions=th.cat([joint, joint]), next_actions=th.cat([joint, joint]),
+                       available=available, next_available=available, reward=th.cat([zero, wins]),
+                       done=th.cat([zero, one]), time=th.cat([zero, one]).long(),
+                       episode=th.arange(m).repeat(2), next_played=th.cat([one, zero]))
     return step, th.full((2 * m, 2, 2), math.log(0.5))
 
 
@@ -151,11 +177,11 @@ def test_values_bootstrap_to_the_exact_soft_optimum(weight: str, critic_time: bo
         optimiser.zero_grad()
         judgement.loss.backward()
         optimiser.step()
-        critic.update_targets(0.05)
+        follow(critic, 0.05)
     rows = th.tensor([0, 4])
     with th.no_grad():
         if isinstance(critic, PrefixCritic):
-            values = soft_value(critic.q.first_head(critic.timed(step.state[rows], step.time[rows])),
+            values = soft_value(critic.q.online.first_head(critic.timed(step.state[rows], step.time[rows])),
                                 log_mu[rows, 0], ALPHA)
         else:
             assert isinstance(critic, (ChainCritic, JointCritic))
@@ -182,12 +208,13 @@ def test_per_agent_targets_take_the_recorded_next_action_and_leave_out_unknown_o
 
 
 def test_targets_follow_at_the_given_rate() -> None:
-    critic = small_critic("chain")
+    critic = small_critic("chain", target_update_interval_or_tau=0.25)
     assert isinstance(critic, ChainCritic)
     with th.no_grad():
-        for parameter in critic.value.parameters():
+        for parameter in critic.value.online.parameters():
             parameter.add_(1.0)
-    before = [p.clone() for p in critic.target_value.parameters()]
-    critic.update_targets(0.25)
-    for old, new in zip(before, critic.target_value.parameters(), strict=True):
+    before = [p.clone() for p in critic.value.target.parameters()]
+    update = Update({"critic": trained(critic)}, target_pairs([critic]), critic.args, lr=0.0)
+    update(th.stack([p.sum() for p in trained(critic)]).sum(), 0.0, lambda norms: None)
+    for old, new in zip(before, critic.value.target.parameters(), strict=True):
         th.testing.assert_close(new, old + 0.25)

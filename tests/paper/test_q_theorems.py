@@ -11,7 +11,7 @@ from helpers import Built
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from epymarl_cpa.components.transitions import Transitions, transitions
+from epymarl_cpa.components.transitions import Transitions
 from epymarl_cpa.config import resolve
 from epymarl_cpa.run import run
 
@@ -37,7 +37,8 @@ def table(built: Built, joint: list[tuple[int, int]]) -> Transitions:
     """A step of XOR for each of these joint actions."""
     batch = built.played(len(joint))
     batch.update({"actions": th.tensor(joint)[..., None], "reward": [[float(a != b)] for a, b in joint]}, ts=0)
-    return transitions(batch[:, :2])
+    step: Transitions = built.learner.steps(batch[:, :2])
+    return step
 
 
 def train(alg: str, joint: list[tuple[int, int]], *words: str, updates: int = 150) -> list[Built]:
@@ -66,8 +67,9 @@ def greedy(built: Built) -> tuple[int, int]:
 def misfit(built: Built, joint: list[tuple[int, int]]) -> float:
     """Largest error of Q_tot on these joint actions."""
     step, learner = table(built, joint), built.learner
-    q = learner.q(step.state[:, None]).gather(-1, step.actions[..., None])[..., 0]
-    return float((learner.mixer(q, learner.timed(step.state, step.time)) - step.reward).abs().max())
+    q = learner.q(step.inputs).gather(-1, step.actions[..., None])[..., 0]
+    seen = learner.timed(step.state, step.time, learner.args.critic_time)
+    return float((learner.mixer(q, seen) - step.reward).abs().max())
 
 
 @pytest.mark.parametrize("mixer", ["vdn", "qmix"])
@@ -94,7 +96,7 @@ def test_t2_the_filter_of_bcq_lets_it_pass() -> None:
 def test_t3_on_all_joint_actions_a_sum_of_values_is_a_tie() -> None:
     data = [*AB_BA, (A, A), (B, B)]
     for built in train("qmix_offline", data, "mixer=vdn"):
-        q = built.learner.q(table(built, data).state[:, None])
+        q = built.learner.q(table(built, data).inputs)
         assert float((q[..., A] - q[..., B]).abs().max()) < 0.05
         assert misfit(built, data) == pytest.approx(0.5, abs=0.05)
 

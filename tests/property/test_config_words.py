@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sacred.arg_parser import get_config_updates
 
 from epymarl_cpa.cli import _sacred_words
-from epymarl_cpa.config import merge, parse_words, resolve
-from epymarl_cpa.config.schema import CORE
+from epymarl_cpa.config import merge, parse_overrides, resolve
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.settings import CORE
 
 KEYS = [*CORE, "env_args.n_agents", "env_args.bb_reward", "recipes.poor.episodes", "recipes.new.mixture.random",
         "alpha", "beta_mode", "unknown", "lr.x"]
@@ -29,7 +29,7 @@ MAPPINGS = st.dictionaries(st.sampled_from("abc"), TREES, max_size=3)
 @settings(max_examples=200, deadline=None)
 def test_words_give_a_mapping_or_a_sentence(words: list[str]) -> None:
     try:
-        assert isinstance(parse_words(words), dict)
+        assert isinstance(parse_overrides(words), dict)
     except UserError as error:
         assert str(error).endswith(".")
 
@@ -45,7 +45,7 @@ def test_settings_resolve_or_are_refused_and_sacred_reads_them_alike(words: list
     line = _sacred_words(words, config)
     updates, named = get_config_updates(line[1:])
     assert not named
-    for key in parse_words(words):
+    for key in parse_overrides(words):
         if key != "seed" or config["seed"] is not None:
             assert updates[key] == config[key]
             assert type(updates[key]) is type(config[key])

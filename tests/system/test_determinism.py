@@ -88,6 +88,9 @@ def test_everything_else_in_a_checkpoint_is_equal_too(tiny_run: Run) -> None:
     assert whole.models is not None
     assert resumed.models is not None
     states = [th.load(models / "60/run.th", weights_only=True) for models in (whole.models, resumed.models)]
+    curves = [state.pop("curve") for state in states]
+    assert curves[1] == sorted([*curves[0], curves[1][2]]), "a continued run evaluates where it begins, too"
+    assert curves[1][2][0] == 30
     assert equal(*states)
     assert set(states[0]) == {"runner", "episode", "torch", "buffer"}
 

@@ -52,7 +52,7 @@ def test_the_step_in_progress_is_finished_and_saved(number: int, tiny_run: Run,
     assert signal.getsignal(number) is before, "handlers are put back"
     assert cut.steps() == [30]
     assert cut.record("run")["status"] == "INTERRUPTED"
-    assert cut.state()["updates"] == 30
+    assert cut.state()["stages"]["training"]["updates"] == 30
     whole = tiny_run("t_max=60")
     resumed = tiny_run("t_max=60", f"checkpoint_path={cut.models}")
     assert equal(resumed.state(), whole.state()), "as if nothing had happened"

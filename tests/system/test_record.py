@@ -22,8 +22,9 @@ from epymarl_cpa import __version__
 from epymarl_cpa.components.episode_buffer import EpisodeBatch
 from epymarl_cpa.data.dataset import OfflineDataset
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.runners import record_parts
-from epymarl_cpa.runners.record_play import Player
+from epymarl_cpa.recording import parts as recording_parts
+from epymarl_cpa.recording.parts import PartFiles
+from epymarl_cpa.recording.player import Player
 
 Run = Callable[..., Outcome]
 RECORD = ("runner=record", "record_to=x.npz")
@@ -37,7 +38,7 @@ def models(tiny_run: Run) -> str:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("epymarl_cpa.runners.recorder.SIZE", 4)
+    monkeypatch.setattr("epymarl_cpa.recording.recorder.SIZE", 4)
 
 
 def test_a_mixture_of_models_and_epsilons(tiny_run: Run, models: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +147,7 @@ def test_a_kill_leaves_whole_parts(tmp_path: Path) -> None:
     assert len(done) >= 2
     for part in done:
         data = OfflineDataset.load(part)
-        assert data.n_episodes == record_parts.SIZE
+        assert data.n_episodes == recording_parts.SIZE
         assert data.meta["spec"]["game"] == "aloha"
 
 
@@ -156,11 +157,11 @@ def test_a_kill_leaves_whole_parts(tmp_path: Path) -> None:
     ("record_episodes=3", "more than record_episodes=3")])
 def test_parts_of_other_settings_are_refused(tiny_run: Run, small_parts: None, monkeypatch: pytest.MonkeyPatch,
                                              word: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    def full(self: record_parts.Parts) -> OfflineDataset:
+    def full(self: PartFiles) -> OfflineDataset:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as once:
-        once.setattr(record_parts.Parts, "merge", full)
+        once.setattr(PartFiles, "merge", full)
         tiny_run(*RECORD, "record_episodes=6", status=130)
     before = {file.name: file.read_bytes() for file in Path("x.npz.parts").iterdir()}
     tiny_run(*RECORD, "record_episodes=6", word, status=2)
@@ -171,7 +172,7 @@ def test_parts_of_other_settings_are_refused(tiny_run: Run, small_parts: None, m
 def test_damaged_and_missing_parts(tiny_run: Run, small_parts: None, monkeypatch: pytest.MonkeyPatch,
                                    capsys: pytest.CaptureFixture[str]) -> None:
     with monkeypatch.context() as once:
-        once.setattr(record_parts.Parts, "merge", lambda self: 1 / 0)
+        once.setattr(PartFiles, "merge", lambda self: 1 / 0)
         tiny_run(*RECORD, "record_episodes=12", status=1)
     first = Path("x.npz.parts/part-00000.npz")
     content = first.read_bytes()

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from epymarl_cpa.config import FOLDER
-from epymarl_cpa.config.schema import CORE, Decides, Key
 from epymarl_cpa.experiments.sweep import main
 from epymarl_cpa.experiments.sweeps.grid import RunSpec, read_grid
+from epymarl_cpa.settings import CORE, Decides, Key
 
 ENVS = {"xor", "permutation", "bridge", "sensor", "aloha"}
 BASELINES = ("bc", "bcq", "cql", "maicq", "maicq_tuned", "alberdice", "ar_bc")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from epymarl_cpa import provenance
+from epymarl_cpa.envs import Game
 from epymarl_cpa.experiments import recompute, table
 from epymarl_cpa.experiments.rows.origin import of_other_code
 from epymarl_cpa.experiments.sweep import main
@@ -18,7 +18,7 @@ from epymarl_cpa.experiments.sweeps.grid import read_grid
 from epymarl_cpa.experiments.sweeps.jobs import Job
 from epymarl_cpa.experiments.sweeps.recomputing import Agreement, compared
 from epymarl_cpa.experiments.sweeps.work import work
-from epymarl_cpa.provenance import code_digest
+from epymarl_cpa.provenance import code_digest, versions
 
 SETTINGS = "[t_max=20, hidden_dim=8, test_nepisode=4, test_interval=10, recipes.good.episodes=50]"
 GRID = f"""
@@ -59,7 +59,7 @@ def test_new_rows_say_what_made_them() -> None:
     spec = read_grid("tiny.yaml")[0]
     assert by_alg["ar_bc"]["code"] == code_digest(spec.config) != by_alg["cpa_ar"]["code"]
     assert {*by_alg["bc"]} == {"code", "versions", "rules", "at"}
-    assert by_alg["bc"]["versions"] == provenance.versions(spec.config)
+    assert by_alg["bc"]["versions"] == versions(spec.config)
     stacked = next(spec for spec in read_grid("tiny.yaml") if spec.stack)
     assert by_alg["bc"]["code"] == validity.code_now(stacked) != code_digest(stacked.config), "a stack's code counts"
 
@@ -103,7 +103,7 @@ def test_a_teacher_of_other_code_is_done_anew_before_its_student() -> None:
 
 
 def test_rows_of_other_rules_never_count(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(provenance, "rules", lambda game: "now")
+    monkeypatch.setattr(Game, "rules", lambda game: "now")
     monkeypatch.setattr(validity, "_rules_now", validity._rules_now.__wrapped__)
     only = ["--only=alg=ar_bc"]
     assert main([*ALL, *only, "--jsonl=all.jsonl"]) == 0

@@ -39,7 +39,7 @@ def test_students_of_a_saved_teacher_keep_it_as_it_is(tiny_run: Run) -> None:
     students = tiny_run(*STUDENTS, f"teacher={teacher.models}", alg="cpa_pa")
     assert students.steps() == [6], "the students' updates alone"
     saved = students.state()["mac"]
-    assert saved["taught"]
+    assert saved["stage"] == "students"
     assert equal(saved["teacher"]["agent"], teacher.state()["mac"]["agent"])
 
 
@@ -58,9 +58,9 @@ def test_a_teacher_of_ones_own_is_the_one_that_cpa_ar_trains(env: str, tiny_run:
     alone = tiny_run("recipes.medium.episodes=20", alg="cpa_ar", env=env).state()
     both = tiny_run("recipes.medium.episodes=20", *STUDENTS, alg="cpa_pa", env=env)
     assert both.steps() == [12]
-    own = both.state()["teacher"]
+    own = both.state()["stages"]["teacher"]
     for part in ("nets", "optimisers", "updates"):
-        assert equal(own[part], alone[part]), part
+        assert equal(own[part], alone["stages"]["training"][part]), part
     assert equal(both.state()["mac"]["teacher"]["agent"], alone["mac"]["agent"])
 
 
@@ -132,7 +132,7 @@ def test_an_interrupted_run_goes_on_like_the_whole_one(step: int, words: tuple[s
     """In the teacher's stage, between the stages, and in the students'; bit for bit, with all later metrics."""
     whole = tiny_run(*BOTH, *words, alg="cpa_pa", env="aloha")
     assert whole.steps() == [4, 8, 12, 16, 20, 22]
-    assert whole.state(step)["mac"]["taught"] == (step > 8)
+    assert whole.state(step)["mac"]["stage"] == ("students" if step > 8 else "teacher")
     resumed = tiny_run(*BOTH, *words, f"checkpoint_path={whole.models}", f"load_step={step}", alg="cpa_pa", env="aloha")
     assert equal(resumed.state(), whole.state())
     assert later(resumed, step) == later(whole, step)
@@ -167,7 +167,7 @@ def test_a_second_teacher_for_a_run_that_trains_its_own_is_refused(tiny_run: Run
     capsys.readouterr()
     tiny_run(*BOTH, f"checkpoint_path={whole.models}", "load_step=4", f"teacher={other.models}", alg="cpa_pa",
              env="aloha", status=2)
-    assert "was still training a teacher of its own" in capsys.readouterr().err
+    assert "is of a run in its stage 'teacher', which this run does not have" in capsys.readouterr().err
 
 
 def test_a_finished_team_is_evaluated_as_it_ended(tiny_run: Run) -> None:

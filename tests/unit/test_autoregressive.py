@@ -37,17 +37,17 @@ def literal(net: AutoregressiveNet, state: Tensor, actions: Tensor) -> Tensor:
 def test_one_pass_equals_the_literal_reference(layers: int) -> None:
     net = make(layers)
     state, actions = th.randn(7, S), th.randint(0, A, (7, N))
-    th.testing.assert_close(net(state, actions), literal(net, state, actions))
+    th.testing.assert_close(net(state[:, None], actions), literal(net, state, actions))
 
 
 def test_heads_are_causal_bit_for_bit() -> None:
     net = make()
     state, actions = th.randn(6, S), th.randint(0, A, (6, N))
-    before = net(state, actions)
+    before = net(state[:, None], actions)
     for j in range(N):
         changed = actions.clone()
         changed[:, j] = (changed[:, j] + 1) % A
-        after = net(state, changed)
+        after = net(state[:, None], changed)
         assert th.equal(after[:, : j + 1], before[:, : j + 1]), f"a head up to {j} saw the action of agent {j}"
         if j + 1 < N:
             assert not th.equal(after[:, j + 1:], before[:, j + 1:]), f"no later head sees the action of agent {j}"
@@ -56,7 +56,7 @@ def test_heads_are_causal_bit_for_bit() -> None:
 def test_probabilities_of_all_joint_actions_sum_to_one() -> None:
     net = make()
     joint = th.tensor(list(itertools.product(range(A), repeat=N)))
-    log_pi = net(th.randn(1, S).expand(len(joint), -1), joint).log_softmax(-1)
+    log_pi = net(th.randn(1, 1, S).expand(len(joint), -1, -1), joint).log_softmax(-1)
     total = log_pi.gather(-1, joint[..., None])[..., 0].sum(1).exp().sum()
     assert total.item() == pytest.approx(1.0, abs=1e-5)
 
@@ -69,6 +69,23 @@ def test_rollout_meets_the_rows_of_the_teacher_forced_pass() -> None:
         rows.append(row)
         return row.argmax(-1)
 
-    actions = net.rollout(state, choose)
-    th.testing.assert_close(net(state, actions), th.stack(rows, 1))
-    th.testing.assert_close(net.first_head(state), rows[0])
+    actions = net.rollout(state[:, None], choose)
+    th.testing.assert_close(net(state[:, None], actions), th.stack(rows, 1))
+    th.testing.assert_close(net.first_head(state[:, None]), rows[0])
+
+
+def test_agents_may_see_different_things() -> None:
+    """Every head sees what its own agent sees, in one pass and walking from agent to agent."""
+    net, rows = make(), []
+    inputs = th.randn(9, N, S)
+
+    def choose(agent: int, row: Tensor) -> Tensor:
+        rows.append(row)
+        return row.argmax(-1)
+
+    actions = net.rollout(inputs, choose)
+    whole = net(inputs, actions)
+    th.testing.assert_close(whole, th.stack(rows, 1))
+    th.testing.assert_close(net.first_head(inputs), rows[0])
+    for agent in range(N):
+        th.testing.assert_close(whole[:, agent], literal(net, inputs[:, agent], actions)[:, agent])

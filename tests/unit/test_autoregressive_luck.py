@@ -7,7 +7,7 @@ import pytest
 import torch as th
 from helpers import Built
 
-from epymarl_cpa.runners.evaluation import evaluate
+from epymarl_cpa.evaluation.play import evaluate
 
 WORDS = ("hidden_dim=8", "test_greedy=false", "beta=0.05", "env_args.episode_limit=4")
 
@@ -29,7 +29,7 @@ def test_two_agents_with_the_same_seed_walk_the_same_chain() -> None:
 
 def test_other_seeds_walk_other_chains() -> None:
     first, second = (Built("cpa_ar", "permutation", *WORDS, "shared_seed=true", "seed=3") for _ in range(2))
-    second.mac.luck = type(second.mac.luck)(4)
+    second.mac.seed_with(4)
     batch = first.played(50)
     assert not th.equal(first.mac.select_actions(batch, 0, 0, test_mode=True),
                         second.mac.select_actions(batch, 0, 0, test_mode=True))

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch as th
 
-from epymarl_cpa.config.schema import CORE
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.settings import CORE, Decides
 from epymarl_cpa.utils import checkpoint
 
 FACTS = {"game": {"game": "xor", "n_agents": 2}, "config": {"mac": "m", "lr": 1e-3, "seed": 1}}
@@ -104,8 +104,8 @@ def test_altered_files_are_refused(name: str, tmp_path: Path) -> None:
     assert load(folder) == 1.0
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"format": 1}', '{"format": 1, "digest": "", "files": 3}',
-                                  "[" * 9999])
+@pytest.mark.parametrize("text", ["{}", "[]", "3", f'{{"format": {checkpoint.FORMAT}}}',
+                                  f'{{"format": {checkpoint.FORMAT}, "digest": "", "files": 3}}', "[" * 9999])
 def test_manifests_of_others_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UserError, match="is no whole checkpoint of this program"):
@@ -240,10 +240,14 @@ def test_other_games_and_networks_are_refused(tmp_path: Path) -> None:
 
 def test_settings_that_change_what_is_learned_are_listed() -> None:
     manifest = {"config": {"lr": 0.1, "t_max": 5, "weight": "chain", "alpha": 1.0}}
-    assert checkpoint.differences(manifest, {"lr": 0.1, "t_max": 9, "weight": "joint", "beta": 0.0, "alpha": 1.0}) == [
+
+    def differences(config: dict[str, Any]) -> list[str]:
+        learning = [key for key in config if key not in CORE or CORE[key].decides is Decides.LEARNING]
+        return checkpoint.differences(manifest, config, learning)
+
+    assert differences({"lr": 0.1, "t_max": 9, "weight": "joint", "beta": 0.0, "alpha": 1.0}) == [
         "weight=joint (was chain)", "beta=0.0 (was None)"]
-    assert checkpoint.differences(manifest, manifest["config"]) == []
-    assert set(CORE) >= checkpoint.BESIDES
+    assert differences(manifest["config"]) == []
 
 
 def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from helpers import OUR_ENVS
 
 from epymarl_cpa.config import FOLDER, read_yaml
 from epymarl_cpa.envs import make_game
+from epymarl_cpa.envs.score import score
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.analysis.aggregate import Aggregate
 from epymarl_cpa.experiments.analysis.comparison import Cell, Comparison
-from epymarl_cpa.experiments.analysis.score import score, score_of
+from epymarl_cpa.experiments.analysis.score import score_of
 from epymarl_cpa.experiments.reports.sections import short_table
 from epymarl_cpa.experiments.rows.paper import Methods, Task, Value, table1
 
@@ -121,8 +122,11 @@ def test_scores_run_from_the_random_team_to_the_optimum() -> None:
     assert score_of(rows("bc", [-1.2354525995574737], BRIDGE)[0]) == 1.0
     assert score_of(rows("bc", [0.5], headline_random=0.0)[0]) == 0.5, "what the row says wins over the paper's table"
     assert score_of(rows("bc", [0.5])[0], headline=1.0) == 1.0
-    assert score(-20.0, -17.5, -1.2) < 0 < score(-10.0, -17.5, -1.2) < 1
-    assert math.isnan(score(1.0, 1.0, 1.0))
+    worse, better = score(-20.0, -17.5, -1.2), score(-10.0, -17.5, -1.2)
+    assert worse is not None and better is not None
+    assert worse < 0 < better < 1
+    assert score(1.0, 1.0, 1.0) is None
+    assert math.isnan(score_of(rows("bc", [1.0], headline_random=1.0)[0]))
 
 
 def test_only_methods_with_all_tasks_are_compared_over_tasks() -> None:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from epymarl_cpa import config
-from epymarl_cpa.config import FOLDER, load_env, merge, parse_words, read_yaml, resolve
-from epymarl_cpa.config.schema import CORE
+from epymarl_cpa.config import FOLDER, load_env, merge, parse_overrides, read_yaml, resolve
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.settings import CORE
 
 
 def write(folder: Path, text: str, name: str = "own.yaml") -> str:
@@ -27,14 +27,14 @@ def write(folder: Path, text: str, name: str = "own.yaml") -> str:
     ("{a: 1}", {"a": 1}), ("{a: 1, a: 2}", "{a: 1, a: 2}"), ("*x", "*x"), ("!!int x", "!!int x"),
     ("!!timestamp x", "!!timestamp x"), ("!!bool x", "!!bool x"), ("[" * 5000, "[" * 5000)])
 def test_values_are_read_as_plain_yaml(text: str, value: object) -> None:
-    got = parse_words([f"key={text}"])["key"]
+    got = parse_overrides([f"key={text}"])["key"]
     assert got == value
     assert type(got) is type(value)
 
 
 def test_words_nest() -> None:
-    assert parse_words(["a.b.c=1", "a.d=x", "e=2"]) == {"a": {"b": {"c": 1}, "d": "x"}, "e": 2}
-    assert parse_words(["a={b: 1}", "a.c=2"]) == {"a": {"b": 1, "c": 2}}
+    assert parse_overrides(["a.b.c=1", "a.d=x", "e=2"]) == {"a": {"b": {"c": 1}, "d": "x"}, "e": 2}
+    assert parse_overrides(["a={b: 1}", "a.c=2"]) == {"a": {"b": 1, "c": 2}}
 
 
 @pytest.mark.parametrize(("words", "complaint"), [
@@ -44,7 +44,7 @@ def test_words_nest() -> None:
     (["a=1", "a.b=2"], "'a.b=2' contradicts an earlier word")])
 def test_words_that_are_no_settings(words: list[str], complaint: str) -> None:
     with pytest.raises(UserError, match=re.escape(complaint)):
-        parse_words(words)
+        parse_overrides(words)
 
 
 def test_merge_goes_key_by_key_and_modifies_nothing() -> None:
@@ -161,7 +161,7 @@ def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_pat
 
 def test_missing_keys(tmp_path: Path) -> None:
     short = write(tmp_path, "name: x\nmac: ar_mac\nlearner: cpa_ar_learner\nbeta: 0.0\nbeta_mode: ratio\n"
-                            "shared_seed: false")
+                            "shared_seed: false\nalpha: 1.0\ncritic_time: true\nvalue_hidden_dim: 8")
     with pytest.raises(UserError, match="config key 'weight' is missing"):
         resolve(short, "xor")
     with pytest.raises(UserError, match="must name its game: env: <name>"):

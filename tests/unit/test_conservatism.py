@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch as th
+from helpers import settings
 from torch import Tensor, nn
 
 from epymarl_cpa.modules.conservatism import (
@@ -18,7 +18,7 @@ from epymarl_cpa.modules.conservatism import (
     individual_gap,
     joint_actions,
 )
-from epymarl_cpa.modules.mixers import REGISTRY
+from epymarl_cpa.modules.mixers import REGISTRY, MixerSettings
 
 M, N, A, S = 5, 3, 4, 2
 
@@ -34,7 +34,7 @@ def problem() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def mixer(name: str) -> nn.Module:
     th.manual_seed(3)
-    return REGISTRY[name](S, SimpleNamespace(n_agents=N, mixing_embed_dim=8, hypernet_embed=8))
+    return REGISTRY[name](S, N, settings(MixerSettings, "qmix", "xor", "mixing_embed_dim=8", "hypernet_embed=8"))
 
 
 def value(net: nn.Module, q: Tensor, m: int, joint: tuple[int, ...], state: Tensor) -> float:

@@ -17,8 +17,9 @@ from epymarl_cpa.data import OfflineDataset, mismatch
 from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.describe import describe
 from epymarl_cpa.data.generate import generate
-from epymarl_cpa.data.mismatch import Product, distinct, recorded_shares
+from epymarl_cpa.data.mismatch import Product, recorded_shares
 from epymarl_cpa.envs import Game, make_game
+from epymarl_cpa.envs.mismatch import distinct
 
 
 def one_step(joint: list[list[int]], n_actions: int, state: list[float], reward: list[float]) -> OfflineDataset:

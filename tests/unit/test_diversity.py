@@ -13,8 +13,8 @@ import pytest
 import torch as th
 from helpers import Built
 
-from epymarl_cpa.components.joint_law import JointLaw
-from epymarl_cpa.runners.diversity import STATES, WIDTH, diversity
+from epymarl_cpa.agreement.joint_law import JointLaw
+from epymarl_cpa.evaluation.diversity import STATES, WIDTH, diversity
 
 Law = list[tuple[tuple[int, ...], float]]
 OPTIMA: Law = [((0, 1), 0.5), ((1, 0), 0.5)]
@@ -42,10 +42,13 @@ def measure(team: Team, teacher: Team | None = None, *words: str, env: str = "xo
             ) -> dict[str, Any]:
     """Measures in each state that random episodes visit."""
     built = Built("cpa_pa", env, "hidden_dim=8", "pool_hidden=8", *words)
-    mac = SimpleNamespace(joint_law=team.joint_law)
-    if teacher is not None:
-        mac.teacher = teacher
+    mac: Any = SimpleNamespace(joint_law=team.joint_law, teacher=teacher)
     return diversity(built.game, mac, built.played(episodes), seed=0)
+
+
+def alone(team: Team) -> Any:
+    """A controller without a teacher."""
+    return SimpleNamespace(joint_law=team.joint_law, teacher=None)
 
 
 def everywhere(out: dict[str, Any], expected: dict[str, float]) -> None:
@@ -118,7 +121,7 @@ def test_visited_states_are_asked_about_and_no_others() -> None:
     batch, team = built.batch(4), Team(OPTIMA)
     batch["filled"][1, :2] = 1
     batch["filled"][3, 1] = 1
-    out = diversity(built.game, SimpleNamespace(joint_law=team.joint_law), batch, seed=0)
+    out = diversity(built.game, alone(team), batch, seed=0)
     assert team.asked == [([1, 1, 3], [0, 1, 1], WIDTH)]
     assert all(len(values) == 3 for values in out.values())
 
@@ -128,7 +131,7 @@ def test_of_many_visited_states_some_are_chosen_by_the_seed() -> None:
     batch, asked = built.played(STATES), []
     for seed in (0, 0, 1):
         team = Team(OPTIMA)
-        out = diversity(built.game, SimpleNamespace(joint_law=team.joint_law), batch, seed)
+        out = diversity(built.game, alone(team), batch, seed)
         assert all(len(values) == STATES for values in out.values())
         asked.append(team.asked[0][:2])
     assert asked[0] == asked[1] != asked[2]

@@ -18,11 +18,11 @@ SMALL = ("hidden_dim=8", "batch_size=4", "policy_start=0")
 @pytest.mark.parametrize("limit_ends", [True, False])
 def test_the_step_at_the_limit(limit_ends: bool) -> None:
     built = Built("cpa_ar", "bridge", *SMALL, f"limit_ends={limit_ends}")
-    batch, last = built.played(4), built.args.episode_limit - 1
+    batch, last = built.played(4), built.info.episode_limit - 1
     before = built.learner.losses(built.learner.steps(batch))[0]
     assert batch["filled"][:, last].any()
     batch["reward"][:, last] += 7.0
-    batch["actions"][:, last] = (batch["actions"][:, last] + 1) % built.args.n_actions
+    batch["actions"][:, last] = (batch["actions"][:, last] + 1) % built.info.n_actions
     after = built.learner.losses(built.learner.steps(batch))[0]
     for name in ("behaviour_loss", "critic_loss", "policy_loss"):
         assert (before[name] == after[name]).item() is not limit_ends, name
@@ -30,7 +30,8 @@ def test_the_step_at_the_limit(limit_ends: bool) -> None:
 
 def test_what_is_left_are_the_other_steps_in_their_order() -> None:
     built = Built("cpa_ar", "bridge", *SMALL)
-    step = transitions(built.played(4))
+    batch = built.played(4)
+    step = transitions(batch, batch["state"])
     left = step[step.time < 3]
     assert left.time.tolist() == [0, 1, 2] * 4
     assert left.episode.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import logging
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch as th
 from gymnasium import Env, register, spaces
+from helpers import settings
 from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 from pettingzoo.utils.conversions import parallel_to_aec  # type: ignore[import-untyped]
 
+from epymarl_cpa.build import build_env
 from epymarl_cpa.components.episode_buffer import EpisodeBatch
-from epymarl_cpa.components.transforms import OneHot
 from epymarl_cpa.components.transitions import transitions
 from epymarl_cpa.config import resolve
+from epymarl_cpa.controllers import Controller
 from epymarl_cpa.data.describe import describe
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.envs.multi_agent_env import MultiAgentEnv
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.runners.episode_runner import EpisodeRunner
-from epymarl_cpa.utils.logging import Logger
+from epymarl_cpa.settings import Settings
 
 N, A, WIDTH, T = 3, 3, 4, 3  # agents, actions, values of an observation, steps
 
@@ -281,42 +282,43 @@ def test_epymarl_scalarises_rewards(word: str, returns: float) -> None:
     assert sum(float(world.step([1, 0, 0])[1]) for _ in range(T)) == pytest.approx(returns)  # type: ignore[arg-type]
 
 
-class FirstAllowed:
-    """A controller."""
+class FirstAllowed(Controller):
+    """Everybody takes the first action that is allowed."""
 
-    def init_hidden(self, batch_size: int) -> None:
-        pass
+    def build(self) -> None:
+        self.agent = th.nn.Identity()
 
-    def select_actions(self, batch: EpisodeBatch, t_ep: int, t_env: int, bs: Any = slice(None), test_mode: bool = False,
-                       ) -> th.Tensor:
-        return batch["avail_actions"][bs, t_ep].argmax(-1)
+    def select_actions(self, ep_batch: EpisodeBatch, t_ep: int, t_env: int, bs: Any = slice(None),
+                       test_mode: bool = False) -> th.Tensor:
+        return self.forward(ep_batch, t_ep)[bs].argmax(-1)
+
+    def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> th.Tensor:
+        return ep_batch["avail_actions"][:, t]
 
 
 @pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize("common", [True, False])
 def test_episode_runner_and_evaluation(cut: bool, common: bool) -> None:
-    config = resolve("iql", "pettingzoo", [f"env_args.key={KEY}", f"env_args.kwargs.cut={str(cut).lower()}",
-                                           f"common_reward={str(common).lower()}", "test_nepisode=3", "seed=1"])
-    args = SimpleNamespace(**config, device="cpu", n_agents=N)
-    logger = Logger(logging.getLogger("test"))
-    runner = EpisodeRunner(args, logger)
-    scheme = {"state": {"vshape": N * WIDTH}, "obs": {"vshape": WIDTH, "group": "agents"},
-              "actions": {"vshape": (1,), "group": "agents", "dtype": th.long},
-              "avail_actions": {"vshape": (A,), "group": "agents", "dtype": th.int},
-              "reward": {"vshape": (1 if common else N,)}, "terminated": {"vshape": (1,), "dtype": th.uint8}}
-    runner.setup(scheme, {"agents": N}, {"actions": ("actions_onehot", [OneHot(A)])}, FirstAllowed())
+    args = settings(Settings, "iql", "pettingzoo", f"env_args.key={KEY}", f"env_args.kwargs.cut={str(cut).lower()}",
+                    f"common_reward={str(common).lower()}", "test_nepisode=3", "seed=1")
+    runner = EpisodeRunner(args, build_env(args), logging.getLogger("test"))
+    assert runner.info.scheme == {
+        "state": {"vshape": N * WIDTH}, "obs": {"vshape": WIDTH, "group": "agents"},
+        "actions": {"vshape": (1,), "group": "agents", "dtype": th.long},
+        "avail_actions": {"vshape": (A,), "group": "agents", "dtype": th.int},
+        "reward": {"vshape": (1 if common else N,)}, "terminated": {"vshape": (1,), "dtype": th.uint8}}
+    runner.use(FirstAllowed(runner.info, args))
     batch = runner.run()
-    assert batch is not None
     assert batch["terminated"][0, :, 0].tolist() == [0, 0, 0 if cut else 1, 0]
     assert batch["filled"][0, :, 0].tolist() == [1, 1, 1, 1]
     assert batch["reward"][0, :T].sum(-1).tolist() == [33, 42, 62]
-    step = transitions(batch)
+    step = transitions(batch, batch["state"])
     assert step.reward.tolist() == [33, 42, 62] and step.done.tolist() == [0, 0, float(not cut)]
     assert step.next_available[-1].tolist() == [[True, True, False], [True, False, False], [True, False, False]]
     results = runner.evaluate()
     assert results["return"].tolist() == [137] * 3 and results["ep_length"].tolist() == [T] * 3
     assert [results[f"agent_{i}_return"].tolist() for i in range(N)] == [[60] * 3, [11] * 3, [66] * 3]
-    logged = {key: points[-1][1] for key, points in logger.stats.items()}
+    logged = {**runner.take_statistics(), **runner.stats_of(results)}
     assert logged["test_return_mean"] == logged["return_mean"] == 137 and "test_regret_mean" not in logged
     for prefix in ("", "test_"):
         own = {key: value for key, value in logged.items() if key.startswith((f"{prefix}agent", f"{prefix}total"))

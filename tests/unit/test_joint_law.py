@@ -12,8 +12,8 @@ import torch as th
 from helpers import Built
 from torch import Tensor
 
+from epymarl_cpa.agreement.joint_law import JointLaw, enumerate_law, product_law
 from epymarl_cpa.components.action_selectors import masked_logits, threshold
-from epymarl_cpa.components.joint_law import JointLaw, enumerate_law, product_law
 from epymarl_cpa.modules.autoregressive import AutoregressiveNet
 
 S, N, A, B = 3, 3, 4, 5
@@ -39,7 +39,7 @@ def literal(net: AutoregressiveNet, state: Tensor, available: Tensor, beta: floa
     """The product of Eq. 8's conditionals, for each of the A^N joint actions of one state."""
     law: Law = {}
     for joint in itertools.product(range(A), repeat=N):
-        rows = net(state[None], th.tensor([joint]))[0].tolist()
+        rows = net(state[None, None], th.tensor([joint]))[0].tolist()
         chance = 1.0
         for i, action in enumerate(joint):
             weights = [math.exp(x) if ok else 0.0 for x, ok in zip(rows[i], available[i], strict=True)]
@@ -66,7 +66,7 @@ def table(law: JointLaw, row: int) -> Law:
                                             (1.0, "ratio")])
 def test_it_is_the_law_of_all_joint_actions(seed: int, beta: float, mode: str) -> None:
     net, state, available = make(seed)
-    law = enumerate_law(net, state, conditional(available, beta, mode), A**N)
+    law = enumerate_law(net, state[:, None], conditional(available, beta, mode), A**N)
     th.testing.assert_close(law.probs.sum(1), th.ones(B))
     assert law.lost.tolist() == pytest.approx([0.0] * B, abs=1e-6)
     for row in range(B):
@@ -76,9 +76,9 @@ def test_it_is_the_law_of_all_joint_actions(seed: int, beta: float, mode: str) -
 def test_a_width_that_suffices_is_as_good_as_any() -> None:
     net, state, available = make(3)
     chances = conditional(available, 0.3, "ratio")
-    all_of_them = enumerate_law(net, state, chances, A**N)
+    all_of_them = enumerate_law(net, state[:, None], chances, A**N)
     needed = int((all_of_them.probs > 0).sum(1).max())
-    law = enumerate_law(net, state, chances, needed)
+    law = enumerate_law(net, state[:, None], chances, needed)
     assert law.lost.tolist() == pytest.approx([0.0] * B, abs=1e-6)
     for row in range(B):
         assert table(law, row) == pytest.approx(table(all_of_them, row), abs=1e-6)
@@ -87,12 +87,12 @@ def test_a_width_that_suffices_is_as_good_as_any() -> None:
 def test_what_was_never_cut_off_is_not_lost() -> None:
     """To the last bit, as the docstring says."""
     net, state, available = make(0)
-    assert not enumerate_law(net, state, conditional(available, 0.0, "ratio"), A**N).lost.any()
+    assert not enumerate_law(net, state[:, None], conditional(available, 0.0, "ratio"), A**N).lost.any()
 
 
 def test_what_a_small_width_loses_is_told_and_the_rest_is_scaled_up() -> None:
     net, state, available = make(4)
-    law = enumerate_law(net, state, conditional(available, 0.0, "ratio"), 3)
+    law = enumerate_law(net, state[:, None], conditional(available, 0.0, "ratio"), 3)
     assert law.probs.shape[1] == 3
     th.testing.assert_close(law.probs.sum(1), th.ones(B))
     for row in range(B):

@@ -6,8 +6,8 @@ import pytest
 import torch as th
 from torch import Tensor
 
-from epymarl_cpa.components.joint_law import JointLaw
-from epymarl_cpa.components.label_set import LabelSet
+from epymarl_cpa.agreement.joint_law import JointLaw
+from epymarl_cpa.agreement.label_set import LabelSet
 
 S, N, A = 2, 2, 3
 

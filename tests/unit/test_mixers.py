@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch as th
+from helpers import settings
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from epymarl_cpa.modules.mixers import REGISTRY, LinearMixer, NoMixer, QMixer, VDNMixer
+from epymarl_cpa.modules.mixers import REGISTRY, LinearMixer, MixerSettings, NoMixer, QMixer, VDNMixer
 
 M, N, S, E = 6, 4, 3, 5
-ARGS = SimpleNamespace(n_agents=N, mixing_embed_dim=E, hypernet_embed=7)
+ARGS = settings(MixerSettings, "qmix", "xor", f"mixing_embed_dim={E}", "hypernet_embed=7")
 
 
 def mixer(name: str, seed: int = 0) -> nn.Module:
     th.manual_seed(seed)
-    return REGISTRY[name](S, ARGS)
+    return REGISTRY[name](S, N, ARGS)
 
 
 def inputs(seed: int = 1) -> tuple[Tensor, Tensor]:

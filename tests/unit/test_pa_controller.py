@@ -14,11 +14,11 @@ from helpers import Built
 from outcome import equal
 from torch import Tensor
 
+from epymarl_cpa.agreement.readers import REGISTRY
 from epymarl_cpa.components.episode_buffer import EpisodeBatch
-from epymarl_cpa.controllers.pa_controller import LAW_KEYS
+from epymarl_cpa.controllers.student_controller import LAW_KEYS, STUDENTS, TEACHER
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.modules.agreement import REGISTRY
-from epymarl_cpa.runners.evaluation import evaluate
+from epymarl_cpa.evaluation.play import evaluate
 
 B, T = 12, 5
 WORDS = ("hidden_dim=8", "pool_hidden=8", "head_hidden=8", "pool_dim=4", "pool_size=8", f"env_args.episode_limit={T}")
@@ -28,7 +28,7 @@ VARIANTS = list(REGISTRY)
 def make(*words: str, env: str = "permutation", taught: bool = True) -> Built:
     """Untrained students with decided opinions, so that different keys mean different actions."""
     built = Built("cpa_pa", env, *WORDS, *words)
-    built.mac.taught = taught
+    built.mac.enter(STUDENTS if taught else TEACHER)
     with th.no_grad():
         for net in (built.mac.agent.pool.entry_net, built.mac.agent.pool.heads, built.mac.agent.key.read_net()):
             if net is not None:
@@ -192,7 +192,7 @@ def test_it_goes_through_files_and_counts_on(tmp_path: Path) -> None:
     with th.no_grad():
         for parameter in (*one.mac.agent.parameters(), *one.mac.teacher.parameters()):
             parameter.add_(0.1)
-    two.mac.taught = False
+    two.mac.enter(TEACHER)
     batch = one.played(B)
     for test_mode in (True, False):
         play(one, batch, test_mode)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import pytest
 import torch as th
 from helpers import Built
 
+from epymarl_cpa.controllers.student_controller import STUDENTS, TEACHER
 from epymarl_cpa.errors import UserError
 
 WORDS = ("hidden_dim=8", "pool_hidden=8", "head_hidden=8", "test_greedy=false")
@@ -16,7 +18,7 @@ WORDS = ("hidden_dim=8", "pool_hidden=8", "head_hidden=8", "test_greedy=false")
 def students(env: str, *words: str) -> Built:
     """Students with decided opinions."""
     built = Built("kd", env, *WORDS, *words)
-    built.mac.taught = True
+    built.mac.enter(STUDENTS)
     th.manual_seed(3)
     with th.no_grad():
         for param in built.mac.agent.parameters():
@@ -52,16 +54,16 @@ def test_luck_is_new_in_every_step_and_forbidden_actions_never_come(per: str) ->
 
 def test_greedy_students_take_their_likeliest_actions() -> None:
     built = students("sensor")
-    built.args.test_greedy = True
+    built.mac.args = dataclasses.replace(built.mac.args, test_greedy=True)
     batch = built.played(20)
     built.mac.init_hidden(20)
-    likeliest = built.mac._policies(batch, slice(None), 0).argmax(-1)
+    likeliest = built.mac._policies(built.mac.encode_at(batch, slice(None), 0), batch["avail_actions"][:, 0]).argmax(-1)
     assert th.equal(built.mac.select_actions(batch, 0, 0, test_mode=True), likeliest)
 
 
 def test_until_they_are_taught_the_teacher_plays() -> None:
     built = students("xor")
-    built.mac.taught = False
+    built.mac.enter(TEACHER)
     batch = built.played(4)
     law, taught = (mac.joint_law(batch, th.arange(4), 0, 16) for mac in (built.mac, built.mac.teacher))
     assert th.equal(law.probs, taught.probs)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from helpers import needing_its_package
 
 from epymarl_cpa.config import resolve
+from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.provenance import PACKAGE, code_digest, digest_of, provenance, versions
 
 
@@ -48,7 +50,7 @@ def test_a_method_has_the_digest_of_its_files(edited: Callable[..., str]) -> Non
 
 
 @pytest.mark.parametrize("name", ["learners/ar_bc_learner.py", "learners/base.py", "envs/xor.py", "run.py",
-                                  "modules/autoregressive.py", "data/generate.py", "runners/evaluation.py"])
+                                  "modules/autoregressive.py", "data/generate.py", "evaluation/play.py"])
 def test_code_that_decides_counts(name: str, edited: Callable[..., str]) -> None:
     assert edited(name, "\nfrom ", "\nLIMIT = 3\nfrom ") != edited()
 
@@ -83,6 +85,6 @@ def test_provenance_is_plain() -> None:
             return "abc"
 
     config = resolve("ar_bc", "xor")
-    found = provenance(config, Ruled())
+    found = provenance(config, cast(Game, Ruled()))
     assert found == {"code": code_digest(config), "versions": versions(config), "rules": "abc"}
-    assert provenance(config, object())["rules"] == ""
+    assert provenance(config, make_game("xor"))["rules"] == make_game("xor").rules()

@@ -18,8 +18,8 @@ OFFLINE = ("qmix_offline", "bcq", "cql", "cfcql")
 
 def steps_of(built: Built, episodes: int = 4) -> Transitions:
     """Steps of random play, some masked, with an end, a cut, and encoded states."""
-    step = transitions(built.played(episodes))
-    encode = built.mac.encoder
+    batch = built.played(episodes)
+    step = transitions(batch, built.mac.encoder(batch["state"]))
     generator = th.Generator().manual_seed(0)
     size = (len(step.reward), built.game.n_agents, built.game.n_actions)
     available = (th.rand(size, generator=generator) < 0.6).scatter(2, step.actions[..., None], True)
@@ -27,8 +27,7 @@ def steps_of(built: Built, episodes: int = 4) -> Transitions:
     following[..., -1] |= ~following.any(-1)
     done = step.done.clone()
     done[1] = 1.0
-    return dataclasses.replace(step, state=encode(step.state), next_state=encode(step.next_state), done=done,
-                               available=available, next_available=following)
+    return dataclasses.replace(step, done=done, available=available, next_available=following)
 
 
 def push(built: Built, bias: float) -> None:
@@ -57,7 +56,7 @@ def test_targets_are_those_of_a_literal_loop(mixer: str, double: str) -> None:
             free = [a for a in range(built.game.n_actions) if step.next_available[m, i, a]]
             best.append(rows[i, max(free, key=lambda a: float(chooser[i, a].detach()))])
         ahead = learner.mixer.target(th.stack(best)[None], step.next_state[m][None])[0]
-        literal = step.reward[m] + built.args.gamma * (1 - step.done[m]) * ahead
+        literal = step.reward[m] + built.learner.args.gamma * (1 - step.done[m]) * ahead
         assert th.allclose(got[m], literal, rtol=1e-4), m
 
 
@@ -78,12 +77,12 @@ def test_several_step_targets_stop_at_cuts_and_agree_without_a_mixer() -> None:
     step = steps_of(built)
     step = dataclasses.replace(step, done=step.done * (1 - step.next_played))
     goals = built.learner.goals(step)
-    built.args.td_lambda = 0.0
+    built.learner.args = dataclasses.replace(built.learner.args, td_lambda=0.0)
     one = built.learner.goals(step)
     last = (step.next_played == 0) | (step.done == 1)
     assert th.allclose(goals[last], one[last])
     first = next(m for m in range(len(last)) if not last[m] and last[m + 1])
-    gamma = built.args.gamma
+    gamma = built.learner.args.gamma
     ahead = (one[first] - step.reward[first]) / gamma
     assert th.allclose(goals[first], step.reward[first] + gamma * (0.2 * ahead + 0.8 * one[first + 1]), rtol=1e-4)
 
@@ -129,7 +128,7 @@ def filtered(threshold: float, *words: str) -> tuple[Built, th.Tensor, th.Tensor
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.3, 1.0])
 def test_a_chosen_action_always_passes_the_filter(threshold: float) -> None:
     built, state, available, share = filtered(threshold)
-    chosen = built.mac.choose(built.mac.values(state, available), available, 0, True)
+    chosen = built.mac.choose(built.mac.values(state[:, None], available), available, 0, True)
     assert (taken(share, chosen) >= threshold - 1e-6).all()
     assert taken(available, chosen).all()
     if threshold == 1.0:
@@ -138,7 +137,7 @@ def test_a_chosen_action_always_passes_the_filter(threshold: float) -> None:
 
 def test_without_the_filter_it_need_not() -> None:
     built, state, available, share = filtered(0.3, "filter_actions=false")
-    chosen = built.mac.choose(built.mac.values(state, available), available, 0, True)
+    chosen = built.mac.choose(built.mac.values(state[:, None], available), available, 0, True)
     assert (taken(share, chosen) < 0.3).any()
     assert taken(available, chosen).all()
 
@@ -158,7 +157,7 @@ def test_rows_of_padding_pass_nothing_and_break_nothing() -> None:
     built, state, available, _ = filtered(0.3)
     nothing = th.zeros_like(available)
     assert not built.mac.allowed(built.mac.imitation(state[:, None]), nothing).any()
-    assert th.isfinite(built.mac.values(state, nothing)).all()
+    assert th.isfinite(built.mac.values(state[:, None], nothing)).all()
 
 
 @pytest.mark.parametrize("alg", OFFLINE)

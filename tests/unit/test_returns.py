@@ -29,7 +29,7 @@ def test_the_matrix_is_the_recursion(lam: float, cut: bool) -> None:
     if cut:  # two recordings that break off
         batch["filled"][1, 20:] = 0
         batch["filled"][4, 7:] = 0
-    step = transitions(batch)
+    step = transitions(batch, batch["state"])
     ahead = th.randn(len(step.reward), generator=th.Generator().manual_seed(0))
     got = lambda_returns(step, ahead, 0.9, lam, built.game.episode_limit, 6)
     assert th.allclose(got, literal(step, ahead, 0.9, lam), atol=1e-5)

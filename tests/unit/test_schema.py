@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from epymarl_cpa.config.schema import CORE, Key, check, check_env_args
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.settings import CORE, Key, check, check_env_args
 
 NUMBER, SHARE = Key(float), Key(float, low=0.0, high=1.0)
 

@@ -13,7 +13,7 @@ from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.envs.game import RANDOM_EPISODES, estimated_headline
 from epymarl_cpa.envs.score import score
 
-TABLE = read_yaml(FOLDER.parent / "experiments" / "paper_table1.yaml")
+TABLE = read_yaml(FOLDER.parent / "experiments" / "rows" / "paper_table1.yaml")
 EXACT = {name: game["random"] for name, game in TABLE["games"].items()}
 
 

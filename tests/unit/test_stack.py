@@ -6,11 +6,15 @@ import logging
 from pathlib import Path
 
 import pytest
+import recurrent  # noqa: F401  (registers an encoder)
 import torch as th
 
 from epymarl_cpa.config import resolve
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.sweeps.stack import Stack, train_stack
+from epymarl_cpa.learners.base import unstackable
+from epymarl_cpa.learners.bc_learner import BcLearner
+from epymarl_cpa.learners.cpa_ar_learner import CpaArLearner
 from epymarl_cpa.run import Trial, prepare
 
 FEW = ("hidden_dim=8", "batch_size=16", "test_nepisode=4", "recipes.medium.episodes=40", "dataset=medium", "lr=0.01")
@@ -36,9 +40,10 @@ def test_every_seed_learns_what_it_learns_alone(alg: str, env: str, tmp_path: Pa
     stack.write_back()
     for trial, stacked, start in zip(alone, together, before, strict=True):
         assert not th.equal(start, th.cat([p.flatten() for p in trial.mac.parameters()]))
-        for name, net in trial.learner.nets.items():
+        (one,), (other,) = trial.learner.learners, stacked.learner.learners
+        for name, net in one.nets.items():
             for key, value in net.state_dict().items():
-                assert th.allclose(value, stacked.learner.nets[name].state_dict()[key], atol=2e-4), (name, key)
+                assert th.allclose(value, other.nets[name].state_dict()[key], atol=2e-4), (name, key)
 
 
 def test_results_are_those_of_runs(tmp_path: Path) -> None:
@@ -63,12 +68,28 @@ def test_the_same_stack_gives_the_same_bits(tmp_path: Path) -> None:
     assert th.equal(weights(), weights())
 
 
-@pytest.mark.parametrize(("alg", "env", "words"), [
-    ("cpa_pa", "xor", ["t_max=2"]), ("bc", "bridge", []), ("qmix", "xor", ["t_max=20", "buffer_size=20"])])
-def test_what_cannot_be_stacked_is_refused_with_a_sentence(alg: str, env: str, words: list[str],
+@pytest.mark.parametrize(("alg", "env", "words", "why"), [
+    ("cpa_pa", "xor", ["t_max=2"], "it learns in stages"), ("bc", "bridge", [], "its episodes differ in length"),
+    ("qmix", "xor", ["t_max=20", "buffer_size=20"], "it plays online"),
+    ("bc", "xor", ["observers=[tensorboard]"], "its observers watch one run each"),
+    ("bc", "xor", ["encoder=running"], "its agents have an encoder that learns or remembers")])
+def test_what_cannot_be_stacked_is_refused_with_a_sentence(alg: str, env: str, words: list[str], why: str,
                                                            tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot be trained stacked, .*remove stack from the grid"):
+    with pytest.raises(UserError, match=rf"cannot be trained stacked, since {why}.*; remove stack from the grid\.$"):
         Stack(trials(alg, env, tmp_path, *words))
+
+
+def test_a_learner_that_does_more_than_its_losses_is_no_stack(tmp_path: Path) -> None:
+    class Slow(BcLearner):
+        def rate(self, t_env: int) -> float:
+            return 0.1 * super().rate(t_env)
+
+    assert unstackable(BcLearner) == unstackable(CpaArLearner) == []
+    assert unstackable(Slow) == ["rate"]
+    several = trials("bc", "xor", tmp_path)
+    several[1].learner.learners[0].__class__ = Slow
+    with pytest.raises(UserError, match="since its learner has its own 'rate'; remove stack from the grid"):
+        Stack(several)
 
 
 def test_divergence_is_told(tmp_path: Path) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch as th
+from helpers import settings
 from torch import Tensor
 
+from epymarl_cpa.agreement.readers import REGISTRY, PriorKey, used_entries
+from epymarl_cpa.agreement.settings import PoolSettings
+from epymarl_cpa.agreement.students import Students
+from epymarl_cpa.components.env_info import EnvInfo
 from epymarl_cpa.deploy.policy import AgreementKey
-from epymarl_cpa.modules.agreement import REGISTRY, PriorKey, used_entries
-from epymarl_cpa.modules.students import Students
 
 S, N, A, C, B = 3, 4, 5, 6, 7
 VARIANTS = list(REGISTRY)
@@ -20,12 +22,13 @@ VARIANTS = list(REGISTRY)
 
 def make(key: str, local: bool = False, seed: int = 0, **changed: Any) -> Students:
     """Students with shares that differ a lot, one or two of them below the floor."""
-    args = {"n_agents": N, "n_actions": A, "pool_size": C, "pool_dim": 4, "pool_hidden": 8, "head_hidden": 8,
-            "entry_floor": 0.05, "key": key, "key_dim": 2, **changed}
+    values = {"pool_size": C, "pool_dim": 4, "pool_hidden": 8, "head_hidden": 8, "entry_floor": 0.05, "key": key,
+              "key_dim": 2, "policy_input": "obs" if local else "state", **changed}
+    args = settings(PoolSettings, "cpa_pa", "xor", *(f"{name}={value}" for name, value in values.items()))
     th.manual_seed(seed)
-    students = Students(S, local, SimpleNamespace(**args))
+    students = Students(S, EnvInfo(N, A, S, S, 1), args)
     with th.no_grad():
-        students.share_net.biases[-1].copy_(th.linspace(0, -4, args["pool_size"]))
+        students.share_net.biases[-1].copy_(th.linspace(0, -4, args.pool_size))
         for net in (students.share_net, students.pool.entry_net, students.pool.heads, students.key.read_net()):
             if net is not None:
                 net.weights[-1].mul_(4)

@@ -8,7 +8,7 @@ import pytest
 import torch as th
 
 from epymarl_cpa.components.episode_buffer import EpisodeBatch
-from epymarl_cpa.components.transitions import played_steps, transitions
+from epymarl_cpa.components.transitions import Transitions, played_steps, transitions
 
 N, A, S, T = 2, 3, 1, 5
 
@@ -31,6 +31,11 @@ def episodes(*kinds: tuple[int, bool, bool], agents: int = 1) -> EpisodeBatch:
             batch.update({"reward": [[10.0 + t] * agents], "terminated": [[ended and t == steps - 1]]}, bs=row, ts=t,
                          mark_filled=False)
     return batch
+
+
+def steps_of(batch: EpisodeBatch, **how: Any) -> Transitions:
+    """Its steps, with the states as they were recorded."""
+    return transitions(batch, batch["state"], **how)
 
 
 def epymarl_mask(batch: EpisodeBatch) -> th.Tensor:
@@ -59,7 +64,7 @@ def test_a_cut_off_episode_lends_no_bogus_step() -> None:
     batch = episodes((3, False, True))
     assert epymarl_mask(batch)[0].tolist() == [1, 1, 1, 1, 0]
     assert played_steps(batch)[0].tolist() == [True, True, True, False, False]
-    assert transitions(batch).done.tolist() == [0, 0, 0], "and its last step is bootstrapped"
+    assert steps_of(batch).done.tolist() == [0, 0, 0], "and its last step is bootstrapped"
 
 
 def test_without_its_last_state_only_a_true_end_tells_the_outcome() -> None:
@@ -75,7 +80,7 @@ def test_nothing_after_the_end_is_played() -> None:
 
 
 def test_contents() -> None:
-    step = transitions(episodes((3, True, True), (5, False, True)))
+    step = steps_of(episodes((3, True, True), (5, False, True)))
     assert step.time.tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
     assert step.state[:, 0].tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
     assert step.next_state[:, 0].tolist() == [1, 2, 3, 1, 2, 3, 4, 5]
@@ -92,11 +97,11 @@ def test_contents() -> None:
 def test_rewards_are_raised_then_scaled() -> None:
     batch = episodes((2, True, True))
     batch["reward"][0, 0] = -7.0
-    assert transitions(batch, reward_scale=2.0, reward_min=-1.0).reward.tolist() == [-2, 22]
-    assert transitions(batch).reward.tolist() == [-7, 11]
+    assert steps_of(batch, reward_scale=2.0, reward_min=-1.0).reward.tolist() == [-2, 22]
+    assert steps_of(batch).reward.tolist() == [-7, 11]
 
 
 def test_shares_make_the_team_reward() -> None:
     batch = episodes((2, True, True), agents=N)
-    assert transitions(batch, share_sum=True).reward.tolist() == [20, 22]
-    assert transitions(batch, share_sum=False).reward.tolist() == [10, 11]
+    assert steps_of(batch, share_sum=True).reward.tolist() == [20, 22]
+    assert steps_of(batch, share_sum=False).reward.tolist() == [10, 11]

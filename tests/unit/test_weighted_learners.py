@@ -26,20 +26,21 @@ def trial(alg: str, *words: str) -> tuple[Built, Transitions]:
                     param.add_(0.2 * th.randn_like(param))
         for param in built.mac.parameters():
             param.add_(0.3 * th.randn_like(param))
-    step = transitions(built.played(4))
+    batch = built.played(4)
+    step = transitions(batch, built.mac.encoder(batch["state"]))
     last = step.next_played == 0
     return built, dataclasses.replace(step, done=(last & (step.episode % 2 == 0)).float())
 
 
 def policy(built: Built, state: Tensor, available: Tensor) -> list[Tensor]:
-    """Probabilities of every agent's available actions in one state, 0 elsewhere."""
-    logits = built.mac.agent(built.mac.encoder(state[None])[:, None])[0]
+    """Probabilities of every agent's available actions in one encoded state, 0 elsewhere."""
+    logits = built.mac.agent(state[None, None])[0]
     return [th.where(free, logit, -math.inf).softmax(0) for logit, free in zip(logits, available, strict=True)]
 
 
 def seen(built: Built, state: Tensor, time: Tensor) -> Tensor:
-    """What a critic that is told the time sees of one state."""
-    return th.cat([built.mac.encoder(state[None])[0], (time / built.args.episode_limit)[None].float()])
+    """What a critic that is told the time sees of one encoded state."""
+    return th.cat([state, (time / built.info.episode_limit)[None].float()])
 
 
 def softmax_weights(values: list[float], alpha: float) -> list[float]:
@@ -52,7 +53,7 @@ def softmax_weights(values: list[float], alpha: float) -> list[float]:
 @th.no_grad()
 def test_maicq(alg: str) -> None:
     built, step = trial(alg, "alpha_q=2.0")
-    args, learner, n, m = built.args, built.learner, built.game.n_agents, len(step.reward)
+    args, learner, n, m = built.learner.args, built.learner, built.game.n_agents, len(step.reward)
     losses, _ = learner.losses(step)
     ahead = []
     for k in range(m):  # Q_tot of the recorded next action, or its mean over the policy where none was recorded
@@ -87,7 +88,7 @@ def test_maicq(alg: str) -> None:
     for i in range(n):
         mine = [row[i] for row in advantage]
         if alg == "maicq":  # a softmax over the episodes at the same time
-            groups = [[k for k in range(m) if step.time[k] == t] for t in range(args.episode_limit)]
+            groups = [[k for k in range(m) if step.time[k] == t] for t in range(built.info.episode_limit)]
         else:  # over the batch, of normalised advantages
             mean = sum(mine) / m
             spread = max(math.sqrt(sum((x - mean) ** 2 for x in mine) / (m - 1)), 0.01)
@@ -102,7 +103,7 @@ def test_maicq(alg: str) -> None:
 def test_omiga(alpha: float) -> None:
     """The critic's and the policy's losses; of the value's, the gradient, since its scale is free."""
     built, step = trial("omiga", f"alpha={alpha}")
-    args, learner, n, m = built.args, built.learner, built.game.n_agents, len(step.reward)
+    args, learner, n, m = built.learner.args, built.learner, built.game.n_agents, len(step.reward)
     losses, stats = learner.losses(step)
     critic, cloned, value_loss, cut = th.zeros(()), 0.0, th.zeros(()), 0
     for k in range(m):
@@ -137,17 +138,17 @@ def test_omiga(alpha: float) -> None:
 @pytest.mark.parametrize("normalise", ["false", "true"])
 def test_oryx(normalise: str) -> None:
     built, step = trial("oryx", "alpha_q=2.0", f"normalise_advantage={normalise}")
-    args, learner, n, m = built.args, built.learner, built.game.n_agents, len(step.reward)
+    args, learner, n, m = built.learner.args, built.learner, built.game.n_agents, len(step.reward)
     th.manual_seed(9)
     losses, _ = learner.losses(step)
     th.manual_seed(9)
     turn = th.rand(n).tolist()
     before = th.tensor([[float(turn[j] < turn[i]) for j in range(n)] for i in range(n)])
-    q = learner.q.online(th.stack([seen(built, s, t) for s, t in zip(step.state, step.time, strict=True)]),
-                         step.actions, before)
-    later = learner.q.target(th.stack([seen(built, s, t + 1) for s, t in zip(step.next_state, step.time, strict=True)]),
-                             step.next_actions, before)
-    logits = built.mac.agent(built.mac.encoder(step.state), step.actions, before)
+    now = th.stack([seen(built, s, t) for s, t in zip(step.state, step.time, strict=True)])
+    then = th.stack([seen(built, s, t + 1) for s, t in zip(step.next_state, step.time, strict=True)])
+    q = learner.q.online(now[:, None], step.actions, before)
+    later = learner.q.target(then[:, None], step.next_actions, before)
+    logits = built.mac.agent(step.state[:, None], step.actions, before)
     critic, policy_loss, count = 0.0, 0.0, 0
     follows = [k for k in range(m) if step.next_played[k] and not step.done[k]]
     for i in range(n):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch as th
 from numpy.typing import NDArray
 
-from ...components.episode_buffer import EpisodeBatch
+from ...build import Team
 from ...controllers.ar_controller import AutoregressiveMAC
-from ...deploy.export import Team
-from ...envs import Game, make_game
+from ...deploy.export import StudentTeam
+from ...envs import Game
 from ...envs.game import IntArray
 from ...envs.picture import Last
 from ...errors import UserError
@@ -57,22 +54,16 @@ class BridgeTeams:
     """
 
     def __init__(self, path: str, students: str | None = None) -> None:
-        folder, config = _bridge_model(path)
-        self.pa = None
-        if config["mac"] == "pa_mac":
-            team = Team(str(folder))
-            self.game, self.ar = team.game, team.mac.teacher
-            self.pa = team
-        elif config["mac"] == "ar_mac":
-            self.game, self.ar = _game(config), _autoregressive(config, folder)
-        else:
-            raise UserError(f"{folder} was trained with mac={config['mac']}; Figure 5 shows autoregressive teams "
-                            "(cpa_ar, ar_bc) and the students of cpa_pa.")
-        if students is not None:
-            other, config = _bridge_model(students)
-            self.pa = Team(str(other))
-            if self.pa.game.spec() != self.game.spec():
-                raise UserError(f"{folder} and {other} were trained on different variants of bridge.")
+        team = _bridge_team(path)
+        teacher = team.mac.teacher or team.mac
+        if not isinstance(teacher, AutoregressiveMAC):
+            raise UserError(f"{team.folder} was trained with mac={team.config['mac']}; Figure 5 shows autoregressive "
+                            "teams (cpa_ar, ar_bc) and the students of cpa_pa.")
+        self.game, self.ar = team.game, teacher
+        with_students = path if students is None and team.mac.teacher is not None else students
+        self.pa = None if with_students is None else StudentTeam(str(_bridge_team(with_students).folder))
+        if self.pa is not None and self.pa.game.spec() != self.game.spec():
+            raise UserError(f"{team.folder} and {self.pa.folder} were trained on different variants of bridge.")
 
     def scenes(self) -> list[Scene]:
         """The first state, and the one after the team's likeliest joint action there."""
@@ -88,7 +79,7 @@ class BridgeTeams:
         n = self.game.n_actions
         each = th.stack([th.arange(n), th.zeros(n, dtype=th.long)], 1)  # agent 1 does each of its actions
         seen = th.from_numpy(self.game.global_state(state))
-        logits = self.ar.agent(self.ar.encoder(seen).expand(n, -1), each)  # [A, N, A]
+        logits = self.ar.agent(self.ar.encoder(seen[:, None]).expand(n, -1, -1), each)  # [A, N, A]
         law = self.ar.conditional(th.from_numpy(self.game.available(state)).expand(n, -1, -1))
         first, second = law(0, logits[:, :1])[0, 0], law(1, logits[:, 1:])[:, 0]
         return Scene(self.game, state[0], last, first.double().numpy(), second.double().numpy(), self._entries(state))
@@ -96,9 +87,8 @@ class BridgeTeams:
     def _entries(self, state: IntArray) -> list[tuple[int, float, tuple[int, ...]]] | None:
         if self.pa is None:
             return None
-        batch: EpisodeBatch = self.pa.empty_batch()
-        batch.update({"state": self.game.global_state(state), "obs": self.game.observe(state),
-                      "avail_actions": self.game.available(state)}, ts=0)
+        batch = self.pa.empty_batch()
+        self.pa.seen(state, batch)
         place = th.zeros(1, dtype=th.long)
         law = self.pa.mac.joint_law(batch, place, place, 1)
         entries = [(j, float(p), tuple(actions)) for j, (p, actions) in
@@ -106,22 +96,9 @@ class BridgeTeams:
         return sorted(entries, key=lambda entry: -entry[1])
 
 
-def _bridge_model(path: str) -> tuple[Path, dict[str, Any]]:
+def _bridge_team(path: str) -> Team:
     folder = checkpoint.find(path, 0, "the model folder")
-    config: dict[str, Any] = checkpoint.read_manifest(folder)["config"]
-    if config.get("env") != "bridge":
-        raise UserError(f"{folder} was trained on {config.get('env')}; Figure 5 is drawn on bridge.")
-    return folder, config
-
-
-def _game(config: dict[str, Any]) -> Game:
-    return make_game(config["env"], **{key: value for key, value in config["env_args"].items()
-                                       if key not in ("map_name", "seed")})
-
-
-def _autoregressive(config: dict[str, Any], folder: Path) -> AutoregressiveMAC:
-    game = _game(config)
-    args = SimpleNamespace(**config, n_agents=game.n_agents, n_actions=game.n_actions)
-    mac = AutoregressiveMAC({"state": {"vshape": game.state_dim}}, {"agents": game.n_agents}, args)
-    checkpoint.load_into(mac, folder)
-    return mac
+    env = checkpoint.read_manifest(folder)["config"].get("env")
+    if env != "bridge":
+        raise UserError(f"{folder} was trained on {env}; Figure 5 is drawn on bridge.")
+    return Team(str(folder))

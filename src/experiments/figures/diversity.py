@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...config.reading import parse_words
+from ...config.reading import parse_overrides
 from ...errors import UserError
 from ..rows.reading import Row, Rows
 from .canvas import COLOURS, FAINT, legend_below, panels
@@ -68,7 +68,7 @@ def _place(row: Row, thresholds: tuple[float, ...]) -> tuple[str, int] | None:
     name, *overrides = row["alg"].split()
     if name not in TEAMS or len(overrides) != 1 or not overrides[0].startswith("beta="):
         return None
-    beta = parse_words(overrides)["beta"]
+    beta = parse_overrides(overrides)["beta"]
     if not isinstance(beta, int | float):
         return None
     near = [i for i, value in enumerate(thresholds) if abs(value - beta) < 1e-3]

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import numpy as np
 import torch as th
 
+from ...agreement.key import AgreementKey, pick
+from ...agreement.settings import PoolSettings
+from ...agreement.students import Students
 from ...components.action_selectors import threshold
+from ...components.env_info import EnvInfo
+from ...config import resolve
 from ...deploy.export import arrays_of
-from ...deploy.policy import AgreementKey, Policy, pick
+from ...deploy.policy import Policy
 from ...modules.autoregressive import AutoregressiveNet
-from ...modules.students import Students
 
 N_STATE, N_ACTIONS, BETA = 32, 5, 0.1
 TEAMS = (2, 4, 8, 16, 32, 64)
@@ -27,11 +30,11 @@ TEAMS = (2, 4, 8, 16, 32, 64)
 
 def student(n_agents: int) -> Callable[[], object]:
     """A decision of one exported student in a team of N."""
-    args = SimpleNamespace(entry_floor=0.01, n_agents=n_agents, n_actions=N_ACTIONS, pool_size=16, pool_dim=32,
-                           pool_hidden=256, head_hidden=64, key="prior", key_dim=8)
-    students = Students(N_STATE, False, args)
+    args = PoolSettings.of({**resolve("cpa_pa", "xor"), "seed": 0})
+    students = Students(N_STATE, EnvInfo(n_agents, N_ACTIONS, N_STATE, N_STATE, episode_limit=1), args)
     meta = {"agent": n_agents - 1, "n_seen": N_STATE, "n_actions": N_ACTIONS, "pool_size": 16, "key": "prior",
-            "key_per": "step", "key_numbers": 1, "entry_floor": 0.01, "greedy": False, "state_levels": 0}
+            "key_per": "step", "key_numbers": 1, "entry_floor": 0.01, "greedy": False, "encoder": "memoryless",
+            "state_levels": 0}
     policy = Policy(meta, arrays_of(students, n_agents - 1))
     policy.agree(0)
     state = np.ones(N_STATE, dtype=np.float32)
@@ -41,13 +44,13 @@ def student(n_agents: int) -> Callable[[], object]:
 def chain(n_agents: int) -> Callable[[], object]:
     """A decision of the last agent, which walks the whole autoregressive chain with the shared key, in PyTorch."""
     net, key = AutoregressiveNet(N_STATE, n_agents, N_ACTIONS, 64), AgreementKey(0)
-    state = th.ones(1, N_STATE)
+    state = th.ones(1, 1, N_STATE)
 
     @th.no_grad()
     def decide() -> object:
-        luck = key.draw([0], 0, n_agents)
+        drawn = key.draw([0], 0, n_agents)
         return net.rollout(state, lambda agent, logits: th.from_numpy(
-            pick(threshold(logits.softmax(-1), BETA).double().numpy(), luck[:, agent])))
+            pick(threshold(logits.softmax(-1), BETA).double().numpy(), drawn[:, agent])))
     return decide
 
 
@@ -59,7 +62,7 @@ def numpy_chain(n_agents: int) -> Callable[[], object]:
     embedding, state = net.action.detach().numpy(), np.ones(N_STATE, dtype=np.float32)
 
     def decide() -> object:
-        luck, prefix, action = key.draw([0], 0, n_agents)[0], np.zeros(64, dtype=np.float32), 0
+        drawn, prefix, action = key.draw([0], 0, n_agents)[0], np.zeros(64, dtype=np.float32), 0
         for agent in range(n_agents):
             h = np.maximum(state @ weights[0][agent] + biases[0][agent] + prefix, 0)
             h = np.maximum(h @ weights[1][agent] + biases[1][agent], 0)
@@ -67,7 +70,7 @@ def numpy_chain(n_agents: int) -> Callable[[], object]:
             probs = np.exp(logits - logits.max())
             probs /= probs.sum()
             kept = probs * (probs > BETA)
-            action = int(pick(kept[None] if kept.any() else probs[None], luck[agent:agent + 1])[0])
+            action = int(pick(kept[None] if kept.any() else probs[None], drawn[agent:agent + 1])[0])
             prefix = prefix + embedding[agent * N_ACTIONS + action]
         return action
     return decide

@@ -16,7 +16,7 @@ from ..analysis.statistics import REPETITIONS
 from ..figures.bridge_policy import BridgeTeams, Scene
 from ..rows.origin import about_origin
 from ..rows.paper import Methods
-from ..rows.reading import Rows
+from ..rows.reading import Row, Rows
 from . import sections
 from .document import Section, csv_text, markdown, web_page
 from .marl_export import marl_eval_json
@@ -51,12 +51,14 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
     aggregate = Aggregate.of(rows, methods, seed, repetitions)
     exported, notes = marl_eval_json(rows, methods)
     origin = about_origin(rows)
-    notes = _unknown(rows, methods) + notes
+    others = _elsewhere(rows, methods)
+    notes = _unknown(others) + notes
     parts: list[Section] = []
     if comparison.cells:
         parts += [sections.table_section(comparison), sections.time_section(comparison)]
     if aggregate.estimates:
         parts += [sections.aggregate_section(aggregate), sections.improvement_section(aggregate)]
+    parts += sections.other_section(others)
     tables: dict[str, tuple[Sequence[str], list[list[object]]]] = {
         "table1": (sections.CELL_HEADINGS, sections.cell_rows(comparison)),
         "times": (sections.TIME_HEADINGS, sections.time_rows(comparison)),
@@ -81,15 +83,20 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
     return origin + notes
 
 
-def _unknown(rows: Rows, methods: Methods) -> list[str]:
-    """Sentences about the rows that Table 1 has no place for."""
+def _elsewhere(rows: Rows, methods: Methods) -> list[Row]:
+    """The rows that Table 1 has no place for."""
     placed = {id(row) for group in methods.grouped(rows).values() for found in group.values() for row in found}
-    others = Counter(row["alg"] for row in rows if id(row) not in placed)
+    return [row for row in rows if id(row) not in placed]
+
+
+def _unknown(rows: Rows) -> list[str]:
+    """Sentences about the rows that Table 1 has no place for."""
+    others = Counter(row["alg"] for row in rows)
     if not others:
         return []
     told = ", ".join(f"'{alg}' ({number})" for alg, number in others.items())
-    return ["Rows that are not in the tables, since methods.yaml has no column for them, the paper no such task, or "
-            f"they learned online: {told}."]
+    return ["Rows that are not in the paper's table, since methods.yaml has no column for them, the paper no such "
+            f"task, or they learned online: {told}."]
 
 
 def _draw(rows: Rows, methods: Methods, aggregate: Aggregate, scenes: list[Scene], out: Path, all_figures: bool,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..analysis.aggregate import Aggregate
 from ..analysis.comparison import RULES, Cell, Comparison
+from ..analysis.score import score_of
 from ..analysis.statistics import CONFIDENCE, STATISTICS, Estimate
 from ..measure.machine import describe_machine
 from ..rows.paper import table1
+from ..rows.reading import Row, Rows
 from .document import Field, Section
 
 CELL_HEADINGS = ("env", "dataset", "method", "mean", "population_std", "seeds", "best_or_tied", "optimum", "paper_mean",
@@ -112,6 +116,27 @@ def improvement_section(aggregate: Aggregate) -> Section:
 def improvement_rows(aggregate: Aggregate) -> list[list[object]]:
     """The same as numbers (``IMPROVEMENT_HEADINGS``)."""
     return [[x, y, *won] for (x, y), won in aggregate.improvements.items()]
+
+
+def other_section(rows: Rows) -> list[Section]:
+    """Those of the rows that are of recipes, such as of one's own game; nothing without any.
+
+    Data from files are left out: their names are paths of somebody's machine.
+    """
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        if not set("./\\") & set(row["dataset"]):
+            groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
+    lines = []
+    for (env, data, alg), group in groups.items():
+        values, best = np.array([row["headline"] for row in group]), group[0]["headline_optimum"]
+        score = "-" if best is None or group[0].get("headline_random") is None else \
+            f"{np.mean([score_of(row) for row in group]):.2f}"
+        lines.append([Field(env), Field(data), Field(alg), Field(_value(float(values.mean()), float(values.std()))),
+                      Field("-" if best is None else f"{best:.2f}"), Field(score), Field(str(len(group)))])
+    headings = ["Game", "Data", "Method", "Result", "Optimum", "Score", "Seeds"]
+    note = "Score: 0 for the uniformly random team, 1 for the optimum; a dash where nobody knows the optimum."
+    return [Section("Beyond the paper's table", headings, lines, notes=[note])] if lines else []
 
 
 def machine_section(origin: Sequence[str] = ()) -> Section:

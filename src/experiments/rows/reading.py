@@ -32,19 +32,17 @@ def without_repeats(rows: Rows) -> list[Row]:
     """The rows without copies of the same run: a row with the ``id`` of an earlier one, or equal to it but for places.
 
     Raises:
-        UserError: rows are of different variants of a game, or of a game whose optimum is unknown, or two differ that
-            are of the same method, game, data and seed, as those of different settings do.
+        UserError: rows are of different variants of a game, or two differ that are of the same method, game, data and
+            seed, as those of different settings do.
     """
-    optima: dict[str, float] = {}
+    optima: dict[str, float | None] = {}
     for row in rows:
-        if row["headline_optimum"] is None:
-            raise UserError(f"there are rows of {row['env']}, whose optimum is unknown; reports set results beside the "
-                            "optimum: leave these rows out, and look at them with experiments.table.")
-        optimum = optima.setdefault(row["env"], row["headline_optimum"])
-        if not math.isclose(optimum, row["headline_optimum"], rel_tol=1e-3):
-            raise UserError(f"the rows of {row['env']} have different optima ({optimum:g} and "
-                            f"{row['headline_optimum']:g}): they are of different variants of the game; report each "
-                            "on its own.")
+        mine, other = row["headline_optimum"], optima.setdefault(row["env"], row["headline_optimum"])
+        alike = mine is other if mine is None or other is None else math.isclose(other, mine, rel_tol=1e-3)
+        if not alike:
+            both = " and ".join("unknown" if value is None else f"{value:g}" for value in (other, mine))
+            raise UserError(f"the rows of {row['env']} have different optima ({both}): they are of different variants "
+                            "of the game; report each on its own.")
     return each_once(rows)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ...config import FOLDER, keys_of, read_yaml, resolve
-from ...config.schema import CORE
 from ...errors import UserError
+from ...settings import CORE
 from ...utils.registry import nearest
 from .search import SEARCH, from_search
 

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
-from ... import provenance
-from ...envs import Game, make_game
+from ...build import build_game
 from ...errors import UserError
+from ...provenance import code_digest
 from ..rows.origin import MADE_BY, STACKING
 from ..rows.reading import Row
 from .grid import RunSpec
 
 
-def game_of(config: Mapping[str, Any]) -> Game:
-    """The game of a resolved configuration.
-
-    Raises:
-        UserError: it cannot be built.
-    """
-    return make_game(config["env"], **{key: value for key, value in config["env_args"].items()
-                                       if key not in ("map_name", "seed")})
-
-
 def code_now(spec: RunSpec) -> str:
     """Digest of the code that would do a run now."""
-    return provenance.code_digest(spec.config, STACKING if spec.stack else ())
+    return code_digest(spec.config, STACKING if spec.stack else ())
 
 
 def unfit(spec: RunSpec, row: Row) -> str:
@@ -47,8 +35,8 @@ def unfit(spec: RunSpec, row: Row) -> str:
 
 @cache
 def _rules_now(env: str, env_args: str) -> str:
-    """Digest of the present rules of a game; empty if it has none, or cannot be built here."""
+    """Digest of the present rules of a game; empty if it cannot be built here."""
     try:
-        return provenance.rules(game_of({"env": env, "env_args": json.loads(env_args)}))
+        return build_game({"env": env, "env_args": json.loads(env_args)}).rules()
     except UserError:
         return ""

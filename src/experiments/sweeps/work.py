@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...build import build_game
 from ...config import resolve
 from ...errors import UserError
 from ...provenance import provenance
@@ -18,7 +19,7 @@ from ..rows.origin import MADE_BY, STACKING
 from ..rows.reading import Row
 from .grid import RunSpec
 from .jobs import Job
-from .validity import code_now, game_of
+from .validity import code_now
 
 #: rows, or a sentence about what went wrong
 JobResult = list[Row] | str
@@ -94,7 +95,7 @@ def _identity(spec: RunSpec) -> Row:
 
 def _origin(spec: RunSpec) -> dict[str, Any]:
     """What makes the run's row: code, versions, rules, and the day."""
-    return {**provenance(spec.config, game_of(spec.config), STACKING if spec.stack else ()),
+    return {**provenance(spec.config, build_game(spec.config), STACKING if spec.stack else ()),
             "at": datetime.now(UTC).date().isoformat()}
 
 

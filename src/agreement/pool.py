@@ -11,7 +11,7 @@ import torch as th
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .agent_mlp import AgentMLP
+from ..modules.agent_mlp import AgentMLP
 
 
 class ActionPool(nn.Module):

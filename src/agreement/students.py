@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch as th
 from torch import Tensor, nn
 
-from .action_pool import ActionPool
-from .agent_mlp import AgentMLP
-from .agreement import REGISTRY as KEYS
-from .agreement import used_entries
+from ..components.env_info import EnvInfo
+from ..modules.agent_mlp import AgentMLP
+from .pool import ActionPool
+from .readers import REGISTRY as READERS
+from .readers import used_entries
+from .settings import PoolSettings
 
 
 class Students(nn.Module):
@@ -18,20 +18,20 @@ class Students(nn.Module):
 
     Args:
         n_input: length of what a student sees, encoded.
-        local: whether that is the own observation (else the state, the same for all).
-        args: the run's configuration.
+        info: sizes of the environment.
+        args: settings; with ``policy_input=obs`` a student sees its own observation, else all see the state.
     """
 
-    def __init__(self, n_input: int, local: bool, args: Any) -> None:
+    def __init__(self, n_input: int, info: EnvInfo, args: PoolSettings) -> None:
         super().__init__()
-        self.local, self.n_input = local, n_input
+        self.local, self.n_input = args.policy_input == "obs", n_input
         self.floor = args.entry_floor
-        self.pool = ActionPool(n_input, args.n_agents, args.n_actions, args.pool_size, args.pool_dim,
-                               args.pool_hidden, args.head_hidden, local)
+        self.pool = ActionPool(n_input, info.n_agents, info.n_actions, args.pool_size, args.pool_dim,
+                               args.pool_hidden, args.head_hidden, self.local)
         # Agents that see different things cannot read the same shares from them; theirs are constants.
-        self.share_net = AgentMLP(1, (1, args.pool_size) if local else (n_input, args.pool_hidden, args.pool_hidden,
-                                                                         args.pool_size))
-        self.key = KEYS[args.key](n_input, args.pool_size, args.pool_dim, args.key_dim, args.pool_hidden)
+        sizes = (1, args.pool_size) if self.local else (n_input, args.pool_hidden, args.pool_hidden, args.pool_size)
+        self.share_net = AgentMLP(1, sizes)
+        self.key = READERS[args.key](n_input, args.pool_size, args.pool_dim, args.key_dim, args.pool_hidden)
 
     def share_logits(self, x: Tensor) -> Tensor:
         """Logits ``[B, c]`` of rho_j(s) from what the students see, ``[B, G, n_input]``."""

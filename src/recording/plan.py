@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,33 @@ from ..utils import checkpoint
 
 STREAM = 1_000_005  # keeps these episodes apart from everything else drawn from the seed
 SUFFIX = ".npz"
+
+
+class RecordSettings(Protocol):
+    """What a plan reads of a run's settings, ours or EPyMARL's."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def checkpoint_path(self) -> str: ...
+    @property
+    def common_reward(self) -> bool: ...
+    @property
+    def reward_scalarisation(self) -> str: ...
+    @property
+    def test_greedy(self) -> bool: ...
+    @property
+    def record_to(self) -> str: ...
+    @property
+    def record_from(self) -> str: ...
+    @property
+    def record_steps(self) -> list[int]: ...
+    @property
+    def record_epsilons(self) -> list[float]: ...
+    @property
+    def record_episodes(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +67,7 @@ class Member:
                 "model": None if self.model is None else f"{self.model.parent.name}/{self.model.name}"}
 
 
-class Plan:
+class RecordingPlan:
     """The settings ``record_*`` of a run, checked.
 
     The members of the mixture are all pairs of a checkpoint and an epsilon; episode k is played by
@@ -58,7 +85,7 @@ class Plan:
         UserError: a setting is missing, wrong, or contradicts another; a checkpoint is not there.
     """
 
-    def __init__(self, args: Any) -> None:
+    def __init__(self, args: RecordSettings) -> None:
         self.args = args
         if not args.record_to.endswith(SUFFIX):
             raise UserError(f"runner=record writes to the file record_to=<name>{SUFFIX}, not to '{args.record_to}'.")
@@ -93,16 +120,16 @@ class Plan:
             raise UserError(f"record_epsilons must be a list of different numbers from 0 to 1, not {epsilons!r}.")
         return [float(epsilon) for epsilon in epsilons]
 
-    def luck(self, episode: int) -> np.random.SeedSequence:
-        """The luck of one episode, which depends on nothing but the seed and its number."""
+    def seeds(self, episode: int) -> np.random.SeedSequence:
+        """What one episode is drawn from, which depends on nothing but the seed and its number."""
         return np.random.SeedSequence([self.args.seed, STREAM, episode])
 
-    def meta(self, spec: dict[str, Any]) -> dict[str, Any]:
+    def meta(self, spec: dict[str, Any], rules: str = "") -> dict[str, Any]:
         """The provenance of the recording, plain JSON values; equal for equal settings, however many episodes."""
         facts = {"format": "recording", "version": __version__, "spec": spec, "seed": self.args.seed,
                  "common_reward": self.args.common_reward, "reward_scalarisation": self.args.reward_scalarisation,
                  "test_greedy": self.args.test_greedy, "members": [member.facts() for member in self.members],
-                 "behaviours": [member.name for member in self.members]}
+                 "behaviours": [member.name for member in self.members], **({"rules": rules} if rules else {})}
         plain: dict[str, Any] = json.loads(json.dumps(facts))
         return plain
 

@@ -1,4 +1,4 @@
-"""What a configuration key may hold; values live in the YAML files only."""
+"""What a configuration key may hold and what it decides; values live in the YAML files only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -104,36 +104,6 @@ def _plain(name: str, key: Any) -> str:
     return key
 
 
-COUNT, SHARE, FLAG, TEXT = Key(int, low=1), Key(float, low=0.0, high=1.0), Key(bool), Key(str)
-NAME = Key(str, is_name=True)
-
-
-def _deciding(decides: Decides, **keys: Key) -> dict[str, Key]:
-    return {name: replace(key, decides=decides) for name, key in keys.items()}
-
-
-#: keys that every run has; learners and controllers declare theirs in ``KEYS``
-CORE: dict[str, Key] = {
-    **_deciding(
-        Decides.LEARNING, runner=TEXT, mac=TEXT, learner=TEXT, env=TEXT, env_args=Key(dict), recipes=Key(dict),
-        common_reward=FLAG, reward_scalarisation=Key(str, choices=("sum", "mean")),
-        seed=Key(int | None, low=0, high=2**31 - 1), dataset=TEXT, reward_scale=Key(float, low=1e-9),
-        reward_min=Key(float | None), batch_size=COUNT, buffer_size=COUNT, batch_size_run=Key(int, choices=(1,)),
-        use_cuda=FLAG, torch_threads=COUNT, gamma=SHARE, lr=Key(float, low=0.0), lr_final=SHARE,
-        grad_norm_clip=Key(float, low=1e-9), hidden_dim=COUNT, state_levels=Key(int, low=0), n_layers=COUNT,
-        target_update_interval_or_tau=Key(float, low=1e-9)),
-    **_deciding(Decides.EXTENT, t_max=Key(int, low=0), checkpoint_path=TEXT, load_step=Key(int, low=0), evaluate=FLAG),
-    **_deciding(Decides.TESTING, test_nepisode=COUNT, test_interval=COUNT, test_greedy=FLAG),
-    **_deciding(
-        Decides.WATCHING, name=NAME, log_interval=COUNT, runner_log_interval=COUNT, learner_log_interval=COUNT,
-        use_tensorboard=FLAG, save_model=FLAG, save_model_interval=Key(int, low=0), render=FLAG,
-        observers=Key(list)),
-    **_deciding(
-        Decides.FILES, datasets_path=TEXT, local_results_path=TEXT, record_to=TEXT, record_from=TEXT,
-        record_steps=Key(list), record_epsilons=Key(list), record_episodes=COUNT),
-}
-
-
 def check(config: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
     """Checks every key of a resolved configuration.
 
@@ -162,7 +132,7 @@ def check_env_args(env: str, cls: type, env_args: Mapping[str, Any]) -> dict[str
         UserError: an unknown argument (with the nearest known one), or a bad value.
     """
     known = {name: entry.annotation for name, entry in inspect.signature(cls, eval_str=True).parameters.items()}
-    keys = {"map_name": NAME, "seed": Key(int, low=0),
+    keys = {"map_name": Key(str, is_name=True), "seed": Key(int, low=0),
             **{name: Key(hint) for name, hint in known.items() if all(kind in WORDS for kind in _kinds(hint))}}
     checked: dict[str, Any] = {}
     for name, value in env_args.items():

@@ -1,4 +1,4 @@
-"""The luck that all agents of a team share, for controllers in EPyMARL's contract."""
+"""Agreement keys for the episodes of a controller in EPyMARL's contract."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import torch as th
 from torch import Tensor
 
-from ..deploy.policy import AgreementKey
-from .episode_buffer import EpisodeBatch
+from ..components.episode_buffer import EpisodeBatch
+from .key import AgreementKey
 
 TRAINING_STREAM = 2**40  # keeps the keys of training apart from those of tests
 
 
-class SharedLuck:
+class EpisodeKeys:
     """Agreement keys for the rows of episode batches.
 
     A key depends on seed, episode and step only, so neither the layout of batches nor extra queries
@@ -37,6 +37,10 @@ class SharedLuck:
     def restart_tests(self) -> None:
         """Counts the episodes of tests from 0 again."""
         self._next[True] = 0
+
+    def count_from(self, number: int) -> None:
+        """The next episode is that of this number, in training and in tests."""
+        self._next = {False: number, True: number}
 
     def settle(self, test_mode: bool) -> None:
         """Gives the episodes just begun their numbers."""

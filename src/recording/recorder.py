@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..data.dataset import OfflineDataset
 from ..errors import UserError
 from ..utils.process import StopRequest
-from .record_parts import SIZE, Parts
-from .record_plan import Plan
-from .record_play import Arrays, Player
+from .parts import SIZE, PartFiles
+from .plan import RecordingPlan
+from .player import Actor, Arrays, Player
+
+Mac = TypeVar("Mac", bound=Actor)
 
 PAUSE = 10.0  # seconds between messages
 
@@ -28,16 +30,17 @@ class Recorder:
         plan: what is wanted.
         spec: identity of the game, part of the provenance.
         console: takes messages.
+        rules: digest of the game's rules, part of it, too, where they are known.
 
     Raises:
         UserError: what was recorded under that name before does not belong to this plan.
     """
 
-    def __init__(self, plan: Plan, spec: dict[str, Any], console: logging.Logger) -> None:
+    def __init__(self, plan: RecordingPlan, spec: dict[str, Any], console: logging.Logger, rules: str = "") -> None:
         self.plan, self.console = plan, console
-        self.parts = Parts(plan.target, plan.meta(spec))
+        self.parts = PartFiles(plan.target, plan.meta(spec, rules))
 
-    def record(self, player: Player, mac: Any, load: Callable[[Any, Path], None]) -> OfflineDataset:
+    def record(self, player: Player, mac: Mac, load: Callable[[Mac, Path], None]) -> OfflineDataset:
         """Records; a recording that is complete already is left as it is.
 
         Args:
@@ -54,7 +57,8 @@ class Recorder:
             raise UserError(f"{self.plan.target} is complete with {whole.n_episodes} episodes, not record_episodes="
                             f"{self.plan.episodes}; choose another record_to, or delete it.")
         if whole is None:
-            self._play(player, self._macs(mac, load))
+            macs = self._macs(mac, load)
+            self._play(player, macs)
             whole = self.parts.merge()
         self.console.info("recording: %s, %d episodes, mean return %.4f, digest %s", self.plan.target,
                           whole.n_episodes, whole.returns.mean(), whole.digest[:12])
@@ -64,16 +68,16 @@ class Recorder:
                 self.console.info("  %-32s %6d episodes, mean return %.4f", member.name, len(returns), returns.mean())
         return whole
 
-    def _macs(self, mac: Any, load: Callable[[Any, Path], None]) -> list[Any]:
+    def _macs(self, mac: Mac, load: Callable[[Mac, Path], None]) -> list[Mac]:
         """A controller for every member; members of the same checkpoint share one."""
-        loaded: dict[Path | None, Any] = {None: mac}
+        loaded: dict[Path | None, Mac] = {None: mac}
         for member in self.plan.members:
             if member.model is not None and member.model not in loaded:
                 loaded[member.model] = copy.deepcopy(mac)
                 load(loaded[member.model], member.model)
         return [loaded[member.model] for member in self.plan.members]
 
-    def _play(self, player: Player, macs: list[Any]) -> None:
+    def _play(self, player: Player, macs: Sequence[Actor]) -> None:
         plan, parts, stop, told = self.plan, self.parts, StopRequest(), time.monotonic()
         if parts.episodes > plan.episodes:
             raise UserError(f"{parts.folder} holds {parts.episodes} episodes already, more than record_episodes="
@@ -85,7 +89,7 @@ class Recorder:
             while parts.episodes + len(played) < plan.episodes and not stop.made:
                 number = parts.episodes + len(played)
                 who = number % len(macs)
-                episode = player.play(macs[who], plan.members[who].epsilon, plan.luck(number), number)
+                episode = player.play(macs[who], plan.members[who].epsilon, plan.seeds(number), number)
                 played.append({**episode, "behaviour": np.array(who)})
                 if len(played) == SIZE:
                     parts.add(played)

@@ -17,9 +17,9 @@ import torch as th
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..deploy.policy import gaussian, pick
+from ..modules.agent_mlp import AgentMLP
 from ..utils.registry import Registry
-from .agent_mlp import AgentMLP
+from .key import gaussian, pick
 from .pool_losses import kl_loss
 
 REGISTRY: Registry[type[KeyReader]] = Registry("key")

@@ -13,7 +13,7 @@ import numpy as np
 from ..data.dataset import OfflineDataset
 from ..data.formats.parts import part_file
 from ..errors import UserError
-from .record_play import Arrays
+from .player import Arrays
 
 SIZE = 50  # episodes in a part
 
@@ -28,7 +28,7 @@ def seed_of(target: str) -> int | None:
     return None
 
 
-class Parts:
+class PartFiles:
     """The folder ``<target>.parts``, a data set itself, and so is each of its files ``part-00000.npz`` ...
 
     Args:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..components.episode_buffer import EpisodeBatch
+from ..controllers.base import Controller
 from ..envs.game import Game, IntArray
 
 Values = NDArray[np.float64]
@@ -17,14 +18,13 @@ Watch = Callable[[IntArray], None]
 EVALUATION_STREAM = 1_000_003  # keeps these episodes apart from everything else drawn from the seed
 
 
-def evaluate(game: Game, mac: Any, batch: EpisodeBatch, seed: int, t_env: int, watch: Watch | None = None,
+def evaluate(game: Game, mac: Controller, batch: EpisodeBatch, seed: int, t_env: int, watch: Watch | None = None,
              ) -> dict[str, Values]:
-    """Plays a batch of episodes with the controller, always the same start and luck for a seed.
+    """Plays a batch of episodes with the controller, always the same for a seed.
 
     Args:
         game: the rules.
-        mac: chooses actions with ``select_actions`` (one call per step for all episodes); one that
-            draws them has ``seed_tests()``, which starts its luck in tests afresh.
+        mac: chooses actions, in one call per step for all episodes.
         batch: empty; states, masks and actions are written into it.
         seed: of the game's randomness.
         t_env: passed on to the controller.
@@ -35,8 +35,7 @@ def evaluate(game: Game, mac: Any, batch: EpisodeBatch, seed: int, t_env: int, w
         agents have rewards of their own, ``agent_<i>_return``, too.
     """
     rng = np.random.default_rng([seed, EVALUATION_STREAM])
-    if hasattr(mac, "seed_tests"):
-        mac.seed_tests()
+    mac.seed_tests()
     episodes = batch.batch_size
     mac.init_hidden(batch_size=episodes)
     state = game.initial(episodes, rng)
@@ -71,28 +70,42 @@ def agent_keys(n_agents: int) -> list[str]:
     return [f"agent_{agent}_return" for agent in range(n_agents)]
 
 
-def log_evaluation(logger: Any, results: Mapping[str, Values], optimum: float | None, t_env: int, args: Any) -> None:
-    """Logs means under EPyMARL's names, plus the regret against the exact optimum, if it is known."""
-    own = [results[key] for key in agent_keys(args.n_agents) if key in results]
-    stats = {f"{key}_mean": float(values.mean()) for key, values in results.items()
-             if key not in ("return", *agent_keys(args.n_agents))}
-    stats |= return_stats(results["return"], args, own)
+class Shares(NamedTuple):
+    """How a team's reward relates to its agents': settings ``common_reward`` and ``reward_scalarisation``."""
+
+    n_agents: int
+    common_reward: bool
+    scalarisation: str
+
+
+def evaluation_stats(results: Mapping[str, Values], optimum: float | None, shares: Shares) -> dict[str, float]:
+    """Means under EPyMARL's names, plus the regret against the exact optimum, if it is known.
+
+    Args:
+        results: as of :func:`evaluate`.
+        optimum: of the return.
+        shares: whether and how the agents' own rewards are told.
+    """
+    keys = agent_keys(shares.n_agents)
+    own = [results[key] for key in keys if key in results]
+    stats = {f"{key}_mean": float(values.mean()) for key, values in results.items() if key not in ("return", *keys)}
+    stats |= return_stats(results["return"], shares, own)
     if optimum is not None:
         stats["regret_mean"] = optimum - float(results["return"].mean())
-    for key, value in stats.items():
-        logger.log_stat(f"test_{key}", value, t_env)
+    return {f"test_{key}": value for key, value in stats.items()}
 
 
-def return_stats(team: Values, args: Any, own: Sequence[Values] = ()) -> dict[str, float]:
+def return_stats(team: Values, shares: Shares, own: Sequence[Values] = ()) -> dict[str, float]:
     """Mean and standard deviation of the team's returns ``[E]``, under EPyMARL's names.
 
     Without ``common_reward`` those of the agents' own returns (N times ``[E]``; equal shares, where they have
     none) and of their total come as well, which is where EPyMARL's plots look for them.
     """
     series = {"return": team}
-    if not args.common_reward:
-        share = team / args.n_agents if args.reward_scalarisation == "sum" else team
-        series |= dict(zip(agent_keys(args.n_agents), own or [share] * args.n_agents, strict=True))
-        series["total_return"] = np.sum(own, 0) if own else share * args.n_agents
+    if not shares.common_reward:
+        n_agents = shares.n_agents
+        share = team / n_agents if shares.scalarisation == "sum" else team
+        series |= dict(zip(agent_keys(n_agents), own or [share] * n_agents, strict=True))
+        series["total_return"] = np.sum(own, 0) if own else share * n_agents
     return {f"{key}_{name}": float(of(values)) for key, values in series.items()
             for name, of in (("mean", np.mean), ("std", np.std))}

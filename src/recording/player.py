@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import inspect
 import random
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch as th
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch
+from ..controllers.base import Controller
 from ..errors import UserError
 
 Arrays = dict[str, NDArray[Any]]
+
+
+class Actor(Protocol):
+    """A controller as recordings need it, ours or EPyMARL's."""
+
+    def init_hidden(self, batch_size: int) -> None: ...
+
+    def select_actions(self, ep_batch: EpisodeBatch, t_ep: int, t_env: int, *, test_mode: bool) -> Tensor: ...
 
 
 class Player:
@@ -31,14 +41,14 @@ class Player:
         self._seeded = "seed" in inspect.signature(env.reset).parameters
 
     @th.no_grad()
-    def play(self, mac: Any, epsilon: float, luck: np.random.SeedSequence, number: int) -> Arrays:
+    def play(self, mac: Actor, epsilon: float, seeds: np.random.SeedSequence, number: int) -> Arrays:
         """One episode of L steps.
 
         Args:
             mac: the controller; it acts as in tests.
             epsilon: probability of a uniformly random available action, for each agent and step.
-            luck: decides everything random, as far as the environment can be seeded.
-            number: of the episode, which luck that agents share depends on.
+            seeds: decide everything random, as far as the environment can be seeded.
+            number: of the episode, which agreement keys depend on.
 
         Returns:
             ``state`` ``[T + 1, S]`` and the other arrays of a data set without their episode axis; L + 1
@@ -48,7 +58,7 @@ class Player:
         Raises:
             UserError: the environment gives one reward where every agent should have its own.
         """
-        rng = self._begin(mac, luck, number)
+        rng = self._begin(mac, seeds, number)
         env, batch = self.env, self.batch
         limit, agents = batch.max_seq_length - 1, batch["actions"].shape[2]
         reward, shares = np.zeros(limit + 1, np.float32), np.zeros((limit + 1, agents), np.float32)
@@ -80,22 +90,19 @@ class Player:
         return {**self._noted(), "reward": reward, "terminated": terminated,
                 **({"agent_reward": shares} if individual else {})}
 
-    def _begin(self, mac: Any, luck: np.random.SeedSequence, number: int) -> np.random.Generator:
-        """Starts an episode with its own luck, wherever environment and controller take theirs from."""
-        world, team, globally = (int(word) for word in luck.generate_state(3))
+    def _begin(self, mac: Actor, seeds: np.random.SeedSequence, number: int) -> np.random.Generator:
+        """Starts an episode with its own seeds, wherever environment and controller draw from."""
+        world, team, globally = (int(word) for word in seeds.generate_state(3))
         random.seed(globally)
         np.random.seed(globally)
         th.manual_seed(globally)
-        for part in (mac, *([mac.teacher] if hasattr(mac, "teacher") else [])):  # ours have luck of their own
-            for generator in getattr(part, "generators", {}).values():
-                generator.manual_seed(team)
-            if hasattr(part, "luck"):
-                part.luck.load_state_dict({"next": [number, number]})
+        if isinstance(mac, Controller):  # EPyMARL's draw from torch's global generator
+            mac.seed_episode(team, number)
         for value in self.batch.data.transition_data.values():
             value.zero_()
         self.env.reset(**({"seed": world} if self._seeded else {}))
         mac.init_hidden(batch_size=1)
-        return np.random.default_rng(luck)
+        return np.random.default_rng(seeds)
 
     def _noted(self) -> Arrays:
         data = {key: self.batch[key][0].cpu().numpy().copy() for key in ("state", "obs", "actions", "avail_actions",

@@ -13,25 +13,27 @@ import numpy as np
 import torch as th
 from numpy.typing import NDArray
 
+from ..agreement.joint_law import JointLaw
 from ..components.episode_buffer import EpisodeBatch
-from ..components.joint_law import JointLaw
-from ..data.mismatch import distinct, optimal_sets
+from ..controllers.base import Controller
 from ..envs.game import FloatArray, Game
+from ..envs.mismatch import distinct, optimal_sets
 
 STATES = 200  # visited states over which the measures are averaged
 WIDTH = 256  # joint actions of an autoregressive team in a state
 
 
-def diversity(game: Game, mac: Any, batch: EpisodeBatch, seed: int) -> dict[str, FloatArray]:
+def diversity(game: Game, mac: Controller, batch: EpisodeBatch, seed: int) -> dict[str, FloatArray]:
     """Measures of the team's joint law in visited states, each ``[B]``; entropies in bits.
 
     Args:
         game: the rules.
-        mac: a controller with ``joint_law``; its ``teacher``, if any, is what it is compared with.
+        mac: a controller; its ``teacher``, if any, is what it is compared with.
         batch: episodes that were played.
         seed: chooses the states.
 
     Returns:
+        Nothing for a team that draws no joint actions; else
         ``joint_entropy``, ``marginal_entropy`` (Eq. 19), ``modes`` (different joint actions), ``unlisted``
         (probability of joint actions beyond the ``WIDTH`` listed ones); with a teacher ``tv`` (total
         variation distance from its listed joint actions), ``teacher_unlisted``, ``teacher_modes`` and
@@ -44,13 +46,11 @@ def diversity(game: Game, mac: Any, batch: EpisodeBatch, seed: int) -> dict[str,
         places = places[np.sort(np.random.default_rng(seed).choice(len(places), STATES, replace=False))]
     bs, t = th.from_numpy(places.T.copy())
     law = mac.joint_law(batch, bs, t, WIDTH)
+    if law is None:
+        return {}
     rows, probs = _table(law)
-    teacher = getattr(mac, "teacher", None)
-    if teacher is not None:
-        taught = teacher.joint_law(batch, bs, t, WIDTH)
-        taught_rows, taught_probs = _table(taught)
-    else:
-        taught_rows, taught_probs = rows[:0], probs[:0]
+    taught = mac.teacher.joint_law(batch, bs, t, WIDTH) if mac.teacher is not None else None
+    taught_rows, taught_probs = (rows[:0], probs[:0]) if taught is None else _table(taught)
     first, number = distinct(np.concatenate([rows, taught_rows]))
     p = np.bincount(number[: len(rows)], probs, len(first))
     q = np.bincount(number[len(rows):], taught_probs, len(first))
@@ -63,7 +63,7 @@ def diversity(game: Game, mac: Any, batch: EpisodeBatch, seed: int) -> dict[str,
     np.add.at(marginal, (owner[:, None], np.arange(game.n_agents), joint), p[:, None])
     out = {"joint_entropy": total(_bits(p)), "marginal_entropy": _bits(marginal).sum(2).mean(1),
            "modes": total(1.0 * (p > 0)), "unlisted": law.lost.double().cpu().numpy()}
-    if teacher is not None:
+    if taught is not None:
         out |= {"tv": total(np.abs(p - q)) / 2, "teacher_modes": total(1.0 * (q > 0)),
                 "teacher_unlisted": taught.lost.double().cpu().numpy(),
                 "modes_covered": total(1.0 * (p > 0) * (q > 0)) / total(1.0 * (q > 0))}

@@ -11,17 +11,18 @@ from torch.nn import functional as F
 
 from .joint_law import JointLaw
 
-Teacher = Callable[[Tensor, Tensor], JointLaw]
+#: from states ``[B, S]`` and masks ``[B, N, A]`` to their joint actions
+LawOf = Callable[[Tensor, Tensor], JointLaw]
 
 
 class LabelSet:
-    """Asks the teacher once per state and remembers the answer.
+    """The teacher's law in each state, asked for once and remembered.
 
     The teacher's chain of N decisions is walked when a state is first seen, not in every update;
     data sets hold the same states over and over.
 
     Args:
-        teacher: from states ``[B, S]`` and masks ``[B, N, A]`` to their joint actions.
+        law_of: the teacher's law.
         size: largest number of joint actions kept for a state; K is what they need so far.
 
     Attributes:
@@ -31,8 +32,8 @@ class LabelSet:
 
     FIELDS = ("state", "available", "actions", "probs")
 
-    def __init__(self, teacher: Teacher, size: int) -> None:
-        self._teacher, self.size = teacher, size
+    def __init__(self, law_of: LawOf, size: int) -> None:
+        self._law_of, self.size = law_of, size
         self._row: dict[bytes, int] = {}
         self._data: dict[str, Tensor] = {}
         self.lost, self.modes = 0.0, 0
@@ -45,7 +46,7 @@ class LabelSet:
         keys = _keys(state, available)
         new = list({key: i for i, key in enumerate(keys) if key not in self._row}.values())
         if new:
-            self._add(state[new].cpu(), available[new].cpu(), self._teacher(state[new], available[new]))
+            self._add(state[new].cpu(), available[new].cpu(), self._law_of(state[new], available[new]))
         return th.tensor([self._row[key] for key in keys])
 
     def _add(self, state: Tensor, available: Tensor, law: JointLaw) -> None:

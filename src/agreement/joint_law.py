@@ -28,7 +28,7 @@ class JointLaw:
 
     @staticmethod
     def join(laws: list[JointLaw]) -> JointLaw:
-        """The laws of several groups of states one behind the other."""
+        """The laws of several groups of states one after the other."""
         width = max(law.probs.shape[1] for law in laws)
         room = [width - law.probs.shape[1] for law in laws]
         return JointLaw(
@@ -45,7 +45,7 @@ class JointLaw:
 
 
 @th.no_grad()
-def enumerate_law(net: AutoregressiveNet, state: Tensor, conditional: Callable[[int, Tensor], Tensor], width: int,
+def enumerate_law(net: AutoregressiveNet, inputs: Tensor, conditional: Callable[[int, Tensor], Tensor], width: int,
                   ) -> JointLaw:
     """All joint actions that the policy may play, or the most likely ones by beam search.
 
@@ -53,17 +53,18 @@ def enumerate_law(net: AutoregressiveNet, state: Tensor, conditional: Callable[[
 
     Args:
         net: the policy.
-        state: encoded states ``[B, S]``.
+        inputs: what the agents see, encoded, ``[B, G, F]``.
         conditional: ``(agent, logits [B, k, A])`` to that agent's probabilities ``[B, k, A]``.
         width: largest number of joint actions kept for each state.
     """
-    batch, n_actions = len(state), net.n_actions
-    actions = th.zeros(batch, 1, net.n_agents, dtype=th.long, device=state.device)
-    probs, lost = state.new_ones(batch, 1), state.new_zeros(batch)
-    prefix = state.new_zeros(batch, 1, net.hidden)
+    batch, n_actions = len(inputs), net.n_actions
+    actions = th.zeros(batch, 1, net.n_agents, dtype=th.long, device=inputs.device)
+    probs, lost = inputs.new_ones(batch, 1), inputs.new_zeros(batch)
+    prefix = inputs.new_zeros(batch, 1, net.hidden)
     for agent in range(net.n_agents):
         k = probs.shape[1]
-        logits = net.head(agent, state[:, None].expand(-1, k, -1).flatten(0, 1), prefix.flatten(0, 1))
+        seen = net.seen_by(agent, inputs)
+        logits = net.head(agent, seen[:, None].expand(-1, k, -1).flatten(0, 1), prefix.flatten(0, 1))
         probs, parent, action, left_out = _lengthen(probs, conditional(agent, logits.view(batch, k, n_actions)), width)
         lost = lost + left_out
         actions = actions.gather(1, parent[..., None].expand(-1, -1, net.n_agents))

@@ -1,0 +1,21 @@
+"""The keys of the action pool and the agreement key, which controller and learner both read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..settings import Settings, setting
+from .readers import REGISTRY as READERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings(Settings):
+    policy_input: str = setting(choices=("state", "obs"))
+    pool_size: int = setting(low=1)
+    pool_dim: int = setting(low=1)
+    pool_hidden: int = setting(low=1)
+    head_hidden: int = setting(low=1)
+    key_dim: int = setting(low=1)
+    key_per: str = setting(choices=("step", "episode"))
+    entry_floor: float = setting(low=0.0, high=1.0)
+    key: str = setting(choices=tuple(READERS))

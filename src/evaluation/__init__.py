@@ -1,0 +1,1 @@
+"""Playing with a controller, and measuring what it does."""

@@ -1,0 +1,96 @@
+"""A run's learners, one for each stage, as one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch as th
+
+from ..components.episode_buffer import EpisodeBatch
+from ..controllers.base import Controller
+from ..errors import UserError
+from ..utils.checkpoint import load_tensors
+from .base import Learner, Stage
+
+
+class StagedLearner:
+    """Trains each stage by its learner, and keeps all of them together.
+
+    Args:
+        mac: the controller of the run; in every stage it plays, and its learner trains, the stage's part of it.
+        learners: in the order of their stages.
+    """
+
+    def __init__(self, mac: Controller, learners: Sequence[Learner]) -> None:
+        self.mac, self.learners = mac, list(learners)
+        mac.enter(self.at(1).stage.name)
+
+    @property
+    def stages(self) -> list[Stage]:
+        return [learner.stage for learner in self.learners]
+
+    @property
+    def t_max(self) -> int:
+        """``t_env`` at which the run ends."""
+        return self.stages[-1].end
+
+    def at(self, t_env: int) -> Learner:
+        """The learner whose stage an update at ``t_env`` (from 1) belongs to: the latest that has begun by then."""
+        return [each for each in self.learners if each.stage.begin < max(1, t_env)][-1]
+
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
+        """One update; returns and raises as :meth:`.Learner.train`."""
+        learner = self.at(t_env)
+        self.mac.enter(learner.stage.name)
+        return learner.train(batch, t_env, episode_num)
+
+    def cuda(self) -> None:
+        self.mac.cuda()
+        for learner in self.learners:
+            learner.cuda()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The controller, and every stage by its name."""
+        return {"mac": self.mac.state_dict(),
+                "stages": {each.stage.name: each.state_dict() for each in self.learners}}
+
+    def load_state_dict(self, state: Mapping[str, Any], evaluate: bool = False) -> None:
+        """Takes up a state.
+
+        A stage that has begun keeps its beginning, whatever the settings of this run say about earlier stages.
+
+        Args:
+            evaluate: whether nothing is learned from here.
+
+        Raises:
+            UserError: the state is of a run that was in a stage which this run does not have.
+        """
+        self.mac.load_state_dict(state["mac"])
+        begun = [name for name, stage in state["stages"].items() if stage["updates"]]
+        own = {each.stage.name: each for each in self.learners}
+        if begun and begun[-1] not in own and not evaluate:
+            raise UserError(f"the checkpoint is of a run in its stage '{begun[-1]}', which this run does not have; "
+                            f"its stages are: {', '.join(own)}. Continue it with the settings that it began with.")
+        for name, learner in own.items():
+            if name in state["stages"]:
+                learner.load_state_dict(state["stages"][name])
+                if name in begun and state["stages"][name]["begin"] != learner.stage.begin:
+                    learner.console.warning("the stage '%s' began at t_env %d and goes on from there, whatever the "
+                                            "settings of earlier stages say now", name, state["stages"][name]["begin"])
+                    learner.stage = dataclasses.replace(learner.stage, begin=state["stages"][name]["begin"])
+        if begun and begun[-1] in own:
+            self.mac.enter(begun[-1])
+        elif not evaluate:
+            self.mac.enter(self.at(1).stage.name)
+
+    def save_models(self, path: str) -> None:
+        """Writes ``learner.th`` (everything), and the controller alone for those who only want to act."""
+        th.save(self.state_dict(), Path(path) / "learner.th")
+        self.mac.save_models(path)
+
+    def load_models(self, path: str, evaluate: bool = False) -> None:
+        """Takes up what :meth:`save_models` wrote; errors as :meth:`load_state_dict`."""
+        self.load_state_dict(load_tensors(Path(path) / "learner.th"), evaluate)

@@ -1,0 +1,62 @@
+"""The hook through which everything that watches a run is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What is known when a run begins.
+
+    Attributes:
+        config: the resolved configuration.
+        made_by: which code, versions and rules of the game make its results.
+        name: of the run, a word that can name a folder.
+        results: folder of all results.
+        t_env: where the run begins; more than 0 for one that is continued.
+        t_max: where it ends, unless an observer stops it.
+    """
+
+    config: Mapping[str, Any]
+    made_by: Mapping[str, Any]
+    name: str
+    results: Path
+    t_env: int
+    t_max: int
+
+
+class Observer:
+    """Watches a run; subclasses override what they want to know.
+
+    An observer never changes what is learned, but it may end a run early: it sets ``stop`` to a sentence, and the run
+    ends as if it had reached its last update.  What it raises costs the run nothing: it is left out from then on.
+    Observers are made without arguments, once for every run.
+
+    Attributes:
+        stop: why the run is to end; empty while it is not.
+    """
+
+    stop: str = ""
+
+    def start(self, run: RunStart) -> None:
+        """The run begins.
+
+        Raises:
+            UserError: the observer cannot work here; the run is not begun.
+        """
+
+    def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
+        """The team was evaluated; ``values`` have EPyMARL's names, such as ``test_return_mean``."""
+
+    def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
+        """Statistics of training are due: losses, gradient norms, training returns, the number of episodes."""
+
+    def checkpoint(self, t_env: int, folder: Path) -> None:
+        """A model was saved."""
+
+    def end(self, result: Mapping[str, Any]) -> None:
+        """The run has ended; empty ``result`` if it was interrupted or failed."""

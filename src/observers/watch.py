@@ -1,0 +1,72 @@
+"""All observers of a run, none of whom can harm it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from .base import Observer, RunStart
+
+
+class Watch:
+    """Tells every observer, each by itself.
+
+    Values are plain finite floats; others are reported once and left out, because NaN is not JSON and breaks
+    databases and dashboards.
+
+    Args:
+        observers: those of the run, by their names.
+        console: takes words.
+    """
+
+    def __init__(self, observers: Mapping[str, Observer], console: Logger) -> None:
+        self._observers, self.console = dict(observers), console
+        self._odd: set[str] = set()
+
+    @property
+    def stop(self) -> tuple[str, str] | None:
+        """Who wants the run to end, and why."""
+        return next(((name, each.stop) for name, each in self._observers.items() if each.stop), None)
+
+    def start(self, run: RunStart) -> None:
+        """Raises:
+            UserError: an observer cannot work here.
+        """
+        self._tell("start", run.t_env, lambda each: each.start(run))
+
+    def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
+        told = self._finite(t_env, values)
+        self._tell("evaluation", t_env, lambda each: each.evaluation(t_env, told))
+
+    def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
+        if values:
+            told = self._finite(t_env, values)
+            self._tell("statistics", t_env, lambda each: each.statistics(t_env, told))
+
+    def checkpoint(self, t_env: int, folder: Path) -> None:
+        self._tell("checkpoint", t_env, lambda each: each.checkpoint(t_env, folder))
+
+    def end(self, t_env: int, result: Mapping[str, Any]) -> None:
+        self._tell("end", t_env, lambda each: each.end(result))
+
+    def _tell(self, what: str, t_env: int, tell: Callable[[Observer], None]) -> None:
+        for name, each in list(self._observers.items()):
+            try:
+                tell(each)
+            except Exception as error:  # whatever a user's observer raises must not cost the run
+                if what == "start" and isinstance(error, UserError):
+                    raise
+                del self._observers[name]
+                self.console.warning("the observer '%s' failed in %s at t_env %d (%s: %s) and is left out from now on; "
+                                     "the run goes on", name, what, t_env, type(error).__name__, error)
+
+    def _finite(self, t_env: int, values: Mapping[str, float]) -> dict[str, float]:
+        for key, value in values.items():
+            if not math.isfinite(value) and key not in self._odd:
+                self._odd.add(key)
+                self.console.warning("%s is not finite at t_env %d; such values are not recorded", key, t_env)
+        return {key: float(value) for key, value in values.items() if math.isfinite(value)}

@@ -1,0 +1,1 @@
+"""Writing played episodes as a data set."""

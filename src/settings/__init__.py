@@ -1,0 +1,8 @@
+"""The settings of a run: typed, frozen, and declared by the parts that read them."""
+
+from __future__ import annotations
+
+from .base import CORE, Settings, setting, settings_of
+from .schema import Decides, Key, check, check_env_args
+
+__all__ = ["CORE", "Decides", "Key", "Settings", "check", "check_env_args", "setting", "settings_of"]

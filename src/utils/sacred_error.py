@@ -1,0 +1,27 @@
+"""A user's mistake as Sacred tells it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+with warnings.catch_warnings():
+    # Sacred 0.8 still imports pkg_resources, which announces its own end at length.
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    try:
+        from sacred.utils import SacredError
+    except ModuleNotFoundError as error:
+        if error.name != "pkg_resources":
+            raise
+        sys.exit("Error: Sacred 0.8 needs the module pkg_resources, which setuptools has dropped in version 82: "
+                 "pip install 'setuptools<82'.")
+
+
+class Error(SacredError):  # type: ignore[misc]  # Sacred has no types
+    """A user's mistake, which Sacred prints without a traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, print_traceback=False, print_usage=False)
+
+
+Error.__module__ = "builtins"  # so that it is printed as "Error: ..."
