@@ -54,6 +54,8 @@ class AutoregressiveNet(nn.Module):
         ``before`` ``[N, N]`` tells which agents act before which (1 where the column's does); the
         default is the order of their numbers.
         """
+        if inputs.dim() != 3:
+            raise ValueError(f"inputs must have three dimensions [B, G, S], not the shape {tuple(inputs.shape)}")
         n, batch = self.n_agents, len(inputs)
         given = F.embedding(actions.T + self.offset, self.action)  # [N, B, H]
         order = self.before if before is None else before

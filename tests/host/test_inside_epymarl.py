@@ -26,7 +26,7 @@ def run(folder: Path, *words: str, program: tuple[str, ...] = ("-m", "epymarl_cp
     """Runs a program in ``folder``; returns what it said."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run([sys.executable, *program, *words], cwd=folder, text=True, capture_output=True, timeout=900,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])})
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -38,9 +38,11 @@ def metrics(results: Path, alg: str, env: str) -> dict[str, Any]:
     return {key: list(zip(entry["steps"], entry["values"], strict=True)) for key, entry in content.items()}
 
 
-def same_as_our_host(epymarl: Path, tmp_path: Path, alg: str, env: str, *words: str) -> dict[str, Any]:
-    run(tmp_path / "own", f"--config={alg}", f"--env-config={env}", "with", *words)
-    run(tmp_path / "guest", "--epymarl", str(epymarl), f"--config={alg}", f"--env-config={env}", "with", *words)
+def same_as_our_host(epymarl: Path, tmp_path: Path, alg: str, env: str, *words: str,
+                     program: tuple[str, ...] = ("-m", "epymarl_cpa")) -> dict[str, Any]:
+    line = [f"--config={alg}", f"--env-config={env}", "with", *words]
+    run(tmp_path / "own", *line, program=program)
+    run(tmp_path / "guest", "--epymarl", str(epymarl), *line, program=program)
     own, guest = metrics(tmp_path / "own/results", alg, env), metrics(epymarl / "results", alg, env)
     for series in (own, guest):
         series.pop("episode", None)  # EPyMARL counts one a round
@@ -57,6 +59,15 @@ def test_every_series_is_that_of_our_host(epymarl: Path, contents: Contents, tmp
     same_as_our_host(epymarl, tmp_path, alg, env, *SMALL, *words)
     after = contents(epymarl)
     assert {name: after[name] for name in after if not name.startswith("results/")} == before, "nothing was touched"
+
+
+@pytest.mark.parametrize("alg", ["bc", "cpa_ar", "cpa_pa"])
+def test_an_encoder_with_a_memory_is_at_home_there(epymarl: Path, tmp_path: Path, alg: str) -> None:
+    with_memory = "import recurrent, sys; from epymarl_cpa.cli import entry; sys.exit(entry())"
+    series = same_as_our_host(epymarl, tmp_path, alg, "bridge", *SMALL, "encoder=running", "hidden_dim=8",
+                              *(["student_t_max=20", "pool_hidden=8"] if alg == "cpa_pa" else []),
+                              program=("-c", with_memory))
+    assert series["encoder_grad_norm"]
 
 
 @pytest.mark.slow

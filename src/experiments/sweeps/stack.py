@@ -86,7 +86,8 @@ class Stack:
         """
         learners = trial.learner.learners
         own = unstackable(type(learners[0]))
-        why = ("its observers watch one run each" if self.args.observers else
+        watched = self.args.observers or self.args.use_tensorboard
+        why = ("its observers watch one run each" if watched else
                "it learns in stages" if len(learners) > 1 else
                "it plays online" if not isinstance(trial.runner, OfflineRunner) else
                f"its learner has its own '{own[0]}'" if own else
