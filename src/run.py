@@ -13,9 +13,9 @@ import torch as th
 
 from . import build
 from .envs.game import IntArray
-from .envs.score import score
 from .errors import UserError
 from .evaluation.play import Values
+from .evaluation.summary import summarise, told
 from .observers import REGISTRY as OBSERVERS
 from .observers import Observer, RunStart
 from .observers.console import ConsoleObserver
@@ -228,28 +228,7 @@ class Trial:
 
     def summary(self) -> dict[str, Any]:
         """Prints and returns the last evaluation beside the exact optimum, if it is known; returns the curve, too."""
-        game = self.runner.game
-        means = {key: float(values.mean()) for key, values in self.results.items()}
-        value, best, known = means[game.headline], game.headline_optimum(), self.runner.optimum
-        if game.headline != "return":
-            self.console.info("return     %.4f%s", means["return"], "" if known is None else f" (optimum {known:.4f})")
-        self.console.info("%-10s %.4f", game.headline.replace("_", " "), value)
-        told: dict[str, Any] = {"optimum": known, "headline": value, "headline_optimum": best}
-        if best is not None:
-            told["headline_random"] = game.random_headline()
-            told["score"] = score(value, told["headline_random"], best)
-            self.console.info("optimum    %.4f", best)
-            if told["score"] is not None:
-                self.console.info("score      %.4f (0: uniformly random, 1: optimum)", told["score"])
-        once = {"joint_action": action} if (action := self._only_action()) is not None else {}
-        stopped = {"stopped": self.stopped} if self.stopped else {}
-        return {**means, **told, "curve": self.curve, **once, **stopped}
-
-    def _only_action(self) -> list[int] | None:
-        """The joint action of a game of one step, if all episodes of the last evaluation were one and the same."""
-        if self.runner.game.episode_limit > 1:
-            return None
-        played: th.Tensor = self.runner.latest["actions"][:, 0, :, 0]
-        states: th.Tensor = self.runner.latest["state"][:, 0]
-        same = bool((played == played[0]).all() and (states == states[0]).all())
-        return played[0].tolist() if same else None
+        facts = summarise(self.runner.game, self.results, self.runner.latest, self.runner.optimum)
+        for line in told(self.runner.game, facts):
+            self.console.info("%s", line)
+        return {**facts, "curve": self.curve, **({"stopped": self.stopped} if self.stopped else {})}
