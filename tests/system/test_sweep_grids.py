@@ -33,6 +33,7 @@ def ids(name: str, alg: str = "") -> set[str]:
 @pytest.mark.parametrize("name", sorted(file.stem for file in (FOLDER / "sweeps").glob("*.yaml")))
 def test_every_grid_resolves(name: str) -> None:
     specs = grid(name)
+    assert specs
     assert len({spec.id for spec in specs}) == len(specs)
 
 
