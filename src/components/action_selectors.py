@@ -36,7 +36,7 @@ def threshold(probs: Tensor, beta: float, mode: str = "ratio") -> Tensor:
     return th.where(total > 0, weight / total.clamp(min=th.finfo(probs.dtype).tiny), greedy)
 
 
-def draw(probs: Tensor, generator: th.Generator) -> Tensor:
+def sample_actions(probs: Tensor, generator: th.Generator) -> Tensor:
     """One action per row of ``probs`` ``[..., A]`` by the inverse of the distribution function."""
     edges = probs.cumsum(-1)
     u = th.rand(probs.shape[:-1], generator=generator, device=probs.device)[..., None] * edges[..., -1:]

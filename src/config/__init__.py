@@ -27,11 +27,11 @@ from .reading import merge, parse_overrides, read_yaml, take_option
 
 FOLDER = Path(__file__).parent
 
-__all__ = ["FOLDER", "find", "keys_of", "load_env", "mac_of", "merge", "parse_overrides", "read_env", "read_yaml",
+__all__ = ["FOLDER", "find_config", "keys_of", "load_env", "mac_of", "merge", "parse_overrides", "read_env", "read_yaml",
            "resolve", "take_option"]
 
 
-def find(kind: str, name: str) -> Path:
+def find_config(kind: str, name: str) -> Path:
     """The file of ``--config`` (kind ``algs``) or ``--env-config`` (``envs``).
 
     Args:
@@ -67,7 +67,7 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
     """
     env_file = _read_env(env)
     config = merge(read_yaml(FOLDER / "default.yaml"), env_file)
-    for path, content in _algorithms(find("algs", alg)):
+    for path, content in _algorithms(find_config("algs", alg)):
         section = _per_env(path, content).get(env_file["env"], {})
         config = merge(merge(config, content), section)
     config = merge(config, parse_overrides(overrides))
@@ -162,7 +162,7 @@ def load_env(name: str, overrides: Iterable[str] = ()) -> tuple[envs.Game, dict[
 
 def _read_env(name: str) -> dict[str, Any]:
     """An environment's YAML; without ``env`` it would silently be about the default game."""
-    path = find("envs", name)
+    path = find_config("envs", name)
     content = read_yaml(path)
     if not isinstance(content.get("env"), str):
         raise UserError(f"{path} must name its game: env: <name>.")
@@ -181,7 +181,7 @@ def _algorithms(path: Path, children: tuple[Path, ...] = ()) -> list[tuple[Path,
         return [(path, content)]
     if not isinstance(base, str) or path in children:
         raise UserError(f"extends in {path} must name another algorithm's file, not one that extends this one.")
-    return [*_algorithms(find("algs", base), (*children, path)), (path, content)]
+    return [*_algorithms(find_config("algs", base), (*children, path)), (path, content)]
 
 
 def _per_env(path: Path, alg_file: dict[str, Any]) -> dict[str, dict[str, Any]]:

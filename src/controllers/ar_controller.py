@@ -12,7 +12,7 @@ from torch import Tensor
 from ..agreement.episode_keys import EpisodeKeys
 from ..agreement.joint_law import JointLaw, enumerate_law
 from ..agreement.key import pick
-from ..components.action_selectors import draw, masked_logits, threshold
+from ..components.action_selectors import masked_logits, sample_actions, threshold
 from ..components.episode_buffer import EpisodeBatch, Index
 from ..modules.autoregressive import AutoregressiveNet
 from ..settings import Settings, setting
@@ -79,7 +79,7 @@ class AutoregressiveMAC(Controller):
             probs = threshold(logits.softmax(-1), self.args.beta, self.args.beta_mode).cpu()
             if key is not None:
                 return th.from_numpy(pick(probs.double().numpy(), key[:, agent].numpy())).to(logits.device)
-            return draw(probs, self.generators[test_mode]).to(logits.device)
+            return sample_actions(probs, self.generators[test_mode]).to(logits.device)
 
         return self.agent.rollout(inputs, choose)
 

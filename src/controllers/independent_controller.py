@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch as th
 from torch import Tensor, nn
 
-from ..components.action_selectors import draw, masked_logits
+from ..components.action_selectors import masked_logits, sample_actions
 from ..components.episode_buffer import EpisodeBatch, Index
 from ..modules.agent_mlp import AgentMLP
 from ..settings import Settings, setting
@@ -71,7 +71,7 @@ class BasicMAC(IndependentMAC):
         if test_mode and self.args.test_greedy:
             return values.argmax(-1)
         # On the CPU, where the generator lives, so that a run is the same with any device.
-        return draw(values.softmax(-1).cpu(), self.generators[test_mode]).to(values.device)
+        return sample_actions(values.softmax(-1).cpu(), self.generators[test_mode]).to(values.device)
 
 
 class ValueMAC(IndependentMAC):
@@ -108,6 +108,6 @@ class QMAC(ValueMAC):
         epsilon = args.epsilon_start + share * (args.epsilon_finish - args.epsilon_start)
         # Rows of padding allow no action; any will do there.
         free = (available | ~available.any(-1, keepdim=True)).float().cpu()
-        anything = draw(free / free.sum(-1, keepdim=True), generator)
+        anything = sample_actions(free / free.sum(-1, keepdim=True), generator)
         explores = th.rand(greedy.shape, generator=generator) < epsilon
         return th.where(explores.to(greedy.device), anything.to(greedy.device), greedy)

@@ -108,7 +108,7 @@ class CommandLine:
         theirs = [other for other in self.checkout.names(kind)
                   if not self._is_ours(kind, self.checkout.config_file(kind, other))]
         try:
-            config.find(kind, name)
+            config.find_config(kind, name)
         except UserError as error:
             raise UserError(f"{error} EPyMARL has{nearest(name, theirs)}: {', '.join(theirs)}.") from None
         return name

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import find, read_yaml
+from ..config import find_config, read_yaml
 from ..controllers import REGISTRY as MACS
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..learners import REGISTRY as LEARNERS
@@ -70,7 +70,7 @@ def own_env_args(env: str, env_args: Mapping[str, Any]) -> dict[str, Any]:
     """The inverse of :func:`shared_env_args`."""
     if env != GYMMA:
         return dict(env_args)
-    known = ("seed", "map_name", *read_yaml(find("envs", GYMMA))["env_args"])
+    known = ("seed", "map_name", *read_yaml(find_config("envs", GYMMA))["env_args"])
     own = {key: value for key, value in env_args.items() if key in known}
     extra = {key: value for key, value in env_args.items() if key not in known}
     return {**own, "kwargs": {**own.get("kwargs", {}), **extra}}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from epymarl_cpa.components.action_selectors import draw, masked_logits, threshold
+from epymarl_cpa.components.action_selectors import masked_logits, sample_actions, threshold
 
 LOGITS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=6)
 WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(2.0**-140, 1.0, width=32)), min_size=1, max_size=8).filter(any)
@@ -17,7 +17,7 @@ BETA, MODE = st.floats(0.0, 1.0), st.sampled_from(["ratio", "flat"])
 
 
 def draws(probs: Tensor, seed: int) -> Tensor:
-    return draw(probs.expand(64, -1), th.Generator().manual_seed(seed))
+    return sample_actions(probs.expand(64, -1), th.Generator().manual_seed(seed))
 
 
 @given(WEIGHTS, st.integers(0, 2**31))
@@ -34,7 +34,7 @@ def test_draws_at_the_ends_of_the_unit_interval(weights: list[float], u: float) 
     """Where rounding bites: u = 0 before a leading zero, and u on the last edge."""
     probs = th.tensor([weights])
     with patch.object(th, "rand", lambda shape, **kwargs: th.full(shape, u)):
-        chosen = draw(probs, th.Generator())
+        chosen = sample_actions(probs, th.Generator())
     assert probs[0, chosen] > 0
 
 

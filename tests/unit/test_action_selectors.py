@@ -8,7 +8,7 @@ import pytest
 import torch as th
 from torch import Tensor
 
-from epymarl_cpa.components.action_selectors import draw, masked_logits, threshold
+from epymarl_cpa.components.action_selectors import masked_logits, sample_actions, threshold
 
 
 def printed_eq_8(probs: Tensor, beta: float) -> Tensor:
@@ -99,7 +99,7 @@ def test_flat_never_revives_an_unavailable_action() -> None:
 def test_draws_have_the_right_frequencies() -> None:
     probs = th.tensor([0.1, 0.0, 0.25, 0.05, 0.6])
     count = 20_000
-    got = draw(probs.expand(count, -1), th.Generator().manual_seed(0)).bincount(minlength=5).double()
+    got = sample_actions(probs.expand(count, -1), th.Generator().manual_seed(0)).bincount(minlength=5).double()
     kept = probs > 0
     assert got[~kept].sum() == 0
     expected = (probs * count).double()[kept]
@@ -108,18 +108,18 @@ def test_draws_have_the_right_frequencies() -> None:
 
 def test_draws_depend_on_the_generator_only() -> None:
     probs, state = rows(100), th.get_rng_state()
-    one, two, other = (draw(probs, th.Generator().manual_seed(seed)) for seed in (3, 3, 4))
+    one, two, other = (sample_actions(probs, th.Generator().manual_seed(seed)) for seed in (3, 3, 4))
     assert th.equal(one, two)
     assert not th.equal(one, other)
     assert th.equal(th.get_rng_state(), state), "the global generator is not touched"
 
 
 def test_draws_keep_leading_axes() -> None:
-    assert draw(rows(6).view(2, 3, 5), th.Generator()).shape == (2, 3)
+    assert sample_actions(rows(6).view(2, 3, 5), th.Generator()).shape == (2, 3)
 
 
 @pytest.mark.parametrize("position", range(4))
 def test_a_certain_action_is_always_drawn(position: int) -> None:
     probs = th.zeros(1000, 4)
     probs[:, position] = 1.0
-    assert draw(probs, th.Generator().manual_seed(position)).eq(position).all()
+    assert sample_actions(probs, th.Generator().manual_seed(position)).eq(position).all()
