@@ -27,8 +27,8 @@ from .reading import merge, parse_overrides, read_yaml, take_option
 
 FOLDER = Path(__file__).parent
 
-__all__ = ["FOLDER", "find_config", "keys_of", "load_env", "mac_of", "merge", "parse_overrides", "read_env", "read_yaml",
-           "resolve", "take_option"]
+__all__ = ["FOLDER", "find_config", "keys_of", "load_env", "mac_of", "merge", "parse_overrides", "read_env",
+           "read_yaml", "resolve", "take_option"]
 
 
 def find_config(kind: str, name: str) -> Path:
