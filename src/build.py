@@ -15,7 +15,7 @@ from .components.env_info import EnvInfo
 from .components.episode_buffer import EpisodeBatch
 from .controllers import REGISTRY as MACS
 from .controllers import Controller
-from .envs import Game, make_game
+from .envs import Game, make_game, own_args
 from .envs.game import IntArray
 from .envs.multi_agent_env import MultiAgentEnv
 from .learners import REGISTRY as LEARNERS
@@ -23,8 +23,6 @@ from .learners.base import Stage, stages_of
 from .learners.staged import StagedLearner
 from .settings import Settings, settings_of
 from .utils import checkpoint
-
-FRAMEWORK = ("map_name", "seed")  # among the arguments of an environment, but not its own
 
 Config = Mapping[str, Any]
 
@@ -35,8 +33,7 @@ def build_game(config: Config) -> Game:
     Raises:
         UserError: it does not exist, or refuses an argument.
     """
-    return make_game(config["env"], **{key: value for key, value in config["env_args"].items()
-                                       if key not in FRAMEWORK})
+    return make_game(config["env"], **own_args(config["env_args"]))
 
 
 def build_env(args: Settings) -> MultiAgentEnv:

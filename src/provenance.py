@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import inspect
-import json
 import platform
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -17,7 +14,9 @@ from .controllers import REGISTRY as MACS
 from .envs import REGISTRY as GAMES
 from .envs.game import Game
 from .learners import REGISTRY as LEARNERS
+from .modules.encoders import REGISTRY as ENCODERS
 from .runners import REGISTRY as RUNNERS
+from .utils.sources import Source, digest, imported, normal
 
 PACKAGE = Path(__file__).parent
 #: where no code lies that decides what is learned, though learning imports it: paths in the package, without endings
@@ -54,7 +53,7 @@ def code_digest(config: Mapping[str, Any], also: tuple[Path, ...] = ()) -> str:
     Raises:
         UserError: there is no such learner, controller, runner or game.
     """
-    return _code_digest(*(str(config[key]) for key in ("learner", "mac", "runner", "env")), also)
+    return _code_digest(*(str(config[key]) for key in ("learner", "mac", "runner", "env", "encoder")), also)
 
 
 def versions(config: Mapping[str, Any]) -> dict[str, str]:
@@ -71,7 +70,7 @@ def digest_of(roots: Iterable[Path], package: Path, without: Container[Path] = (
         package: its folder.
         without: further files that are left out where they are imported.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     waiting = [file.resolve() for file in roots]
     package = package.resolve()
     while waiting:
@@ -79,14 +78,14 @@ def digest_of(roots: Iterable[Path], package: Path, without: Container[Path] = (
         name = file.relative_to(package).as_posix() if file.is_relative_to(package) else file.name
         if name in found:
             continue
-        found[name], imported = _read(file, file.stat().st_mtime_ns)
-        waiting += [other for other in imported if _decides(other, package) and other not in without]
-    return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()[:12]
+        found[name], others = _read(file, package, file.stat().st_mtime_ns)
+        waiting += [other for other in others if _decides(other, package) and other not in without]
+    return digest(sorted(found.items()))
 
 
 @cache
-def _code_digest(learner: str, mac: str, runner: str, env: str, also: tuple[Path, ...]) -> str:
-    parts = (LEARNERS[learner], MACS[mac], RUNNERS[runner], GAMES[env])
+def _code_digest(learner: str, mac: str, runner: str, env: str, encoder: str, also: tuple[Path, ...]) -> str:
+    parts = (LEARNERS[learner], MACS[mac], RUNNERS[runner], GAMES[env], ENCODERS[encoder])
     shared = [PACKAGE / name for name in ALWAYS]
     own = {_file(part) for part in GAMES[env].__mro__ if part.__module__ != "builtins"}
     others = {_file(game) for game in GAMES.values()} - own
@@ -98,10 +97,14 @@ def _file(part: type) -> Path:
 
 
 @cache
-def _read(file: Path, changed: int) -> tuple[str, tuple[Path, ...]]:
-    """Digest of one file's code, and the files that it imports; ``changed``, its time, keeps old readings from use."""
-    tree = ast.parse(file.read_bytes(), str(file))
-    return hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest(), tuple(_imported(tree, file))
+def _read(file: Path, package: Path, changed: int) -> tuple[Any, tuple[Path, ...]]:
+    """One file's statements, and the files that it imports; ``changed``, its time, keeps old readings from use."""
+    if file.is_relative_to(package):
+        parts = (__name__.partition(".")[0], *file.relative_to(package).with_suffix("").parts)
+        source = Source(".".join(part for part in parts if part != "__init__"), file, package)
+    else:
+        source = Source(file.stem, file, file)
+    return normal(file.read_bytes()), tuple(other.file for other in imported(source))
 
 
 def _decides(file: Path, package: Path) -> bool:
@@ -110,30 +113,6 @@ def _decides(file: Path, package: Path) -> bool:
         return False
     name = file.relative_to(package).with_suffix("").as_posix()
     return name != "__init__" and not any(name == aside or name.startswith(f"{aside}/") for aside in ASIDE)
-
-
-def _imported(tree: ast.AST, file: Path) -> Iterator[Path]:
-    """The files that relative imports mean, wherever in the module they stand; a package means its ``__init__.py``."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            place = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            for target in (place, *(place / alias.name for alias in node.names)):
-                for found in (target.with_suffix(".py"), target / "__init__.py"):
-                    if found.is_file():
-                        yield found
-
-
-def _plain(node: object) -> object:
-    """A syntax tree as lists without docstrings, places and empty fields, the same in all versions of Python."""
-    if isinstance(node, list):
-        return [_plain(each) for each in node]
-    if not isinstance(node, ast.AST):
-        return node if isinstance(node, str | int | bool | None) else repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
-    body = fields.get("body")
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
-        fields["body"] = body[1:] if isinstance(body, list) else body
-    return [type(node).__name__, {name: _plain(value) for name, value in fields.items()}]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import datetime
 from logging import Logger
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch as th
 
 from . import build
+from .config import keys_of
 from .envs.game import IntArray
 from .errors import UserError
 from .evaluation.play import Values
@@ -23,7 +25,7 @@ from .observers.sacred import SacredObserver
 from .observers.watch import Watch
 from .provenance import provenance
 from .runners import REGISTRY as RUNNERS
-from .settings import CORE, Decides, Settings
+from .settings import Decides, Settings
 from .utils import checkpoint
 from .utils.process import StopRequest, keep_freed_memory
 
@@ -56,12 +58,12 @@ def prepare(config: dict[str, Any], sacred_run: Any, console: Logger) -> Trial:
     np.random.seed(args.seed)
     th.manual_seed(args.seed)
     names = dict.fromkeys([*(["tensorboard"] if args.use_tensorboard else []), *args.observers])
-    observers: dict[str, Observer] = {name: OBSERVERS[name]() for name in names}
+    observers: dict[str, Callable[[], Observer]] = {name: OBSERVERS[name] for name in names}
     if taken := {"console", "sacred"} & observers.keys():
         raise UserError(f"an observer is registered as '{taken.pop()}', which every run has; give it another name.")
-    observers["console"] = ConsoleObserver(console)
+    observers["console"] = lambda: ConsoleObserver(console)
     if sacred_run is not None:
-        observers["sacred"] = SacredObserver(sacred_run)
+        observers["sacred"] = lambda: SacredObserver(sacred_run)
     return Trial(args, config, Watch(observers, console))
 
 
@@ -96,7 +98,7 @@ class Trial:
         self.buffer = None if self.runner.learns_offline else info.buffer(args.buffer_size, args.seed)
         self.name = f"{args.name}_seed{args.seed}_{args.env_args['map_name']}_{datetime.now():%Y%m%d-%H%M%S-%f}"
         self.results_folder = Path(args.local_results_path).expanduser()
-        self.made_by = provenance(config, self.runner.game)
+        self.made_by = {**provenance(config, self.runner.game), **self.runner.made_from()}
         self.episode, self.tested_at, self.saved_at = 0, -1, -1
         self.results: dict[str, Values] = {}
         self.curve: list[list[float]] = []
@@ -115,6 +117,7 @@ class Trial:
             self.begin()
             recorded = self.runner.record()
             if recorded is not None:
+                summary = recorded
                 return recorded
             if self.args.evaluate:
                 if not self.args.checkpoint_path:
@@ -142,7 +145,7 @@ class Trial:
         signal = StopRequest()
         with signal.listening():
             self.test()
-            while self.runner.t_env < t_max and not signal.made and not self.stopped:
+            while self.runner.t_env < t_max and not signal.made and not self._heeds_observers():
                 before = self.runner.t_env
                 self._learn()
                 t_env = self.runner.t_env
@@ -152,7 +155,6 @@ class Trial:
                     self._save()
                 if due(t_env, before, args.log_interval):
                     self.watch.statistics(t_env, {"episode": self.episode})
-                self._heed_observers()
             if signal.made:
                 self.console.warning("interrupted at t_env %d", self.runner.t_env)
                 self._save()
@@ -176,11 +178,13 @@ class Trial:
             batch.to(self.device)
         self.watch.statistics(self.runner.t_env, self.learner.train(batch, self.runner.t_env, self.episode))
 
-    def _heed_observers(self) -> None:
+    def _heeds_observers(self) -> bool:
+        """Whether an observer ends the run before its end."""
         if (stop := self.watch.stop) is not None:
             name, reason = stop
             self.stopped = {"by": name, "t_env": self.runner.t_env}
             self.console.warning("the observer '%s' ends the run at t_env %d: %s", name, self.runner.t_env, reason)
+        return bool(self.stopped)
 
     def test(self) -> None:
         """Evaluates the controller and tells the observers."""
@@ -208,7 +212,7 @@ class Trial:
         folder = checkpoint.find(self.args.checkpoint_path, self.args.load_step)
         manifest = checkpoint.read_manifest(folder)
         checkpoint.check(manifest, folder, self.runner.game.spec(), self.config)
-        learning = [key for key in self.config if key not in CORE or CORE[key].decides is Decides.LEARNING]
+        learning = [name for name, key in keys_of(self.config).items() if key.decides is Decides.LEARNING]
         changed = checkpoint.differences(manifest, self.config, learning)
         if changed and not self.args.evaluate:
             self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
@@ -231,4 +235,5 @@ class Trial:
         facts = summarise(self.runner.game, self.results, self.runner.latest, self.runner.optimum)
         for line in told(self.runner.game, facts):
             self.console.info("%s", line)
-        return {**facts, "curve": self.curve, **({"stopped": self.stopped} if self.stopped else {})}
+        stopped = {"stopped": self.stopped} if self.stopped else {}
+        return {**facts, "curve": self.curve, "made_by": self.made_by, **stopped}

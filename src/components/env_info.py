@@ -9,7 +9,7 @@ from typing import Any
 import torch as th
 
 from ..envs.game import Game
-from .episode_buffer import EpisodeBatch, Preprocess, ReplayBuffer, Scheme
+from .episode_buffer import EpisodeBatch, Preprocess, ReplayBuffer
 from .transforms import OneHot
 
 
@@ -38,16 +38,6 @@ class EnvInfo:
         """Those of a game."""
         return EnvInfo(game.n_agents, game.n_actions, game.state_dim, game.obs_dim, game.episode_limit,
                        1 if common_reward else game.n_agents, game.spec())
-
-    @staticmethod
-    def of_scheme(scheme: Scheme, groups: Mapping[str, int], episode_limit: int, spec: Mapping[str, Any]) -> EnvInfo:
-        """From the layout of EPyMARL's batches."""
-        def size(key: str) -> int:
-            vshape = scheme[key]["vshape"]
-            return vshape if isinstance(vshape, int) else int(th.tensor(vshape).prod())
-
-        return EnvInfo(groups["agents"], size("avail_actions"), size("state"), size("obs"), episode_limit,
-                       size("reward"), dict(spec))
 
     @property
     def groups(self) -> dict[str, int]:

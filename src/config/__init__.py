@@ -157,7 +157,7 @@ def read_env(name: str, overrides: Iterable[str] = ()) -> tuple[str, dict[str, A
 def load_env(name: str, overrides: Iterable[str] = ()) -> tuple[envs.Game, dict[str, Any]]:
     """The game of an environment's YAML file, and its recipes; arguments and errors as for :func:`read_env`."""
     env, env_args, recipes = read_env(name, overrides)
-    return envs.make_game(env, **{k: v for k, v in env_args.items() if k not in ("map_name", "seed")}), recipes
+    return envs.make_game(env, **envs.own_args(env_args)), recipes
 
 
 def _read_env(name: str) -> dict[str, Any]:

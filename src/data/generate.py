@@ -13,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..envs.game import Game
 from ..errors import UserError
+from ..utils.sources import module_digest
 from .behaviours import behaviour_named
 from .dataset import OfflineDataset
 
@@ -105,7 +106,8 @@ def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float
 
 def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
     """Where a recipe's data set is kept: the name holds a digest of all that decides its contents, the rules too."""
-    identity = json.dumps([game.spec(), game.rules(), dict(recipe), seed, quality, GENERATOR], sort_keys=True)
+    played = [module_digest(behaviour_named(game, name)) for name in sorted(_checked(recipe, quality)[1])]
+    identity = json.dumps([game.spec(), game.rules(), played, dict(recipe), seed, quality, GENERATOR], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     return folder / f"{game.name}-{quality}-seed{seed}-{digest}.npz"
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..agreement import key
 from ..agreement.students import Students
-from ..build import FRAMEWORK, Team
+from ..build import Team
 from ..controllers.pa_controller import AgreementMAC
+from ..envs import own_args
 from ..errors import UserError
 from ..utils.files import write_text, write_with
 from . import policy
@@ -88,7 +89,7 @@ def _content(team: StudentTeam, agent: int) -> bytes:
     students, config, game = team.mac.agent, team.config, team.game
     meta = {"format": policy.FORMAT, "agent": agent, "n_agents": game.n_agents, "n_actions": game.n_actions,
             "action_names": list(game.action_names), "env": config["env"],
-            "env_args": {key: value for key, value in config["env_args"].items() if key not in FRAMEWORK},
+            "env_args": own_args(config["env_args"]),
             "input": config["policy_input"], "n_seen": game.obs_dim if students.local else game.state_dim,
             "encoder": team.mac.encoder.exported, "state_levels": config["state_levels"],
             "pool_size": students.pool.size, "key": config["key"],

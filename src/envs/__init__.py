@@ -9,10 +9,10 @@ from __future__ import annotations
 from ..utils.registry import discover
 from . import gym_adapter, parallel
 from .game import Game
-from .registry import REGISTRY, make_game, ours
+from .registry import REGISTRY, make_game, ours, own_args
 
 discover(__name__, __path__)
 gym_adapter.register_all()
 parallel.register_all()
 
-__all__ = ["REGISTRY", "Game", "make_game", "ours"]
+__all__ = ["REGISTRY", "Game", "make_game", "ours", "own_args"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
@@ -36,6 +37,15 @@ def make_game(name: str, **env_args: Any) -> Game:
     if not isinstance(limit, int) or limit < 1:
         raise UserError(f"env_args.episode_limit of {name} must be a whole number of at least 1, not {limit!r}.")
     return cls(**env_args)
+
+
+#: among the arguments of an environment in a configuration, but the framework's
+FRAMEWORK = ("map_name", "seed")
+
+
+def own_args(env_args: Mapping[str, Any]) -> dict[str, Any]:
+    """The game's own among the arguments of an environment in a configuration."""
+    return {key: value for key, value in env_args.items() if key not in FRAMEWORK}
 
 
 def ours() -> list[str]:

@@ -13,12 +13,12 @@ from ..controllers.base import Controller
 from ..envs.game import Game, IntArray
 
 Values = NDArray[np.float64]
-Watch = Callable[[IntArray], None]
+Show = Callable[[IntArray], None]
 
 EVALUATION_STREAM = 1_000_003  # keeps these episodes apart from everything else drawn from the seed
 
 
-def evaluate(game: Game, mac: Controller, batch: EpisodeBatch, seed: int, t_env: int, watch: Watch | None = None,
+def evaluate(game: Game, mac: Controller, batch: EpisodeBatch, seed: int, t_env: int, watch: Show | None = None,
              ) -> dict[str, Values]:
     """Plays a batch of episodes with the controller, always the same for a seed.
 
@@ -70,7 +70,7 @@ def agent_keys(n_agents: int) -> list[str]:
     return [f"agent_{agent}_return" for agent in range(n_agents)]
 
 
-class Shares(NamedTuple):
+class RewardShares(NamedTuple):
     """How a team's reward relates to its agents': settings ``common_reward`` and ``reward_scalarisation``."""
 
     n_agents: int
@@ -78,7 +78,7 @@ class Shares(NamedTuple):
     scalarisation: str
 
 
-def evaluation_stats(results: Mapping[str, Values], optimum: float | None, shares: Shares) -> dict[str, float]:
+def evaluation_stats(results: Mapping[str, Values], optimum: float | None, shares: RewardShares) -> dict[str, float]:
     """Means under EPyMARL's names, plus the regret against the exact optimum, if it is known.
 
     Args:
@@ -95,7 +95,7 @@ def evaluation_stats(results: Mapping[str, Values], optimum: float | None, share
     return {f"test_{key}": value for key, value in stats.items()}
 
 
-def return_stats(team: Values, shares: Shares, own: Sequence[Values] = ()) -> dict[str, float]:
+def return_stats(team: Values, shares: RewardShares, own: Sequence[Values] = ()) -> dict[str, float]:
     """Mean and standard deviation of the team's returns ``[E]``, under EPyMARL's names.
 
     Without ``common_reward`` those of the agents' own returns (N times ``[E]``; equal shares, where they have

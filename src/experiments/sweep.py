@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.jsonl and not args.jsonl.absolute().parent.is_dir():
             raise UserError(f"the folder of {args.jsonl} does not exist; make it, or choose another with --jsonl.")
         sweep = Sweep(Path(args.out) / Path(args.grid).stem, given, args.redo)
+        _tell_left(sweep.folder, grid)
         try:
             failed = sweep.run(specs, lambda: make_backend(args.backend, args.workers, args.ray_address))
         except KeyboardInterrupt:
@@ -72,6 +73,14 @@ def main(argv: list[str] | None = None) -> int:
     if failed:
         print(f"\n{len(failed)} runs failed:\n" + "\n".join(failed), file=sys.stderr)
     return 1 if failed else 0
+
+
+def _tell_left(folder: Path, grid: Sequence[RunSpec]) -> None:
+    """Says how many rows in the sweep's folder are of no run of the grid: nobody looks at them."""
+    known = {run.id for spec in grid for run in (spec, spec.first) if run}
+    if left := len({file.stem for file in folder.glob("*.json")} - known):
+        print(f"{left} rows in {folder} are of other settings, or of a version that named rows otherwise; they are "
+              "left alone", file=sys.stderr, flush=True)
 
 
 def _tell_foreign(given: Mapping[str, Row], grid: Sequence[RunSpec]) -> None:

@@ -71,6 +71,9 @@ class CommandLine:
         whole["env_args"] = shared_env_args(whole["env"], whole["env_args"])
         if whole["seed"] is None and whole["runner"] == "record":
             whole["seed"] = seed_of(whole["record_to"])
+        if whole["observers"]:
+            raise UserError(f"observers={whole['observers']} watch runs in our own host; inside EPyMARL its logger "
+                            "does: leave them out.")
         self.checkout.keep_apart(Path(whole["datasets_path"]))
         whole = self._named(whole)
         said = [f"{key}={whole[key]!r}" for key in config.parse_overrides(own) if key in whole]

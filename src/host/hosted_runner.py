@@ -48,7 +48,7 @@ class HostedOfflineRunner(OfflineRunner):
         self.config = plain_config(vars(args))
         settings = Settings.of(self.config)
         super().__init__(settings, build.build_env(settings), logger.console_logger, args.device)
-        self.made_by = provenance(self.config, self.game)
+        self.made_by = {**provenance(self.config, self.game), **self.made_from()}
         self.host_args, self.logger, self.t_max, self.curve = args, logger, settings.t_max, list[list[float]]()
         args.hosted_by, args.buffer_size, self.batch_size = self, args.batch_size, args.test_nepisode
         args.save_model, args.save_model_interval = False, 0

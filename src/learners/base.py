@@ -18,7 +18,7 @@ from ..components.transitions import Transitions, transitions
 from ..controllers.base import Controller
 from ..errors import UserError
 from ..modules.agent_mlp import AgentMLP
-from ..modules.encoders import Memoryless
+from ..modules.encoders.memoryless import Memoryless
 from ..modules.followed import target_pairs
 from ..settings import Settings
 from .update import Update

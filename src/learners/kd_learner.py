@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ..controllers.product_controller import ProductMAC
 from ..errors import UserError
 from . import REGISTRY
-from .student_learner import WIDTH, StudentLearner, StudentSettings
+from .student_learner import WIDTH, StudentLearner, TeachingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class KdSettings(StudentSettings):
+class KdSettings(TeachingSettings):
     """Those of which only one value has a meaning without a key must have it."""
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,20 @@ class StagedLearner:
                     learner.console.warning("the stage '%s' began at t_env %d and goes on from there, whatever the "
                                             "settings of earlier stages say now", name, state["stages"][name]["begin"])
                     learner.stage = dataclasses.replace(learner.stage, begin=state["stages"][name]["begin"])
+        self._make_room()
         if begun and begun[-1] in own:
             self.mac.enter(begun[-1])
         elif not evaluate:
             self.mac.enter(self.at(1).stage.name)
+
+    def _make_room(self) -> None:
+        """Lets stages begin after earlier ones that have learned for longer than these settings ask for."""
+        for one, following in itertools.pairwise(self.learners):
+            learned = one.stage.begin + one.update.count
+            if not following.update.count and learned > following.stage.begin:
+                following.console.warning("the stage '%s' has learned for %d updates already; '%s' begins after them",
+                                          one.stage.name, one.update.count, following.stage.name)
+                following.stage = dataclasses.replace(following.stage, begin=learned)
 
     def save_models(self, path: str) -> None:
         """Writes ``learner.th`` (everything), and the controller alone for those who only want to act."""

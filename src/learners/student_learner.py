@@ -34,7 +34,7 @@ HEALTHY = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudentSettings(CpaArSettings, PoolSettings):
+class TeachingSettings(CpaArSettings, PoolSettings):
     teacher: str
     student_t_max: int = setting(low=1)
     student_lr: float = setting(low=0.0)
@@ -59,13 +59,13 @@ class StudentLearner(Learner):
         UserError: the teacher's checkpoint is missing, damaged, of another game or of other networks.
     """
 
-    args: StudentSettings
+    args: TeachingSettings
     mac: StudentMAC
 
     @classmethod
     def stages(cls, args: Settings) -> Sequence[Stage]:
         """The teacher learns for ``t_max`` updates as in ``cpa_ar``, unless it is given; then the students learn."""
-        assert isinstance(args, StudentSettings)
+        assert isinstance(args, TeachingSettings)
         students = Stage(STUDENTS, cls, args.student_t_max)
         return [students] if args.teacher else [Stage(TEACHER, CpaArLearner, args.t_max), students]
 

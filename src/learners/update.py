@@ -23,7 +23,7 @@ def clipped_by_seed(group: Sequence[Tensor], limit: float) -> Tensor:
     grads = [param.grad for param in group if param.grad is not None]
     if not grads:
         return th.zeros(len(group[0]))
-    norm: Tensor = th.stack([grad.flatten(1).norm(dim=1) for grad in grads]).norm(dim=0)  # [E]
+    norm: Tensor = th.stack([grad.reshape(len(grad), -1).norm(dim=1) for grad in grads]).norm(dim=0)  # [E]
     scale = (limit / (norm + 1e-6)).clamp(max=1.0)
     for grad in grads:
         grad.mul_(scale.view(-1, *[1] * (grad.dim() - 1)))

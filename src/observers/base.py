@@ -59,4 +59,4 @@ class Observer:
         """A model was saved."""
 
     def end(self, result: Mapping[str, Any]) -> None:
-        """The run has ended; empty ``result`` if it was interrupted or failed."""
+        """The run, or the recording, has ended; ``result`` is empty if it was interrupted or failed."""

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from logging import Logger
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch as th
 
 from ..errors import UserError
 from .base import Observer, RunStart
 
 
 class Watch:
-    """Tells every observer, each by itself.
+    """Tells every observer, each by itself, and gives each copies of its own.
 
-    Values are plain finite floats; others are reported once and left out, because NaN is not JSON and breaks
-    databases and dashboards.
+    Whatever it draws at random or writes to leaves the run as it was.  Values are plain finite floats; others are
+    reported once and left out, because NaN is not JSON and breaks databases and dashboards.
 
     Args:
-        observers: those of the run, by their names.
+        make: makes the observers of the run, by their names.
         console: takes words.
     """
 
-    def __init__(self, observers: Mapping[str, Observer], console: Logger) -> None:
-        self._observers, self.console = dict(observers), console
+    def __init__(self, make: Mapping[str, Callable[[], Observer]], console: Logger) -> None:
+        self._observers, self.console = dict[str, Observer](), console
         self._odd: set[str] = set()
+        for name, maker in make.items():
+            with self._contained(name, "being made", 0):
+                self._observers[name] = maker()
 
     @property
     def stop(self) -> tuple[str, str] | None:
@@ -36,33 +45,44 @@ class Watch:
         """Raises:
             UserError: an observer cannot work here.
         """
-        self._tell("start", run.t_env, lambda each: each.start(run))
+        self._tell("start", run.t_env, lambda each: each.start(copy.deepcopy(run)))
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         told = self._finite(t_env, values)
-        self._tell("evaluation", t_env, lambda each: each.evaluation(t_env, told))
+        self._tell("evaluation", t_env, lambda each: each.evaluation(t_env, dict(told)))
 
     def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
         if values:
             told = self._finite(t_env, values)
-            self._tell("statistics", t_env, lambda each: each.statistics(t_env, told))
+            self._tell("statistics", t_env, lambda each: each.statistics(t_env, dict(told)))
 
     def checkpoint(self, t_env: int, folder: Path) -> None:
         self._tell("checkpoint", t_env, lambda each: each.checkpoint(t_env, folder))
 
     def end(self, t_env: int, result: Mapping[str, Any]) -> None:
-        self._tell("end", t_env, lambda each: each.end(result))
+        self._tell("end", t_env, lambda each: each.end(copy.deepcopy(result)))
 
     def _tell(self, what: str, t_env: int, tell: Callable[[Observer], None]) -> None:
         for name, each in list(self._observers.items()):
-            try:
+            with self._contained(name, what, t_env):
                 tell(each)
-            except Exception as error:  # whatever a user's observer raises must not cost the run
-                if what == "start" and isinstance(error, UserError):
-                    raise
-                del self._observers[name]
-                self.console.warning("the observer '%s' failed in %s at t_env %d (%s: %s) and is left out from now on; "
-                                     "the run goes on", name, what, t_env, type(error).__name__, error)
+
+    @contextmanager
+    def _contained(self, name: str, what: str, t_env: int) -> Iterator[None]:
+        """Leaves out an observer that raises inside the ``with`` block, and the generators as they were."""
+        states = random.getstate(), np.random.get_state(), th.get_rng_state()
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # whatever a user's observer raises must not cost the run
+            if what == "start" and isinstance(error, UserError):
+                raise
+            self._observers.pop(name, None)
+            self.console.warning("the observer '%s' failed in %s at t_env %d (%s: %s) and is left out from now on; "
+                                 "the run goes on", name, what, t_env, type(error).__name__, error)
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            th.set_rng_state(states[2])
 
     def _finite(self, t_env: int, values: Mapping[str, float]) -> dict[str, float]:
         for key, value in values.items():

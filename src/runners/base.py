@@ -14,7 +14,7 @@ from ..controllers.base import Controller
 from ..envs.game import Game
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..evaluation.diversity import diversity
-from ..evaluation.play import Shares, Values, Watch, evaluate, evaluation_stats
+from ..evaluation.play import RewardShares, Show, Values, evaluate, evaluation_stats
 from ..settings import Settings
 
 
@@ -43,7 +43,7 @@ class Runner(ABC):
         self.args, self.env, self.console, self.device = args, env, console, device
         self.game: Game = env.game
         self.info = EnvInfo.of(env.game, args.common_reward)
-        self.shares = Shares(self.info.n_agents, args.common_reward, args.reward_scalarisation)
+        self.shares = RewardShares(self.info.n_agents, args.common_reward, args.reward_scalarisation)
         self.t_env = 0
 
     @cached_property
@@ -72,7 +72,7 @@ class Runner(ABC):
         """Statistics of training that are due, each given once; by default none."""
         return {}
 
-    def evaluate(self, watch: Watch | None = None) -> dict[str, Values]:
+    def evaluate(self, watch: Show | None = None) -> dict[str, Values]:
         """Plays ``test_nepisode`` episodes and returns the values per episode.
 
         A team that draws its joint actions is also measured for diversity, with values per state.
@@ -89,6 +89,10 @@ class Runner(ABC):
     def empty_batch(self, episodes: int) -> EpisodeBatch:
         """A batch of zeros ``[episodes, T + 1, ...]``."""
         return self.info.batch(episodes, self.device)
+
+    def made_from(self) -> dict[str, str]:
+        """What results of the run are made from beside code and rules, plain JSON: a digest of the data, if any."""
+        return {}
 
     def facts(self) -> dict[str, Any]:
         """What checkpoints say of where their episodes came from, plain JSON values."""

@@ -100,6 +100,9 @@ class OfflineRunner(Runner):
         seen = self.game.view(state.flatten(0, 1).cpu().numpy())
         return th.from_numpy(np.ascontiguousarray(seen)).to(state).view(*state.shape[:2], *seen.shape[1:])
 
+    def made_from(self) -> dict[str, str]:
+        return {} if self.args.evaluate else {"data": self.dataset.digest[:12]}
+
     def facts(self) -> dict[str, Any]:
         return {"dataset": {"source": self.dataset.source, "digest": self.dataset.digest}}
 

@@ -29,7 +29,7 @@ class Decides(Enum):
     EXTENT = "where a run begins and ends"
     TESTING = "what is measured"
     WATCHING = "what is shown and kept on the way"
-    FILES = "where files lie"
+    FILES = "where files lie, and what recordings write to them"
 
 
 class _Unset(Enum):
@@ -79,6 +79,11 @@ class Key:
             value = {_plain(name, key): inner for key, inner in value.items()}
         if type(value) not in kinds:  # not isinstance: "true" is no number
             raise UserError(f"config key '{name}' must be {' or '.join(WORDS[kind] for kind in kinds)}, not {value!r}.")
+        items = _item_kinds(self.type)
+        for item in value if isinstance(value, list) and items else ():
+            if type(item) not in items:
+                wanted = " or ".join(WORDS[kind] for kind in items)
+                raise UserError(f"config key '{name}' must be a list in which each entry is {wanted}, not {item!r}.")
         if self.choices and value not in self.choices:
             raise UserError(f"config key '{name}' must be {' or '.join(map(str, self.choices))}, not {value!r}.")
         if isinstance(value, float) and not math.isfinite(value):
@@ -95,6 +100,12 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
     """The types of a union, or the one type; a mapping is one whatever is in it."""
     parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     return tuple(get_origin(part) or part for part in parts)
+
+
+def _item_kinds(annotation: Any) -> tuple[Any, ...]:
+    """The types that the entries of a list may have, none for any; a float may be a whole number."""
+    kinds = get_args(annotation) if get_origin(annotation) is list else ()
+    return (*kinds, int) if float in kinds else kinds
 
 
 def _plain(name: str, key: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from epymarl_cpa.data.__main__ import main as data
 from epymarl_cpa.envs import Game
 from epymarl_cpa.experiments import recompute, table
 from epymarl_cpa.experiments.rows.origin import of_other_code
@@ -58,7 +59,7 @@ def test_new_rows_say_what_made_them() -> None:
     by_alg = {row["alg"].split()[0]: row["made_by"] for row in (json.loads(file.read_text()) for file in files())}
     spec = read_grid("tiny.yaml")[0]
     assert by_alg["ar_bc"]["code"] == code_digest(spec.config) != by_alg["cpa_ar"]["code"]
-    assert {*by_alg["bc"]} == {"code", "versions", "rules", "at"}
+    assert {*by_alg["bc"]} == {"code", "versions", "rules", "data", "at"}
     assert by_alg["bc"]["versions"] == versions(spec.config)
     stacked = next(spec for spec in read_grid("tiny.yaml") if spec.stack)
     assert by_alg["bc"]["code"] == validity.code_now(stacked) != code_digest(stacked.config), "a stack's code counts"
@@ -117,6 +118,29 @@ def test_rows_of_other_rules_never_count(monkeypatch: pytest.MonkeyPatch, capsys
     Path("former.jsonl").write_text(Path("all.jsonl").read_text().replace('"rules": "now"', '"rules": "former"'))
     assert main([*ALL, *only, "--out=new", "--rows=former.jsonl"]) == 0
     assert "2 rows were made with other rules of xor; they are made anew" in capsys.readouterr().err
+
+
+def test_rows_of_a_file_of_other_data_never_count(capsys: pytest.CaptureFixture[str]) -> None:
+    make = ["make", "--env-config=xor", "--quality=good", "--out=mine.npz"]
+    assert data(make) == 0
+    Path("own.yaml").write_text(GRID.replace("[good]", "[mine.npz]").partition("parts:")[0] + "algs: [ar_bc]\n")
+    line = ["own.yaml", "--out=rows", "--backend=serial"]
+    assert main(line) == main(line) == 0
+    assert "2 of 2 runs are done already" in capsys.readouterr().out
+    Path("mine.npz").unlink()
+    assert data([*make, "--seed=1"]) == 0
+    assert main(line) == 0
+    said = capsys.readouterr()
+    assert "2 rows were made with other data than those in mine.npz now; they are made anew" in said.err
+    assert "0 of 2 runs are done already" in said.out
+
+
+def test_rows_of_other_settings_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ALL, "--only=alg=ar_bc"]) == 0
+    Path("tiny.yaml").write_text(GRID.replace("hidden_dim=8", "hidden_dim=9"))
+    assert main([*ALL, "--only=alg=ar_bc"]) == 0
+    assert "2 rows in rows/tiny are of other settings, or of a version that named rows otherwise" in \
+        capsys.readouterr().err
 
 
 def test_a_run_that_an_observer_ended_counts_only_where_that_observer_is_wanted(capsys: pytest.CaptureFixture[str],

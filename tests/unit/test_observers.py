@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import random
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -67,7 +70,7 @@ def begin(folder: Path, t_env: int = 0, t_max: int = 100) -> RunStart:
 
 def make() -> tuple[Watch, SacredRun]:
     run = SacredRun()
-    return Watch({"sacred": SacredObserver(run)}, CONSOLE), run
+    return Watch({"sacred": lambda: SacredObserver(run)}, CONSOLE), run
 
 
 # ------------------------------------------------------------------------------------------- what is told
@@ -97,7 +100,7 @@ def test_what_is_not_finite_is_told_once_and_left_out(odd: float, kind: str, cap
 
 def test_where_nothing_is_due_nobody_is_told() -> None:
     recorder = Recorder()
-    Watch({"recorder": recorder}, CONSOLE).statistics(3, {})
+    Watch({"recorder": lambda: recorder}, CONSOLE).statistics(3, {})
     assert not recorder.told
 
 
@@ -110,7 +113,7 @@ def test_sacred_is_told_of_origin_and_model(tmp_path: Path) -> None:
 
 def test_the_block_shows_the_last_value_of_every_series(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    watch = Watch({"console": ConsoleObserver(CONSOLE)}, CONSOLE)
+    watch = Watch({"console": lambda: ConsoleObserver(CONSOLE)}, CONSOLE)
     watch.start(begin(tmp_path))
     for t in range(10):
         watch.statistics(t, {"loss": t, "grad_norm": 2.0 * t})
@@ -127,7 +130,7 @@ def test_the_block_shows_the_last_value_of_every_series(tmp_path: Path, caplog: 
 
 def test_blocks_come_only_when_the_number_of_episodes_does(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    watch = Watch({"console": ConsoleObserver(CONSOLE)}, CONSOLE)
+    watch = Watch({"console": lambda: ConsoleObserver(CONSOLE)}, CONSOLE)
     watch.start(begin(tmp_path))
     watch.statistics(1, {"loss": 1.0})
     assert not caplog.records
@@ -158,7 +161,7 @@ def test_tensorboard_is_asked_for_in_one_sentence(tmp_path: Path, monkeypatch: p
     for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were not installed
-    watch = Watch({"tensorboard": TensorBoardObserver()}, CONSOLE)
+    watch = Watch({"tensorboard": lambda: TensorBoardObserver()}, CONSOLE)
     with pytest.raises(UserError, match=r"needs TensorBoard: pip install 'epymarl-cpa\[tensorboard\]'\.$"):
         watch.start(begin(tmp_path))
     watch.end(0, {})
@@ -179,7 +182,7 @@ def test_series_reach_tensorboard_too(tmp_path: Path, monkeypatch: pytest.Monkey
             Writer.closed = True
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", SimpleNamespace(SummaryWriter=Writer))
-    watch = Watch({"tensorboard": TensorBoardObserver()}, CONSOLE)
+    watch = Watch({"tensorboard": lambda: TensorBoardObserver()}, CONSOLE)
     watch.start(begin(tmp_path))
     watch.statistics(2, {"x": 1})
     watch.evaluation(3, {"test_x": 4})
@@ -210,7 +213,7 @@ def test_an_observer_that_raises_is_left_out_with_one_sentence(hook: str, tmp_pa
 
     setattr(Faulty, hook, fail)
     before, after = Recorder(), Recorder()
-    watch = Watch({"before": before, "faulty": Faulty(), "after": after}, CONSOLE)
+    watch = Watch({"before": lambda: before, "faulty": lambda: Faulty(), "after": lambda: after}, CONSOLE)
     for _ in range(2):
         HOOKS[hook](watch, tmp_path)
     assert [record.message for record in caplog.records] == [
@@ -228,7 +231,7 @@ def test_what_cannot_work_is_told_before_a_run_begins_and_not_on_the_way(tmp_pat
         def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
             raise UserError("lost the network.")
 
-    watch = Watch({"needy": Needy()}, CONSOLE)
+    watch = Watch({"needy": lambda: Needy()}, CONSOLE)
     with pytest.raises(UserError, match=r"^needs a network\.$"):
         watch.start(begin(tmp_path))
     watch.evaluation(3, {"x": 1.0})
@@ -240,15 +243,30 @@ def test_an_interrupt_is_nobodys_fault() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Watch({"interrupted": Interrupted()}, CONSOLE).evaluation(1, {})
+        Watch({"interrupted": lambda: Interrupted()}, CONSOLE).evaluation(1, {})
 
 
 def test_the_first_who_wants_the_run_to_end_is_heard() -> None:
     one, two, three = Recorder(), Recorder(), Recorder()
-    watch = Watch({"one": one, "two": two, "three": three}, CONSOLE)
+    watch = Watch({"one": lambda: one, "two": lambda: two, "three": lambda: three}, CONSOLE)
     assert watch.stop is None
     two.stop, three.stop = "good enough", "bad enough"
     assert watch.stop == ("two", "good enough")
+
+
+def _same(observer: Observer) -> Observer:
+    return observer
+
+
+def test_one_that_cannot_even_be_made_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Observer):
+        def __init__(self) -> None:
+            raise RuntimeError("no")
+
+    recorder = Recorder()
+    Watch({"broken": Broken, "recorder": lambda: recorder}, CONSOLE).evaluation(4, {"test_return_mean": 1.0})
+    assert recorder.told == [("evaluation", 4)]
+    assert "the observer 'broken' failed in being made at t_env 0 (RuntimeError: no)" in caplog.text
 
 
 # --------------------------------------------------------------------------------------------- whole runs
@@ -259,7 +277,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[dict[str, Any], Outcome]]:
         words = {**SMALL, "local_results_path": str(tmp_path / str(len([*tmp_path.iterdir()]))),
                  "datasets_path": str(tmp_path / "datasets"), **changed}
         trial = prepare(resolve("ar_bc", "xor", [f"{key}={value}" for key, value in words.items()]), None, CONSOLE)
-        trial.watch = Watch({type(each).__name__.lower(): each for each in observers}, CONSOLE)
+        trial.watch = Watch({type(each).__name__.lower(): partial(_same, each) for each in observers}, CONSOLE)
         result = trial.run()
         return result, Outcome(0, None, trial.results_folder / "models" / trial.name)
 
@@ -280,8 +298,29 @@ def test_observers_change_nothing_that_is_learned(run: Callable[..., tuple[dict[
         def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
             raise RuntimeError("no")
 
-    alone, watched = run(), run(Recorder(), Faulty())
+    class Meddling(Observer):
+        """Draws from everybody's generators, and writes to whatever it is given."""
+
+        def start(self, run: RunStart) -> None:
+            cast(dict[str, Any], run.config)["lr"] = 9.0
+
+        def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
+            th.rand(3), np.random.random(), random.random()
+            cast(dict[str, float], values).clear()
+
+        def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
+            self.evaluation(t_env, values)
+
+        def end(self, result: Mapping[str, Any]) -> None:
+            cast(dict[str, Any], result)["headline"] = 99.0
+            result["curve"].clear()
+
+    alone, watched = run(), run(Recorder(), Faulty(), Meddling())
     assert alone[0] == watched[0]
+    after = run(Meddling(), Recorder())[1]
+    assert equal(after.state(), alone[1].state())
+    manifest = json.loads((after.models / str(after.steps()[-1]) / "manifest.json").read_text()) if after.models else {}
+    assert manifest["config"]["lr"] == float(SMALL.get("lr", 0.001))
     assert equal(alone[1].state(), watched[1].state())
 
 

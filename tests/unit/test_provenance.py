@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import recurrent
 from helpers import needing_its_package
 
 from epymarl_cpa.config import resolve
@@ -59,6 +60,18 @@ def test_code_that_decides_counts(name: str, edited: Callable[..., str]) -> None
                                   "utils/logging.py", "experiments/sweeps/grid.py", "data/formats/npz.py", "cli.py"])
 def test_code_that_decides_nothing_does_not(name: str, edited: Callable[..., str]) -> None:
     assert edited(name, "\nfrom ", "\nLIMIT = 3\nfrom ") == edited()
+
+
+def test_absolute_imports_are_followed_too(edited: Callable[..., str], tmp_path: Path) -> None:
+    learner = tmp_path / "package/learners/ar_bc_learner.py"
+    text = learner.read_text().replace("from ..modules.losses import", "from epymarl_cpa.modules.losses import")
+    learner.write_text(text)
+    assert edited("modules/losses.py", "\nfrom ", "\nLIMIT = 3\nfrom ") != edited()
+
+
+def test_another_encoder_is_other_code() -> None:
+    assert recurrent.Running.exported == "running"
+    assert code_digest(resolve("ar_bc", "xor", ["encoder=running"])) != code_digest(resolve("ar_bc", "xor"))
 
 
 def test_comments_docstrings_and_layout_do_not_count(edited: Callable[..., str]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from helpers import ENV_FILES, EXTERNAL_ENVS, OUR_GAMES, needing_its_package
 
 from epymarl_cpa.data import OfflineDataset
+from epymarl_cpa.data.behaviours import REGISTRY as BEHAVIOURS
 from epymarl_cpa.data.generate import cache_file, generate
 from epymarl_cpa.data.validate import foreign_rules
 from epymarl_cpa.envs import Game, make_game
@@ -163,6 +164,20 @@ def test_digests_do_not_depend_on_the_folder(tmp_path: Path) -> None:
     code = "from epymarl_cpa.envs import make_game; print(make_game('sensor').rules())"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == make_game("sensor").rules()
+
+
+def test_an_edited_behaviour_gives_new_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    game, recipe = make_game("xor"), {"episodes": 5, "mixture": {"random": 1.0}}
+    path = cache_file(game, recipe, 0, "mine", tmp_path)
+    mine = tmp_path / "mine_behaviours.py"
+    mine.write_text("def make(game, episodes, rng):\n    return lambda state, episode, rng: 0 * state\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for text in (mine.read_text(), mine.read_text().replace("0 *", "1 *")):
+        mine.write_text(text)
+        module = importlib.reload(importlib.import_module("mine_behaviours"))
+        monkeypatch.setitem(BEHAVIOURS._entries, "random", module.make)
+        assert cache_file(game, recipe, 0, "mine", tmp_path) != path
+        path = cache_file(game, recipe, 0, "mine", tmp_path)
 
 
 def test_edited_rules_give_new_data_and_old_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,9 @@ NUMBER, SHARE = Key(float), Key(float, low=0.0, high=1.0)
     (SHARE, 2, "at most 1.0, not 2.0"), (Key(int), 1.0, "a whole number, not 1.0"), (Key(int, low=3), 2, "at least 3"),
     (Key(int | None), "x", "a whole number or null, not 'x'"), (Key(str, choices=("a", "b")), "c", "a or b, not 'c'"),
     (Key(bool), 0, "true or false, not 0"), (Key(dict), [], "a mapping, not []"),
-    (Key(dict), {1: 2}, "'1' must be made"),
+    (Key(list[str]), ["a", 1], "a list in which each entry is text, not 1"),
+    (Key(list[str]), [["a"]], "each entry is text, not ['a']"), (Key(list[int]), [1.5], "is a whole number, not 1.5"),
+    (Key(list[float]), ["x"], "a number or a whole number, not 'x'"), (Key(dict), {1: 2}, "'1' must be made"),
     (Key(dict), {"a.b": 2}, "'a.b' must be made of letters"), (Key(dict), {"py/object": 2}, "must be made of letters"),
     *((Key(str, is_name=True), name, "names a folder") for name in ("", ".", "..", " ", "a/b", "a\\b", "a\0"))])
 def test_refused(key: Key, value: Any, complaint: str) -> None:
@@ -31,6 +33,7 @@ def test_refused(key: Key, value: Any, complaint: str) -> None:
 @pytest.mark.parametrize(("key", "value", "result"), [
     (NUMBER, 2, 2.0), (SHARE, 0, 0.0), (SHARE, 1.0, 1.0), (Key(int | None), None, None), (Key(int), 10**40, 10**40),
     (Key(float | None), 3, 3.0), (Key(str, is_name=True), "lbf:8x8-2p v3", "lbf:8x8-2p v3"),
+    (Key(list[float]), [0, 0.5], [0, 0.5]), (Key(list), [1, "x"], [1, "x"]),
     (Key(dict), {"good-1": {"x": 1}}, {"good-1": {"x": 1}})])
 def test_accepted(key: Key, value: Any, result: Any) -> None:
     got = key.check("some_key", value)

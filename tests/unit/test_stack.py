@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import pytest
 import recurrent  # noqa: F401  (registers an encoder)
 import torch as th
+from torch import Tensor, nn
 
+from epymarl_cpa.components.transitions import Transitions
 from epymarl_cpa.config import resolve
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.sweeps.stack import Stack, train_stack
+from epymarl_cpa.learners import REGISTRY as LEARNERS
 from epymarl_cpa.learners.base import unstackable
 from epymarl_cpa.learners.bc_learner import BcLearner
 from epymarl_cpa.learners.cpa_ar_learner import CpaArLearner
@@ -72,6 +76,7 @@ def test_the_same_stack_gives_the_same_bits(tmp_path: Path) -> None:
     ("cpa_pa", "xor", ["t_max=2"], "it learns in stages"), ("bc", "bridge", [], "its episodes differ in length"),
     ("qmix", "xor", ["t_max=20", "buffer_size=20"], "it plays online"),
     ("bc", "xor", ["observers=[tensorboard]"], "its observers watch one run each"),
+    ("bc", "xor", ["evaluate=true"], "its runs go on from checkpoints or only evaluate"),
     ("bc", "xor", ["encoder=running"], "its agents have an encoder that learns or remembers")])
 def test_what_cannot_be_stacked_is_refused_with_a_sentence(alg: str, env: str, words: list[str], why: str,
                                                            tmp_path: Path) -> None:
@@ -90,6 +95,47 @@ def test_a_learner_that_does_more_than_its_losses_is_no_stack(tmp_path: Path) ->
     several[1].learner.learners[0].__class__ = Slow
     with pytest.raises(UserError, match="since its learner has its own 'rate'; remove stack from the grid"):
         Stack(several)
+
+
+class Odd(BcLearner):
+    """With a learned number, one that is drawn, and losses that count updates."""
+
+    drawn = 0.0
+
+    def build(self) -> dict[str, nn.Module]:
+        self.extra = nn.Linear(1, 1)
+        self.extra.temperature = nn.Parameter(th.tensor(1.0))
+        self.extra.register_buffer("noise", th.rand(()) * self.drawn)
+        return {**super().build(), "extra": self.extra}
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        losses, stats = super().losses(step)
+        scale = cast(Tensor, self.extra.temperature) + cast(Tensor, self.extra.noise)
+        return {name: loss * scale * (1 + self.update.count) for name, loss in losses.items()}, stats
+
+
+def odd(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
+    monkeypatch.setitem(LEARNERS._entries, "bc_learner", Odd)
+    return trials("bc", "xor", folder, "t_max=6")
+
+
+def test_single_numbers_and_counters_are_stacked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, together = odd(tmp_path, monkeypatch), odd(tmp_path, monkeypatch)
+    stack = Stack(together)
+    for t in range(1, 7):
+        stack.update(t)
+        for trial in alone:
+            trial.learner.train(trial.runner.run(), t, t)
+    stack.write_back()
+    for trial, stacked in zip(alone, together, strict=True):
+        for one, other in zip(trial.mac.parameters(), stacked.mac.parameters(), strict=True):
+            assert th.allclose(one, other, atol=2e-4)
+
+
+def test_numbers_that_are_drawn_and_not_trained_are_no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Odd, "drawn", 1.0)
+    with pytest.raises(UserError, match="its networks hold numbers that are not trained and differ between seeds"):
+        Stack(odd(tmp_path, monkeypatch))
 
 
 def test_divergence_is_told(tmp_path: Path) -> None:

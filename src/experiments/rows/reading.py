@@ -120,6 +120,9 @@ def fault_of(row: Row) -> str:
         return "has a 'curve' that is no list of [t_env, value] with finite numbers"
     if "joint_action" in row and not _is_joint_action(row["joint_action"]):
         return "has a 'joint_action' that is no list of the agents' actions, counted from 0"
+    overrides = row.get("with", [])
+    if not (isinstance(overrides, list) and all(isinstance(override, str) for override in overrides)):
+        return "has a 'with' that is no list of texts"
     if not _is_origin(row.get("made_by", {})):
         return "has a 'made_by' that is no mapping with texts under 'code', 'at' and 'rules'"
     if "stopped" in row and not (isinstance(row["stopped"], dict) and isinstance(row["stopped"].get("by"), str)):

@@ -66,6 +66,10 @@ class Stack:
         self.runners = [trial.runner for trial in trials if isinstance(trial.runner, OfflineRunner)]
         self.learner, self.t_max = self.learners[0], trials[0].learner.t_max
         self._losses = _Losses(self.learner)
+        constants = [dict(_Losses(learner).named_buffers()) for learner in self.learners]
+        if any(not th.equal(value, others[name]) for others in constants for name, value in constants[0].items()):
+            raise UserError(f"the method {self.args.name} cannot be trained stacked, since its networks hold numbers "
+                            "that are not trained and differ between seeds; remove stack from the grid.")
         names = [name for name, _ in self._losses.named_parameters()]
         each = [dict(_Losses(learner).named_parameters()) for learner in self.learners]
         with th.no_grad():
@@ -75,7 +79,7 @@ class Stack:
         groups = {name: [of[id(param)].requires_grad_() for param in trained(net)]
                   for name, net in self.learner.nets.items()}
         pairs = [(of[id(target)], of[id(online)]) for target, online in target_pairs(self.learner.nets.values())]
-        self._update = Update(groups, pairs, self.args, self.learner.lr, clipped_by_seed)
+        self._update = self.learner.update = Update(groups, pairs, self.args, self.learner.lr, clipped_by_seed)
         self._data, self._steps = self._load()
 
     def _only_learner(self, trial: Trial) -> Learner:
@@ -87,7 +91,9 @@ class Stack:
         learners = trial.learner.learners
         own = unstackable(type(learners[0]))
         watched = self.args.observers or self.args.use_tensorboard
-        why = ("its observers watch one run each" if watched else
+        begun = self.args.checkpoint_path or self.args.evaluate
+        why = ("its runs go on from checkpoints or only evaluate" if begun else
+               "its observers watch one run each" if watched else
                "it learns in stages" if len(learners) > 1 else
                "it plays online" if not isinstance(trial.runner, OfflineRunner) else
                f"its learner has its own '{own[0]}'" if own else

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 
 from ...build import build_game
+from ...data.formats import load
 from ...errors import UserError
 from ...provenance import code_digest
 from ..rows.origin import MADE_BY, STACKING
@@ -27,10 +29,30 @@ def unfit(spec: RunSpec, row: Row) -> str:
     now = _rules_now(spec.config["env"], json.dumps(spec.config["env_args"], sort_keys=True)) if made_with else ""
     if made_with and now and made_with != now:
         return f"made with other rules of {spec.config['env']}"
+    data = row.get(MADE_BY, {}).get("data")
+    if data and (other := _data_now(spec.config["dataset"], tuple(spec.config["recipes"]))) and other != data:
+        return f"made with other data than those in {spec.config['dataset']} now"
     stopped = row.get("stopped")
     if stopped and stopped["by"] not in spec.config.get("observers", []):
         return f"ended early by '{stopped['by']}', which is not among this grid's observers"
     return ""
+
+
+def _data_now(dataset: str, recipes: tuple[str, ...]) -> str:
+    """Digest of the present data in a file or folder; empty for a recipe's data, and where there are none to read."""
+    path = Path(dataset).expanduser()
+    if dataset in recipes or not path.exists():
+        return ""
+    return _digest(path, max(file.stat().st_mtime_ns for file in (path, *path.rglob("*"))))
+
+
+@cache
+def _digest(path: Path, changed: int) -> str:
+    """The same of a path; ``changed``, its time, keeps old readings from use."""
+    try:
+        return load(path).digest[:12]
+    except UserError:
+        return ""
 
 
 @cache

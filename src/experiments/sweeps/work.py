@@ -6,16 +6,15 @@ import copy
 import os
 import resource
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...build import build_game
 from ...config import resolve
 from ...errors import UserError
-from ...provenance import provenance
-from ..rows.origin import MADE_BY, STACKING
+from ..rows.origin import MADE_BY
 from ..rows.reading import Row
 from .grid import RunSpec
 from .jobs import Job
@@ -59,7 +58,6 @@ def _alone(spec: RunSpec, folder: str, model: str) -> Row | str:
     name, *overrides = spec.alg.split()
     if resolve(name, spec.env, [*spec.overrides, *overrides]) != spec.config:
         return "its configuration has been changed since the sweep began; start the sweep again."
-    origin = _origin(spec)
     given = [] if not model else [f"teacher={model}"] if "teacher" in spec.config else \
         [f"checkpoint_path={model}", "evaluate=true"]
     experiment, line = build(["sweep", f"--config={name}", f"--env-config={spec.env}", "--loglevel=WARNING", "with",
@@ -69,7 +67,7 @@ def _alone(spec: RunSpec, folder: str, model: str) -> Row | str:
     finished = experiment.run_commandline(line)
     left = os.path.relpath(finished.info.get("model", model), folder)
     return {**_identity(spec), "seconds": round(time.monotonic() - started, 1), "peak_mb": _peak(), "model": left,
-            **finished.result, MADE_BY: origin}
+            **finished.result, MADE_BY: _origin(spec, finished.result)}
 
 
 def _stacked(job: Job) -> list[Row]:
@@ -77,12 +75,11 @@ def _stacked(job: Job) -> list[Row]:
     from .stack import train_stack  # here, since it takes seconds and the sweep's own process can do without
 
     started = time.monotonic()
-    origin = _origin(job.specs[0])
     here = {"local_results_path": f"{job.folder}/runs", "save_model": False}
     results = train_stack([copy.deepcopy({**spec.config, **here}) for spec in job.specs])
     each: dict[str, Any] = {"seconds": round((time.monotonic() - started) / len(job.specs), 2), "peak_mb": _peak(),
                             "stacked": len(job.specs)}
-    return [{**_identity(spec), **each, **result, MADE_BY: origin}
+    return [{**_identity(spec), **each, **result, MADE_BY: _origin(spec, result)}
             for spec, result in zip(job.specs, results, strict=True)]
 
 
@@ -93,10 +90,9 @@ def _identity(spec: RunSpec) -> Row:
             **({"with": overrides} if overrides else {})}
 
 
-def _origin(spec: RunSpec) -> dict[str, Any]:
-    """What makes the run's row: code, versions, rules, and the day."""
-    return {**provenance(spec.config, build_game(spec.config), STACKING if spec.stack else ()),
-            "at": datetime.now(UTC).date().isoformat()}
+def _origin(spec: RunSpec, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What made a run's row: code (of a stack, if it was one), versions, rules, data, and the day."""
+    return {**result[MADE_BY], "code": code_now(spec), "at": datetime.now(UTC).date().isoformat()}
 
 
 def _forget_peak() -> None:

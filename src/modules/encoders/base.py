@@ -1,4 +1,4 @@
-"""What agents make of what they see: the config key ``encoder``.
+"""The contract of encoders.
 
 Whole episodes are encoded at once in training (:meth:`Encoder.forward`), single steps in play (:meth:`Encoder.step`);
 both must give the same.  An encoder with a memory keeps it in a hidden state for each row of a batch, which its
@@ -11,11 +11,6 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
-
-from ..utils.registry import Registry
-
-REGISTRY: Registry[type[Encoder]] = Registry("encoder")
 
 
 class Encoder(nn.Module):
@@ -55,28 +50,3 @@ class Encoder(nn.Module):
     def init_hidden(self, seen: Tensor) -> Tensor:
         """Hidden states ``[B, G, H]`` of episodes that begin, for what is seen, ``[B, G, n_seen]``."""
         return seen.new_zeros(*seen.shape[:2], self.n_hidden)
-
-
-@REGISTRY.register("memoryless")
-class Memoryless(Encoder):
-    """Sees the present only, as it is or with each of its integer entries as a one-hot vector.
-
-    Grid coordinates are names of places rather than quantities; networks tell them apart sooner
-    when each value has its own input.  ``state_levels`` of 0 keeps what is seen; L > 0 expects integers in
-    0 .. L - 1 (others are clipped).
-    """
-
-    exported = "memoryless"
-
-    def build(self, n_seen: int, levels: int, hidden: int) -> None:
-        self.levels = levels
-        self.n_out = n_seen * max(1, levels)
-
-    def forward(self, seen: Tensor) -> Tensor:
-        """``[..., n_seen]`` to ``[..., F]``."""
-        if not self.levels:
-            return seen
-        return F.one_hot(seen.round().long().clamp(0, self.levels - 1), self.levels).flatten(-2).to(seen.dtype)
-
-    def step(self, seen: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        return self(seen), hidden

@@ -1,0 +1,117 @@
+"""Python source as it decides something: what a module imports, and its statements without comments and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Container, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+DIGITS = 12
+INSTALLED = {"site-packages", "dist-packages"}
+
+
+class Source(NamedTuple):
+    """A module of Python source: its dotted name, its file, and the folder of its top-level package or module."""
+
+    name: str
+    file: Path
+    top: Path
+
+
+def source_of(name: str) -> Source | None:
+    """The source of a module that is imported; None where there is none."""
+    module: ModuleType | None = sys.modules.get(name)
+    try:
+        found = inspect.getsourcefile(module) if module is not None else None
+    except TypeError:  # built in
+        return None
+    if found is None or not Path(found).is_file():
+        return None
+    file = Path(found).resolve()
+    depth = name.count(".") + (file.name == "__init__.py")
+    return Source(name, file, file.parents[depth - 1] if depth else file)
+
+
+def is_installed(file: Path) -> bool:
+    """Whether a file is of a distribution that was installed."""
+    return not INSTALLED.isdisjoint(file.parts)
+
+
+def digest(content: object) -> str:
+    """Twelve hexadecimal digits for plain JSON."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:DIGITS]
+
+
+def module_digest(thing: Any) -> str:
+    """Digest of the module in which a class or function is written; of its name where there is no source."""
+    source = source_of(thing.__module__)
+    return digest(thing.__module__ if source is None else normal(source.file.read_bytes()))
+
+
+def imported(source: Source) -> Iterator[Source]:
+    """What a module imports that lies beside it."""
+    package = source.name if source.file.name == "__init__.py" else source.name.rpartition(".")[0]
+    for node in ast.walk(_tree(source.file.read_bytes())):
+        if isinstance(node, ast.Import):
+            wanted = [[alias.name] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = package.split(".")[:len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*origin, *([node.module] if node.module else [])])
+            # a submodule, or else something that the module itself holds
+            wanted = [[f"{module}.{alias.name}", module] for alias in node.names]
+        else:
+            continue
+        for choices in wanted:
+            yield from [found for name in choices if (found := _beside(source, name)) is not None][:1]
+
+
+def _beside(source: Source, name: str) -> Source | None:
+    """A module by name, in the package of ``source`` or in the folder in which that lies."""
+    top, _, rest = name.partition(".")
+    own = top == source.name.partition(".")[0]
+    place = source.top if own and source.top.is_dir() else source.top.parent / top
+    if not own and is_installed(place):
+        return None  # not the user's
+    stem = place.joinpath(*rest.split(".")) if rest else place
+    for file in (stem / "__init__.py", stem.parent / f"{stem.name}.py"):
+        if file.is_file():
+            return Source(name, file, place if place.is_dir() else file)
+    return None
+
+
+def _tree(code: bytes) -> ast.AST:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError):  # edited since it was imported, or for another Python
+        return ast.Expression(ast.Constant(code))
+
+
+def normal(code: bytes, without: Container[str] = ()) -> Any:
+    """The statements of a module as nested lists, alike in all versions of Python.
+
+    Comments and docstrings are left out, and so are methods ``without`` names.
+    """
+    tree = _tree(code)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+        if isinstance(node, ast.ClassDef):
+            node.body = [each for each in node.body if not (isinstance(each, ast.FunctionDef) and each.name in without)]
+    return _listed(tree)
+
+
+def _listed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_listed(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+    return [type(node).__name__, *([name, _listed(value)] for name, value in fields)]
