@@ -70,7 +70,7 @@ def digest_of(roots: Iterable[Path], package: Path, without: Container[Path] = (
         package: its folder.
         without: further files that are left out where they are imported.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     waiting = [file.resolve() for file in roots]
     package = package.resolve()
     while waiting:
@@ -97,14 +97,14 @@ def _file(part: type) -> Path:
 
 
 @cache
-def _read(file: Path, package: Path, changed: int) -> tuple[Any, tuple[Path, ...]]:
-    """One file's statements, and the files that it imports; ``changed``, its time, keeps old readings from use."""
+def _read(file: Path, package: Path, changed: int) -> tuple[str, tuple[Path, ...]]:
+    """Digest of a file's statements, and the files that it imports; ``changed``, its time, keeps old readings apart."""
     if file.is_relative_to(package):
         parts = (__name__.partition(".")[0], *file.relative_to(package).with_suffix("").parts)
         source = Source(".".join(part for part in parts if part != "__init__"), file, package)
     else:
         source = Source(file.stem, file, file)
-    return normal(file.read_bytes()), tuple(other.file for other in imported(source))
+    return digest(normal(file.read_bytes())), tuple(other.file for other in imported(source))
 
 
 def _decides(file: Path, package: Path) -> bool:

@@ -226,6 +226,8 @@ class Trial:
             self.curve = state["curve"]
             if self.curve and self.curve[-1][0] == self.runner.t_env:
                 self.curve.pop()  # the same team is evaluated again now
+        if self.args.evaluate and "data" in (made_by := manifest.get("made_by", {})):
+            self.made_by["data"] = made_by["data"]  # of the run that trained the team
         self.episode = state["episode"]
         th.set_rng_state(state["torch"])
         self.console.info("loaded %s", folder)

@@ -8,6 +8,7 @@ batched evaluation) is a thin adapter over these few functions.
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache, cached_property
@@ -38,6 +39,10 @@ def checked_observation(observation: str) -> str:
     if observation not in OBSERVATIONS:
         raise UserError(f"env_args.observation must be {' or '.join(OBSERVATIONS)}, not '{observation}'.")
     return observation
+
+
+#: what random play is worth, by rules and arguments
+_RANDOM: dict[tuple[str, str], float] = {}
 
 
 class Step(NamedTuple):
@@ -126,9 +131,13 @@ class Game(ABC):
     def random_headline(self) -> float:
         """What the team is expected to reach, in the unit of ``headline``, that draws from the available actions.
 
-        By default estimated, once for each object, from :data:`RANDOM_EPISODES` episodes with a generator of their own.
+        By default estimated from :data:`RANDOM_EPISODES` episodes with a generator of their own, once in a process for
+        games with the same rules and arguments.
         """
-        return self._random_headline
+        key = (self.rules(), json.dumps(self.spec(), sort_keys=True, default=str))
+        if key not in _RANDOM:
+            _RANDOM[key] = self._random_headline
+        return _RANDOM[key]
 
     @cached_property
     def _random_headline(self) -> float:  # games that know it exactly override this, or the method

@@ -36,7 +36,8 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     def train_stack(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         seen.append([config["seed"] for config in configs])
         assert {config["local_results_path"] for config in configs} == {"rows/grid/runs"}
-        return [{"headline": config["seed"] / 10, "headline_optimum": 1.0, "curve": [[0, 0.0]]} for config in configs]
+        return [{"headline": config["seed"] / 10, "headline_optimum": 1.0, "curve": [[0, 0.0]], "made_by": {}}
+                for config in configs]
 
     module = ModuleType("stack")
     module.train_stack = train_stack  # type: ignore[attr-defined]
