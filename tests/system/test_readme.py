@@ -82,6 +82,14 @@ def blocks() -> Iterator[list[Command]]:
 
 def groups() -> Iterator[tuple[list[Command], str]]:
     """Commands that are run one after the other in a folder of their own, and why they are not (empty: they are)."""
+    seen: dict[str, str] = {}
+    for group, reason in _groups():
+        text = "\n".join(command.text for command in group)
+        same = seen.setdefault(text, group[0].place)
+        yield group, reason or (f"the same as {same}" if same != group[0].place else "")
+
+
+def _groups() -> Iterator[tuple[list[Command], str]]:
     for block in blocks():
         yield from (([command], command.elsewhere) for command in block if command.elsewhere)
         rest = [command for command in block if not command.elsewhere]

@@ -16,10 +16,16 @@ from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.provenance import PACKAGE, code_digest, digest_of, provenance, versions
 
 
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package; most of its files are read once."""
+    copy = tmp_path_factory.mktemp("copy") / "package"
+    return Path(shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__")))
+
+
 @pytest.fixture
-def edited(tmp_path: Path) -> Callable[..., str]:
+def edited(package: Path) -> Callable[..., str]:
     """The digest of ``ar_bc`` on XOR in a copy of the package in which one text of one file is another."""
-    package = Path(shutil.copytree(PACKAGE, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__")))
     roots = ["learners/ar_bc_learner.py", "controllers/ar_controller.py", "runners/offline_runner.py", "envs/xor.py",
              "run.py"]
 
@@ -62,11 +68,14 @@ def test_code_that_decides_nothing_does_not(name: str, edited: Callable[..., str
     assert edited(name, "\nfrom ", "\nLIMIT = 3\nfrom ") == edited()
 
 
-def test_absolute_imports_are_followed_too(edited: Callable[..., str], tmp_path: Path) -> None:
-    learner = tmp_path / "package/learners/ar_bc_learner.py"
-    text = learner.read_text().replace("from ..modules.losses import", "from epymarl_cpa.modules.losses import")
-    learner.write_text(text)
-    assert edited("modules/losses.py", "\nfrom ", "\nLIMIT = 3\nfrom ") != edited()
+def test_absolute_imports_are_followed_too(edited: Callable[..., str], package: Path) -> None:
+    learner = package / "learners/ar_bc_learner.py"
+    text = learner.read_text()
+    learner.write_text(text.replace("from ..modules.losses import", "from epymarl_cpa.modules.losses import"))
+    try:
+        assert edited("modules/losses.py", "\nfrom ", "\nLIMIT = 3\nfrom ") != edited()
+    finally:
+        learner.write_text(text)
 
 
 def test_another_encoder_is_other_code() -> None:
