@@ -26,7 +26,6 @@ def copy_with(folder: Path, title: str) -> tuple[Path, list[str]]:
     shown = r"`(\w+\.\w+)` in `src/([\w/]+)`:\n\n```\w+\n(.*?)```"
     for name, where, content in re.findall(shown, section(title), re.S):
         places.append(f"{where}/{name}")
-        assert not (copy / where / name).exists()
         (copy / where / name).write_text(content, encoding="utf-8")
     return copy, places
 
