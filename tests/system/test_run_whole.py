@@ -132,3 +132,15 @@ def test_observers_do_not_fail_where_seeds_are_stacked(tmp_path: Path, monkeypat
                                        "test_nepisode=4", "recipes.medium.episodes=40", "dataset=medium",
                                        f"datasets_path={tmp_path}"]) for seed in (1, 2)])
     assert said == []
+
+
+def test_students_keep_their_time_if_the_teacher_has_learned_for_longer_than_is_asked_now(
+        tiny_run: Callable[..., Outcome], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["student_t_max=5", "pool_hidden=8"]
+    begun = tiny_run(*words, "t_max=6", "save_model_interval=4", alg="cpa_pa")
+    went_on = tiny_run(*words, "t_max=2", f"checkpoint_path={begun.models}", "load_step=4", alg="cpa_pa")
+    assert "the stage 'teacher' has learned for 4 updates already; 'students' begins after them" in \
+        capsys.readouterr().out
+    stages = went_on.state()["stages"]
+    assert went_on.steps() == [4 + 5]
+    assert (stages["teacher"]["updates"], stages["students"]["updates"], stages["students"]["begin"]) == (4, 5, 4)
