@@ -127,3 +127,8 @@ def test_results_are_kept_out_of_git(fake: Path, tmp_path: Path, monkeypatch: py
         checkout.keep_apart(Path(folder))
     assert not list((fake / "data").iterdir())
     assert not (tmp_path / "outside").exists()
+
+
+def test_our_observers_are_refused_there(line: CommandLine) -> None:
+    with pytest.raises(UserError, match=r"observers=\['tensorboard'\] watch runs in our own host; .*leave them out"):
+        line.rewrite(["--config=bc", "--env-config=xor", "with", "observers=[tensorboard]"])

@@ -373,3 +373,12 @@ def test_the_console_logger_prints_once(capsys: pytest.CaptureFixture[str]) -> N
         logger = get_logger()
     logger.info("hello %d", 3)
     assert capsys.readouterr().out.count("hello 3") == 1
+
+
+def test_a_run_that_is_over_is_not_ended_early(run: Callable[..., tuple[dict[str, Any], Outcome]]) -> None:
+    class Late(Observer):
+        def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
+            if t_env == 3:
+                self.stop = "at the very end"
+
+    assert "stopped" not in run(Late(), t_max="3", test_interval="3")[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.experiments.rows.reading import curve_of, read_rows, without_repeats
+from epymarl_cpa.experiments.rows.reading import curve_of, fault_of, read_rows, without_repeats
 
 ROW: dict[str, Any] = {"env": "xor", "dataset": "good", "alg": "bc", "seed": 0, "headline": 1.0,
                        "headline_optimum": 1.0, "seconds": 2.0, "peak_mb": 300}
@@ -77,3 +77,9 @@ def test_rows_of_different_settings_are_not_mixed(change: dict[str, Any], messag
     with pytest.raises(UserError) as caught:
         without_repeats([ROW, {**ROW, **change}])
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("overrides", [5, [1], "lr=1"])
+def test_overrides_that_are_no_texts_are_told(overrides: Any) -> None:
+    assert fault_of({**ROW, "with": overrides}) == "has a 'with' that is no list of texts"
+    assert fault_of({**ROW, "with": ["lr=1"]}) == ""
