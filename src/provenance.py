@@ -53,7 +53,8 @@ def code_digest(config: Mapping[str, Any], also: tuple[Path, ...] = ()) -> str:
     Raises:
         UserError: there is no such learner, controller, runner or game.
     """
-    return _code_digest(*(str(config[key]) for key in ("learner", "mac", "runner", "env", "encoder")), also)
+    agent = str(config["agent"]) if config["use_rnn"] else ""
+    return _code_digest(*(str(config[key]) for key in ("learner", "mac", "runner", "env")), agent, also)
 
 
 def versions(config: Mapping[str, Any]) -> dict[str, str]:
@@ -84,8 +85,8 @@ def digest_of(roots: Iterable[Path], package: Path, without: Container[Path] = (
 
 
 @cache
-def _code_digest(learner: str, mac: str, runner: str, env: str, encoder: str, also: tuple[Path, ...]) -> str:
-    parts = (LEARNERS[learner], MACS[mac], RUNNERS[runner], GAMES[env], ENCODERS[encoder])
+def _code_digest(learner: str, mac: str, runner: str, env: str, agent: str, also: tuple[Path, ...]) -> str:
+    parts = (LEARNERS[learner], MACS[mac], RUNNERS[runner], GAMES[env], *([ENCODERS[agent]] if agent else []))
     shared = [PACKAGE / name for name in ALWAYS]
     own = {_file(part) for part in GAMES[env].__mro__ if part.__module__ != "builtins"}
     others = {_file(game) for game in GAMES.values()} - own

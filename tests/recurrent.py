@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from epymarl_cpa.deploy import policy
-from epymarl_cpa.modules.encoders import REGISTRY, Encoder
+from epymarl_cpa.modules.encoders import REGISTRY, Encoder, Sight
 
 
 @REGISTRY.register("running")
@@ -20,8 +20,8 @@ class Running(Encoder):
 
     exported = "running"
 
-    def build(self, n_seen: int, levels: int, hidden: int) -> None:
-        self.n_out, self.n_hidden = 2 * n_seen, n_seen
+    def build(self, sight: Sight, hidden: int) -> None:
+        self.n_out, self.n_hidden = 2 * sight.n_spread, sight.n_spread
         self.keep = nn.Parameter(th.tensor(0.5))
 
     def forward(self, seen: Tensor) -> Tensor:
@@ -32,6 +32,7 @@ class Running(Encoder):
         return th.stack(features, 1)
 
     def step(self, seen: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.sight.spread(seen)
         hidden = self.keep * hidden + seen
         return th.cat([seen, hidden], -1), hidden
 
@@ -48,6 +49,7 @@ class ExportedRunning(policy.Memoryless):
         self._hidden: NDArray[np.float32] | np.float32 = np.float32(0)
 
     def step(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen = self.spread(seen)
         self._hidden = self._keep * self._hidden + seen
         return np.concatenate([seen, self._hidden])
 

@@ -10,7 +10,9 @@ from .readers import REGISTRY as READERS
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSettings(Settings):
-    policy_input: str = setting(choices=("state", "obs"))
+    """Comes first among the bases of a class of settings, so that its ``policy_input`` is the one that counts."""
+
+    policy_input: str = setting(choices=("state", "obs"))  # again, without ``before``: their rows have had it
     pool_size: int = setting(low=1)
     pool_dim: int = setting(low=1)
     pool_hidden: int = setting(low=1)

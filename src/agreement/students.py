@@ -19,12 +19,13 @@ class Students(nn.Module):
     Args:
         n_input: length of what a student sees, encoded.
         info: sizes of the environment.
-        args: settings; with ``policy_input=obs`` a student sees its own observation, else all see the state.
+        args: settings.
+        local: whether every student has features of its own; else all have the same.
     """
 
-    def __init__(self, n_input: int, info: EnvInfo, args: PoolSettings) -> None:
+    def __init__(self, n_input: int, info: EnvInfo, args: PoolSettings, local: bool) -> None:
         super().__init__()
-        self.local, self.n_input = args.policy_input == "obs", n_input
+        self.local, self.n_input = local, n_input
         self.floor = args.entry_floor
         self.pool = ActionPool(n_input, info.n_agents, info.n_actions, args.pool_size, args.pool_dim,
                                args.pool_hidden, args.head_hidden, self.local)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch as th
 from torch import Tensor
 
-from .episode_buffer import EpisodeBatch
+from .episode_buffer import EpisodeBatch, Index
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Transitions:
 
     Attributes:
         inputs, next_inputs: what the agents see, encoded, ``[M, G, F]``.
-        state, next_state: encoded without memory, as critics see them, ``[M, S']``.
+        state, next_state: as critics see them, encoded, ``[M, S']``.
         recorded_state: as recorded, ``[M, S]``; tells states apart.
         actions, next_actions: ``[M, N]``.
         available, next_available: bool ``[M, N, A]``.
@@ -28,6 +29,7 @@ class Transitions:
         time: index of the step in its episode ``[M]``.
         episode: index of its episode in the batch ``[M]``.
         next_played: 1.0 where ``next_actions`` were really played, ``[M]``.
+        by_targets: the same steps, encoded by the targets of the encoders; None where no encoder has one.
     """
 
     inputs: Tensor
@@ -44,10 +46,17 @@ class Transitions:
     time: Tensor
     episode: Tensor
     next_played: Tensor
+    by_targets: Transitions | None = None
+
+    @property
+    def lagged(self) -> Transitions:
+        """The steps as target networks see them."""
+        return self if self.by_targets is None else self.by_targets
 
     def __getitem__(self, index: Tensor | tuple[Tensor, ...]) -> Transitions:
         """Every field at ``index``: a bool mask ``[M]``, or whatever else indexes its first dimensions."""
-        return Transitions(**{name: value[index] for name, value in vars(self).items()})
+        fields: dict[str, Any] = {name: None if value is None else value[index] for name, value in vars(self).items()}
+        return Transitions(**fields)
 
 
 def played_steps(batch: EpisodeBatch) -> Tensor:
@@ -90,3 +99,13 @@ def transitions(batch: EpisodeBatch, state: Tensor, inputs: Tensor | None = None
         available=available[row, time].bool(), next_available=available[row, time + 1].bool(),
         reward=reward * reward_scale, done=batch["terminated"][row, time, 0].float(),
         time=time, episode=row, next_played=following.float())
+
+
+def last_actions(onehot: Tensor, bs: Index, t: Index) -> Tensor:
+    """One-hot actions ``[B, T, N, A]`` one step before the places ``(bs, t)``; zeros where an episode begins."""
+    if isinstance(t, int):
+        return onehot[bs, t - 1] if t else th.zeros_like(onehot[bs, 0])
+    if isinstance(t, slice):
+        return th.cat([th.zeros_like(onehot[:, :1]), onehot[:, :-1]], 1)[bs, t]
+    times = th.as_tensor(t, device=onehot.device)
+    return onehot[bs, (times - 1).clamp(min=0)] * (times > 0)[:, None, None]

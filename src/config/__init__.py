@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -104,7 +105,7 @@ def _check_parts(config: Mapping[str, Any]) -> None:
         settings_of(part).of(config)  # refuses contradictions
     for name in config["observers"]:
         OBSERVERS[name]
-    ENCODERS[config["encoder"]]
+    ENCODERS[config["agent"]]
     if not runner.learns_offline and config["buffer_size"] < config["batch_size"]:
         raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
                         f"at least batch_size={config['batch_size']}.")
@@ -122,16 +123,21 @@ def mac_of(learner: type[Learner]) -> type[Controller]:
 def keys_of(config: Mapping[str, Any]) -> dict[str, Key]:
     """The keys that a configuration may hold: the core's, its controller's and its learner's.
 
+    A part may declare a key of the core anew for the sake of ``before``, where its rows had that key already.
+
     Raises:
         UserError: there is no such learner or controller, or two of them declare a key differently.
     """
-    keys = dict(CORE)
+    keys: dict[str, Key] = {}
     for part in (MACS[str(config["mac"])], LEARNERS[str(config["learner"])]):
         for name, key in settings_of(part).keys().items():
-            if keys.setdefault(name, key) != key:
+            core = CORE.get(name)
+            if key == core:
+                continue
+            if keys.setdefault(name, key) != key or (core and replace(key, before=core.before) != core):
                 raise UserError(f"{part.__name__} declares the config key '{name}' otherwise than others do that run "
                                 "with it; give its own another name.")
-    return keys
+    return {**CORE, **keys}
 
 
 def read_env(name: str, overrides: Iterable[str] = ()) -> tuple[str, dict[str, Any], dict[str, Any]]:

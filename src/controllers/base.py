@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from ..agreement.joint_law import JointLaw
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch, Index
+from ..components.transitions import last_actions
+from ..errors import UserError
 from ..modules.encoders import REGISTRY as ENCODERS
-from ..modules.encoders import Encoder
+from ..modules.encoders import Encoder, Sight
+from ..modules.encoders.memoryless import Memoryless
 from ..settings import Settings
 from ..utils.checkpoint import load_tensors
 
@@ -27,6 +30,9 @@ class Controller(ABC):
     Args:
         info: sizes of the environment.
         args: settings; their class declares the controller's own keys.
+
+    Raises:
+        UserError: the agents are to remember, and this controller has its own idea of what they see.
 
     Attributes:
         encoder: what the agents make of what they see.
@@ -44,8 +50,10 @@ class Controller(ABC):
     def __init__(self, info: EnvInfo, args: Settings) -> None:
         self.info, self.args = info, args
         self.n_agents = info.n_agents
-        n_seen = info.state_shape if self.sees == "state" else info.obs_shape
-        self.encoder: Encoder = ENCODERS[self.encoder_name](n_seen, args.state_levels, args.hidden_dim)
+        self.encoder = self.new_encoder()
+        if args.use_rnn and type(self.encoder) is Memoryless:
+            raise UserError(f"use_rnn=true has no effect on mac={args.mac}, whose agents have no memory; set "
+                            "use_rnn=false.")
         self.hidden_states: Tensor | None = None
         self.action_selector = None
         self.generators = {test: th.Generator().manual_seed(2 * args.seed + test)
@@ -56,47 +64,78 @@ class Controller(ABC):
     def build(self) -> None:
         """Makes ``agent`` and whatever else acts."""
 
-    @property
-    def sees(self) -> str:
-        """What the agents see, ``state`` or ``obs``."""
-        return "state"
+    def new_encoder(self) -> Encoder:
+        """What the agents are to make of what they see."""
+        args, info = self.args, self.info
+        beside = info.n_actions * args.obs_last_action + info.n_agents * args.obs_agent_id
+        observed = info.state_shape if args.policy_input == "state" else info.obs_shape
+        kind = ENCODERS[args.agent] if args.use_rnn else Memoryless
+        return kind(Sight(observed, beside, args.state_levels, info.n_agents), args.hidden_dim)
 
     @property
-    def encoder_name(self) -> str:
-        return self.args.encoder
+    def all_alike(self) -> bool:
+        """Whether all agents have the same features (G is 1)."""
+        return all_alike(self.args)
+
+    @property
+    def sees_present_alone(self) -> bool:
+        """Whether nothing that was before matters to the agents."""
+        return not self.encoder.n_hidden and not self.args.obs_last_action
 
     @property
     def sees_state_alone(self) -> bool:
         """Whether all agents see just the present state, so that nothing but it need be encoded."""
-        return self.sees == "state" and self.encoder_name == "memoryless"
+        return self.all_alike and type(self.encoder) is Memoryless
 
     # --- seeing ---
-    def seen(self, ep_batch: EpisodeBatch) -> Tensor:
-        """What the agents see in whole episodes, raw, ``[B, T, G, S]``; G is N, or 1 where all see the same."""
-        shown: Tensor = ep_batch[self.sees]
-        return shown[:, :, None] if self.sees == "state" else shown
+    def seen(self, ep_batch: EpisodeBatch, bs: Index = slice(None), t: Index = slice(None)) -> Tensor:
+        """What the agents see, raw, ``[B, T, G, S]``; G is N, or 1 where all see the same.
 
-    def encode(self, ep_batch: EpisodeBatch) -> Tensor:
-        """What they make of it, ``[B, T, G, F]``."""
-        features: Tensor = self.encoder(self.seen(ep_batch))
+        State or observation, own last action (zeros at first) and own number, as the settings say.
+
+        Args:
+            ep_batch: episodes.
+            bs: some of them.
+            t: all times, one (``[len(bs), G, S]``), or one for each of ``bs``, ``[R]`` (``[R, G, S]``).
+        """
+        args, info = self.args, self.info
+        observed: Tensor = ep_batch[args.policy_input][bs, t]
+        if args.policy_input == "state":
+            observed = observed.unsqueeze(-2)
+        if not self.encoder.sight.n_beside:
+            return observed
+        observed = observed.expand(*observed.shape[:-2], info.n_agents, -1)
+        parts = [observed]
+        if args.obs_last_action:
+            parts.append(last_actions(ep_batch["actions_onehot"], bs, t).to(observed.dtype))
+        if args.obs_agent_id:
+            number = th.eye(info.n_agents, dtype=observed.dtype, device=observed.device)
+            parts.append(number.expand(*observed.shape[:-1], -1))
+        return th.cat(parts, -1)
+
+    def encode(self, ep_batch: EpisodeBatch, encoder: Encoder | None = None) -> Tensor:
+        """What they make of it, ``[B, T, G, F]``, by their encoder or by another one of its kind."""
+        features: Tensor = (encoder or self.encoder)(self.seen(ep_batch))
         return features
 
     def encode_at(self, ep_batch: EpisodeBatch, bs: Index, t: Index) -> Tensor:
         """The same at places ``(bs, t)``, ``[R]`` each: ``[R, G, F]``."""
         if self.encoder.n_hidden:
             return self.encode(ep_batch)[bs, t]
-        features: Tensor = self.encoder(self.seen(ep_batch)[bs, t])
+        features: Tensor = self.encoder(self.seen(ep_batch, bs, t))
         return features
 
     def observe(self, ep_batch: EpisodeBatch, t: int, bs: Index = slice(None)) -> Tensor:
         """What they make of time ``t`` in the rows ``bs``, ``[len(bs), G, F]``; memories move on by one step."""
-        seen = self.seen(ep_batch)[bs, t]
+        seen = self.seen(ep_batch, bs, t)
         if not self.encoder.n_hidden:
             features: Tensor = self.encoder(seen)
             return features
         if self.hidden_states is None:
-            self.hidden_states = self.encoder.init_hidden(self.seen(ep_batch)[:, t])
-        features, self.hidden_states[bs] = self.encoder.step(seen, self.hidden_states[bs])
+            self.hidden_states = self.encoder.init_hidden(self.seen(ep_batch, t=t))
+        features, hidden = self.encoder.step(seen, self.hidden_states[bs])
+        self.hidden_states = self.hidden_states.clone()  # what gradients go through is not overwritten
+        self.hidden_states[bs] = hidden
         return features
 
     # --- acting, as EPyMARL calls it ---
@@ -173,3 +212,9 @@ class Controller(ABC):
 
     def load_models(self, path: str) -> None:
         self.load_state_dict(load_tensors(Path(path) / "mac.th"))
+
+
+def all_alike(args: Settings) -> bool:
+    """Whether all agents see the state and no more, by one encoder."""
+    own = args.obs_last_action or args.obs_agent_id or (args.use_rnn and ENCODERS[args.agent].one_each)
+    return args.policy_input == "state" and not own

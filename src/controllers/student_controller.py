@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch as th
@@ -17,23 +17,30 @@ from ..agreement.students import Students
 from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch, Index
 from ..errors import UserError
+from ..modules.encoders import Encoder
 from .ar_controller import AutoregressiveMAC, ThresholdSettings
-from .base import Controller
+from .base import Controller, all_alike
 
 LAW_KEYS = 2048  # keys over which the law of a variational key is estimated
 TEACHER, STUDENTS = "teacher", "students"  # the stages
+#: what the teacher sees, whatever its students see: its labels are asked for state by state
+PLAIN: Mapping[str, Any] = {"policy_input": "state", "use_rnn": False, "obs_last_action": False, "obs_agent_id": False}
+#: what makes students see different things
+DIFFERENT = "policy_input=obs, obs_last_action, obs_agent_id or agent=rnn_ns"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudentSettings(ThresholdSettings, PoolSettings):
+class StudentSettings(PoolSettings, ThresholdSettings):
     """Those of the pool, and Eq. 8's threshold of the teacher."""
+
+    def __post_init__(self) -> None:
+        if self.key != "prior" and not all_alike(self):
+            raise UserError(f"key={self.key} reads the key together with the state, which students with {DIFFERENT} "
+                            "do not see alike; use key=prior.")
 
 
 class StudentMAC(Controller):
     """Base: the teacher plays in its stage, the students in theirs.
-
-    Raises:
-        UserError: the key is to be read from the state, but the students do not see it.
 
     Attributes:
         agent: the students' networks.
@@ -44,19 +51,17 @@ class StudentMAC(Controller):
     agent: Students
     draws = False
 
-    @property
-    def sees(self) -> str:
-        return self.args.policy_input
+    def new_encoder(self) -> Encoder:
+        with th.random.fork_rng(devices=[]):  # as below
+            th.manual_seed(self.args.seed + 3)
+            return super().new_encoder()
 
     def build(self) -> None:
         args = self.args
-        if self.sees == "obs" and args.key != "prior":
-            raise UserError(f"key={args.key} reads the key together with the state, which students with "
-                            "policy_input=obs do not see; use key=prior.")
-        self._teacher = _MemorylessTeacher(self.info, args)
+        self._teacher = AutoregressiveMAC(self.info, replace(args, **PLAIN))
         with th.random.fork_rng(devices=[]):  # the teacher must be the one that cpa_ar trains with this seed
             th.manual_seed(args.seed + 1)
-            self.agent = Students(self.encoder.n_out, self.info, args)
+            self.agent = Students(self.encoder.n_out, self.info, args, local=not self.all_alike)
         self.stage = TEACHER
         self.seed_with(args.seed)
 
@@ -164,10 +169,3 @@ class StudentMAC(Controller):
         self.stage = state["stage"]
         self.keys.load_state_dict(state["keys"])
 
-
-class _MemorylessTeacher(AutoregressiveMAC):
-    """The teacher sees the present state, whatever its students see: its labels are asked for state by state."""
-
-    @property
-    def encoder_name(self) -> str:
-        return "memoryless"

@@ -186,6 +186,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
                 actions = team.act(seen, available, len(returns) - 1, step)
                 if beside is not None:
                     agreed += beside.actions(state, step) == actions
+                    beside.played(actions, step)
                 after = game.transition(state, np.array([actions]), rng)
                 returns[-1] += float(after.reward[0])
                 state, done, step, played = after.state, bool(after.done[0]), step + 1, played + 1
@@ -221,3 +222,7 @@ class _Beside:
         self.team.seen(state, self.batch, step)
         with th.no_grad():
             return list(self.team.mac.select_actions(self.batch, step, 0, test_mode=True)[0].tolist())
+
+    def played(self, actions: list[int], step: int) -> None:
+        """What was really played at the step, which agents may see at the next."""
+        self.batch.update({"actions": np.array(actions)[None, :, None]}, ts=step)

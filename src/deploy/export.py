@@ -80,7 +80,7 @@ def export(path: str, out: Path) -> list[Path]:
 
 def _check_encoder(team: StudentTeam) -> None:
     if team.mac.encoder.exported not in policy.ENCODERS:
-        raise UserError(f"{team.folder} was trained with encoder={team.config['encoder']}, which has no counterpart in "
+        raise UserError(f"{team.folder} was trained with agent={team.config['agent']}, which has no counterpart in "
                         f"{SHIPPED[0].name}; those that can be exported are: {', '.join(policy.ENCODERS)}.")
 
 
@@ -90,13 +90,14 @@ def _content(team: StudentTeam, agent: int) -> bytes:
     meta = {"format": policy.FORMAT, "agent": agent, "n_agents": game.n_agents, "n_actions": game.n_actions,
             "action_names": list(game.action_names), "env": config["env"],
             "env_args": own_args(config["env_args"]),
-            "input": config["policy_input"], "n_seen": game.obs_dim if students.local else game.state_dim,
+            "input": config["policy_input"], "n_seen": team.mac.encoder.sight.n_observed,
             "encoder": team.mac.encoder.exported, "state_levels": config["state_levels"],
+            "obs_last_action": config["obs_last_action"], "obs_agent_id": config["obs_agent_id"],
             "pool_size": students.pool.size, "key": config["key"],
             "key_per": config["key_per"], "key_numbers": students.key.numbers, "entry_floor": config["entry_floor"],
             "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env, "team": team.digest()}
     arrays, buffer = arrays_of(students, agent), io.BytesIO()
-    arrays |= {f"encoder.{name}": _array(value) for name, value in team.mac.encoder.state_dict().items()}
+    arrays |= {f"encoder.{name}": _array(value) for name, value in team.mac.encoder.arrays_of(agent).items()}
     np.savez(buffer, meta=np.array(json.dumps(meta)), digest=np.array(policy.digest(meta, arrays)),
              **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

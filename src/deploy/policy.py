@@ -49,21 +49,52 @@ class Memoryless:
     """
 
     def __init__(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._levels: int = meta["state_levels"]
+        self._levels, self._observed = int(meta["state_levels"]), int(meta["n_seen"])
 
     def begin(self) -> None:
         """An episode begins."""
 
     def step(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What is seen, ``[S]``, to features ``[F]``."""
+        """What is seen, ``[S]``, and behind it own last action and number, if they are seen, to features ``[F]``."""
+        return self.spread(seen)
+
+    def spread(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same with one-hot vectors, where that is how training saw it."""
         if not self._levels:
             return seen
-        level = np.clip(np.rint(seen).astype(np.int64), 0, self._levels - 1)
-        return np.eye(self._levels, dtype=np.float32)[level].ravel()
+        level = np.clip(np.rint(seen[: self._observed]).astype(np.int64), 0, self._levels - 1)
+        return np.concatenate([np.eye(self._levels, dtype=np.float32)[level].ravel(), seen[self._observed:]])
+
+
+class Gru(Memoryless):
+    """A dense layer, a rectifier and a gated recurrent unit, whose hidden state is what is remembered."""
+
+    def __init__(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(meta, arrays)
+        self._layers = {name: (arrays[f"{name}.w"], arrays[f"{name}.b"]) for name in ("first", "inward", "back")}
+        self.begin()
+
+    def begin(self) -> None:
+        self._hidden = np.zeros(len(self._layers["back"][0]), dtype=np.float32)
+
+    def step(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        first, inward, back = (self._layers[name] for name in ("first", "inward", "back"))
+        x = np.maximum(self.spread(seen) @ first[0] + first[1], 0)
+        reset, update, new = np.split(x @ inward[0] + inward[1], 3)
+        old_reset, old_update, old = np.split(self._hidden @ back[0] + back[1], 3)
+        new = np.tanh(new + _sigmoid(reset + old_reset) * old)
+        self._hidden = new + _sigmoid(update + old_update) * (self._hidden - new)
+        return self._hidden
+
+
+def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    half = np.float32(0.5)
+    y: NDArray[np.float32] = half * np.tanh(half * x) + half  # never overflows
+    return y
 
 
 #: by the name in a policy file; each is the counterpart of one in training
-ENCODERS: dict[str, type[Memoryless]] = {"memoryless": Memoryless}
+ENCODERS: dict[str, type[Memoryless]] = {"memoryless": Memoryless, "gru": Gru}
 
 
 class Policy:
@@ -82,6 +113,9 @@ class Policy:
         self._layers = {name: _layers(arrays, name) for name in ("entries", "shares", "key", "head")}
         own = {name.removeprefix("encoder."): array for name, array in arrays.items() if name.startswith("encoder.")}
         self._encoder = ENCODERS[meta["encoder"]](meta, own)
+        self._sees_own_action, self._sees_number = (bool(meta.get(key)) for key in ("obs_last_action", "obs_agent_id"))
+        self._next: tuple[int, int] | None = None  # the episode and step that come next
+        self._last = np.zeros(meta["n_actions"], dtype=np.float32)  # own last action, one-hot
         self._key: AgreementKey | None = None
 
     @staticmethod
@@ -121,10 +155,11 @@ class Policy:
         Args:
             seen: the state ``[S]`` (or the own observation, where ``meta["input"]`` is ``obs``).
             available: mask ``[A]`` of the own actions; all by default.
-            episode, step: numbers that all agents agree on; they decide the key.
+            episode, step: numbers that all agents agree on; they decide the key.  An agent that remembers is asked
+                once for every step of an episode, from 0, where it forgets what was before.
 
         Raises:
-            PolicyError: the seed is missing, or what is seen or available makes no sense.
+            PolicyError: the seed is missing, what is seen or available makes no sense, or a step was left out.
         """
         if self._key is None:
             raise PolicyError("the agents have no shared seed yet; call agree(seed) first.")
@@ -137,13 +172,27 @@ class Policy:
         if mask.shape != (self.meta["n_actions"],) or not mask.any():
             raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {self.meta['n_actions']} actions, "
                               f"at least one of them available, not {mask.tolist()}.")
-        if step == 0:
-            self._encoder.begin()
-        x = self._encoder.step(np.asarray(seen, dtype=np.float32))
+        x = self._encoder.step(self._look(np.asarray(seen, dtype=np.float32), episode, step))
         entries = perceptron(x, self._layers["entries"]).reshape(self.meta["pool_size"], -1)
         entry = entries[self._choose(x, entries, self._key.draw([episode], step, self.meta["key_numbers"]))]
         logits = perceptron(entry, self._layers["head"])
-        return int(np.where(mask.astype(bool), logits, np.finfo(np.float32).min).argmax())
+        action = int(np.where(mask.astype(bool), logits, np.finfo(np.float32).min).argmax())
+        self._last = np.eye(len(mask), dtype=np.float32)[action]
+        self._next = (episode, step + 1)
+        return action
+
+    def _look(self, seen: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
+        """What the encoder gets at a step; an episode begins at step 0."""
+        if step == 0:
+            self._encoder.begin()
+            self._last = np.zeros_like(self._last)
+        elif (episode, step) != self._next and (self.meta["encoder"] != "memoryless" or self._sees_own_action):
+            raise PolicyError(f"agent {self.meta['agent']} remembers and cannot act at step {step} of episode "
+                              f"{episode}: it must be asked once for every step, from 0 on.")
+        parts = [seen, *([self._last] if self._sees_own_action else [])]
+        if self._sees_number:
+            parts.append(np.eye(self.meta["n_agents"], dtype=np.float32)[self.meta["agent"]])
+        return np.concatenate(parts)
 
     def _choose(self, x: NDArray[np.float32], entries: NDArray[np.float32], key: NDArray[np.float64]) -> int:
         """The number of the entry that the key means."""

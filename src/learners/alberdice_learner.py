@@ -63,7 +63,7 @@ class AlberdiceLearner(Learner):
         args, state = self.args, step.state[:, None]
         alpha = eqs.alpha_at(self.stage.progress(self.t_env), args.alpha_start, args.alpha_end)
         log_joint = log_policy(self.joint(state, step.actions), step.available)  # [M, N, A]
-        log_marginal = log_policy(self.marginals(step.inputs), step.available)
+        log_marginal = log_policy(self.marginals(step.inputs.detach()), step.available)
         log_pi, e_hat = log_policy(self.mac.agent(step.inputs), step.available), self.advantage(state)
         log_data, log_now = log_marginal.detach(), log_pi.detach()
         log_own = taken(log_data, step.actions)
@@ -84,7 +84,7 @@ class AlberdiceLearner(Learner):
         losses = {
             "joint_loss": behaviour_loss(log_joint, step.actions),
             "marginal_loss": behaviour_loss(log_marginal, step.actions),
-            "value_loss": flow.mean() + args.slope_penalty * self._slope(seen).mean(),
+            "value_loss": flow.mean() + args.slope_penalty * self._slope(seen.detach()).mean(),
             "advantage_loss": eqs.fit_loss(e_hat, e.detach(), step.actions, index, log_data, step.available,
                                            args.caution).mean(),
             "policy_loss": (self._on_turn(started, projection) * projection).mean()}

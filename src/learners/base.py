@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import Logger
 from typing import Any
 
@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
-from ..components.transitions import Transitions, transitions
+from ..components.transitions import Transitions, last_actions, transitions
 from ..controllers.base import Controller
 from ..errors import UserError
 from ..modules.agent_mlp import AgentMLP
+from ..modules.encoders import Encoder, Sight
 from ..modules.encoders.memoryless import Memoryless
-from ..modules.followed import target_pairs
+from ..modules.encoders.rnn import Rnn
+from ..modules.followed import Followed, followed, target_pairs
 from ..settings import Settings
 from .update import Update
 
@@ -80,10 +82,13 @@ class Learner(ABC):
     def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
         self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
-        self.state_encoder = Memoryless(info.state_shape, args.state_levels, args.hidden_dim)
+        remembers = args.critic_input == "history"
+        sight = Sight(info.state_shape, info.n_agents * info.n_actions * remembers, args.state_levels)
+        self.state_encoder: Encoder = (Rnn if remembers else Memoryless)(sight, args.hidden_dim)
         self.nets: dict[str, nn.Module] = self.build()
-        if next(mac.encoder.parameters(), None) is not None:
-            self.nets["encoder"] = mac.encoder
+        readers = followed(self.nets.values())
+        self._target_encoder = self._add("encoder", mac.encoder, any(net is mac.agent for net in readers))
+        self._target_state_encoder = self._add("critic_encoder", self.state_encoder, bool(readers))
         self.update = Update({name: trained(net) for name, net in self.nets.items()},
                              target_pairs(self.nets.values()), args, self.lr)
 
@@ -106,11 +111,36 @@ class Learner(ABC):
         Whole episodes are encoded here, before they are cut into steps.  The same episodes must give the same steps
         whenever they are asked for: stacked seeds ask once.
         """
-        args, mac = self.args, self.mac
-        state = self.state_encoder(batch["state"])
-        inputs = None if mac.sees_state_alone else mac.encode(batch)
+        mac = self.mac
+        step = self._steps(batch, self.state_encoder, mac.encoder)
+        if self._target_encoder is mac.encoder and self._target_state_encoder is self.state_encoder:
+            return step
+        with th.no_grad():
+            return replace(step, by_targets=self._steps(batch, self._target_state_encoder, self._target_encoder))
+
+    def _steps(self, batch: EpisodeBatch, state_encoder: Encoder, encoder: Encoder) -> Transitions:
+        """The steps as these encoders see them."""
+        args = self.args
+        if args.critic_input == "state":
+            state = state_encoder(batch["state"])
+        else:
+            done = last_actions(batch["actions_onehot"], slice(None), slice(None)).flatten(2)
+            state = state_encoder(th.cat([batch["state"], done.to(batch["state"].dtype)], -1)[:, :, None])[:, :, 0]
+        alike = self.mac.sees_state_alone and args.critic_input == "state"
+        inputs = None if alike else self.mac.encode(batch, encoder)
         return transitions(batch, state, inputs, args.reward_scale, args.reward_min,
                            args.reward_scalarisation == "sum")
+
+    def _add(self, name: str, encoder: Encoder, has_target: bool) -> Encoder:
+        """Trains an encoder with the rest, if there is something to train; returns the one that target networks see by.
+        """
+        if next(encoder.parameters(), None) is None:
+            return encoder
+        if not has_target:
+            self.nets[name] = encoder
+            return encoder
+        self.nets[name] = both = Followed(encoder)
+        return both.target
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
         """One update on B episodes.

@@ -69,7 +69,7 @@ class MaicqLearner(Learner):
     @th.no_grad()
     def _goal(self, step: Transitions) -> tuple[Tensor, Tensor]:
         """Regression targets ``[M]`` and where they are known, ``[M]``."""
-        q, w, b = self.critic.target(self.timed(step.next_state, step.time + 1, self.args.critic_time))
+        q, w, b = self.critic.target(self.timed(step.lagged.next_state, step.time + 1, self.args.critic_time))
         q_tot = (w * taken(q, step.next_actions)).sum(1) + b
         follows = step.next_played * (1 - step.done)
         rho = masked_logits(q_tot / self.args.alpha_q, follows).softmax(0) * follows.sum()

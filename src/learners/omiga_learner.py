@@ -50,11 +50,12 @@ class OmigaLearner(Learner):
         alpha, with_time = self.args.alpha, self.args.critic_time
         log_pi = log_policy(self.mac.agent(step.inputs), step.available)
         now = self.timed(step.state, step.time, with_time)
-        then = self.timed(step.next_state, step.time + 1, with_time)
+        steady = self.timed(step.lagged.state, step.time, with_time)
+        then = self.timed(step.lagged.next_state, step.time + 1, with_time)
         q, w, b = self.critic(now)
         value = self.value(now[:, None])[..., 0]  # [M, N]
         with th.no_grad():
-            steady_q, steady_w, _ = self.critic.target(now)
+            steady_q, steady_w, _ = self.critic.target(steady)
             _, next_w, next_b = self.critic.target(then)
             next_value = self.value.target(then[:, None])[..., 0]
             goal = step.reward + self.args.gamma * (1 - step.done) * ((next_w * next_value).sum(1) + next_b)

@@ -47,7 +47,7 @@ class OryxLearner(Learner):
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         now = self.timed(step.state, step.time, self.args.critic_time)[:, None]
-        then = self.timed(step.next_state, step.time + 1, self.args.critic_time)[:, None]
+        then = self.timed(step.lagged.next_state, step.time + 1, self.args.critic_time)[:, None]
         turn = th.rand(self.info.n_agents, device=now.device)
         before = (turn[:, None] > turn[None]).to(now.dtype)  # [i, j]: j acts before i
         log_pi = log_policy(self.mac.agent(step.inputs, step.actions, before), step.available)

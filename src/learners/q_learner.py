@@ -78,10 +78,10 @@ class QLearner(Learner):
         With ``double_q`` the trained networks choose it and their targets value it.
         """
         args = self.args
-        rows = self.q.target(step.next_inputs)
+        rows = self.q.target(step.lagged.next_inputs)
         chooser = self.q(step.next_inputs) if args.double_q else rows
         best = masked_logits(chooser, self.next_allowed(step)).argmax(-1)  # [M, N]
-        later = self.timed(step.next_state, step.time + 1, args.critic_time)
+        later = self.timed(step.lagged.next_state, step.time + 1, args.critic_time)
         ahead = self.mixer.target(taken(rows, best), later)
 
         def returns(values: Tensor) -> Tensor:

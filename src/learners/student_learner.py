@@ -21,7 +21,8 @@ from ..agreement.settings import PoolSettings
 from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions
-from ..controllers.student_controller import STUDENTS, TEACHER, StudentMAC
+from ..controllers.base import all_alike
+from ..controllers.student_controller import DIFFERENT, PLAIN, STUDENTS, TEACHER, StudentMAC
 from ..errors import UserError
 from ..modules.losses import log_policy
 from ..settings import Settings, setting
@@ -34,7 +35,7 @@ HEALTHY = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeachingSettings(CpaArSettings, PoolSettings):
+class TeachingSettings(PoolSettings, CpaArSettings):
     teacher: str
     student_t_max: int = setting(low=1)
     student_lr: float = setting(low=0.0)
@@ -47,9 +48,9 @@ class TeachingSettings(CpaArSettings, PoolSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.policy_input == "obs" and self.selection == "encoder":
-            raise UserError("selection=encoder compares entries with an encoding of the state, which students with "
-                            "policy_input=obs do not see; use selection=likelihood.")
+        if self.selection == "encoder" and not all_alike(self):
+            raise UserError(f"selection=encoder compares entries with an encoding of the state, which students with "
+                            f"{DIFFERENT} do not see alike; use selection=likelihood.")
 
 
 class StudentLearner(Learner):
@@ -95,8 +96,11 @@ class StudentLearner(Learner):
         if manifest["config"].get("mac") != "ar_mac":
             raise UserError(f"{folder} was trained with mac={manifest['config'].get('mac')} and holds no teacher; give "
                             "the model folder of a cpa_ar run.")
-        checkpoint.check(manifest, folder, self.info.spec, {**vars(self.args), "encoder": "memoryless"},
-                         ("hidden_dim", "n_layers", "state_levels", "encoder"))
+        for key, value in PLAIN.items():
+            if manifest["config"].get(key, value) != value:
+                raise UserError(f"{folder} was trained with {key}={manifest['config'][key]}; students need a teacher "
+                                f"that sees the present state and no more, with {key}={value}.")
+        checkpoint.check(manifest, folder, self.info.spec, vars(self.args), ("hidden_dim", "n_layers", "state_levels"))
         checkpoint.load_into(self.mac.teacher, folder)
         self.console.info("teacher: %s", folder)
 
@@ -143,13 +147,16 @@ class StudentLearner(Learner):
     def _distinct(self, step: Transitions) -> tuple[Tensor, Tensor, Tensor]:
         """What there is to learn from: numbers of states, a step of each, and how many there are, ``[M]`` each.
 
-        Where agents see the present only, steps in one state are one; memories may differ at each.
+        Steps in one state that look alike to the agents are one; memories and observations may differ at each.
         """
         number = self.labels.rows(step.recorded_state, step.available)
-        if self.mac.encoder.n_hidden:
-            return number, th.arange(len(number)), th.ones(len(number), dtype=th.long)
+        each = number, th.arange(len(number)), th.ones(len(number), dtype=th.long)
+        if not self.mac.sees_present_alone:
+            return each
         rows, inverse, count = th.unique(number, return_inverse=True, return_counts=True)
         first = th.full((len(rows),), len(inverse)).scatter_reduce(0, inverse, th.arange(len(inverse)), "amin")
+        if self.args.policy_input == "obs" and not th.equal(step.inputs, step.inputs[first][inverse]):
+            return each
         return rows, first, count
 
     def _cost(self, entries: Tensor, available: Tensor, labels: _Labels, encoding: Tensor | None, k: Tensor,

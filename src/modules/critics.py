@@ -115,7 +115,7 @@ class ChainCritic(Critic):
         b = self.advantage(step.state[:, None], step.actions)  # [M, N, A]
         advantage = taken(b, step.actions) - soft_value(b, log_mu, self.alpha)  # [M, N]
         with th.no_grad():
-            ahead = self.value.target(step.next_state, step.time + 1)[:, 0]
+            ahead = self.value.target(step.lagged.next_state, step.time + 1)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
         q_tot = self.value(step.state, step.time)[:, 0] + advantage.sum(1)
         b = b.detach()
@@ -139,9 +139,9 @@ class PrefixCritic(Critic):
         return (th.cat([state, (time / self.horizon)[:, None]], 1) if self.horizon else state)[:, None]
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
-        now, ahead = self.timed(step.state, step.time), self.timed(step.next_state, step.time + 1)
+        now, ahead = self.timed(step.state, step.time), self.timed(step.lagged.next_state, step.time + 1)
         with th.no_grad():
-            target = self.q.target(now, step.actions)
+            target = self.q.target(self.timed(step.lagged.state, step.time), step.actions)
             first = self.q.target.first_head(ahead)
             goal = step.reward + self.gamma * (1 - step.done) * soft_value(first, next_log_mu(), self.alpha)
             goals = th.cat([soft_value(target, log_mu, self.alpha)[:, 1:], goal[:, None]], 1)  # [M, N]
@@ -183,7 +183,7 @@ class PerAgentCritic(MixedCritic):
         q, bias = self.mix(self.utility, self.mixer, step.state, step.time, step.actions)
         log_weights = log_weight(q.detach(), log_mu, step.actions, self.alpha)
         with th.no_grad():
-            ahead, ahead_bias = self.mix(self.utility.target, self.mixer.target, step.next_state, step.time + 1,
+            ahead, ahead_bias = self.mix(self.utility.target, self.mixer.target, step.lagged.next_state, step.time + 1,
                                          step.next_actions)
             q_next = taken(ahead, step.next_actions).sum(1) + ahead_bias
             goal = step.reward + self.gamma * (1 - step.done) * q_next
@@ -213,9 +213,10 @@ class JointCritic(MixedCritic):
         q_tot = taken(q, step.actions).sum(1) + bias
         value = self.value(step.state, step.time)[:, 0]
         with th.no_grad():
-            ahead = self.value.target(step.next_state, step.time + 1)[:, 0]
+            ahead = self.value.target(step.lagged.next_state, step.time + 1)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
-            steady, steady_bias = self.mix(self.utility.target, self.mixer.target, step.state, step.time, step.actions)
+            steady, steady_bias = self.mix(self.utility.target, self.mixer.target, step.lagged.state, step.time,
+                                           step.actions)
             q_target = taken(steady, step.actions).sum(1) + steady_bias
         loss = ((q_tot - goal) ** 2).mean() + gumbel_loss(q_target, value, self.alpha) * self.alpha**2
         return Judgement(loss, ((q_target - value.detach()) / self.alpha)[:, None], None)

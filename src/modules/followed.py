@@ -30,6 +30,11 @@ class Followed(nn.Module, Generic[Net]):
         return self.online(*inputs)
 
 
+def followed(nets: Iterable[nn.Module]) -> list[nn.Module]:
+    """Every trained network in ``nets`` that has a target."""
+    return [module.online for net in nets for module in net.modules() if isinstance(module, Followed)]
+
+
 def target_pairs(nets: Iterable[nn.Module]) -> list[tuple[Tensor, Tensor]]:
     """Every target parameter in the networks, with the one that it follows."""
     followed = [module for net in nets for module in net.modules() if isinstance(module, Followed)]

@@ -93,9 +93,18 @@ class OfflineRunner(Runner):
         return EpisodeBatch(self.info.scheme, self.info.groups, len(rows), length,
                             SimpleNamespace(transition_data=data, episode_data={}), self.info.preprocess, self.device)
 
+    @cached_property
+    def _all_see_all(self) -> bool:
+        """Whether every agent sees the state, which games tell by one and the same array for all."""
+        return self.game.view(self.dataset.state[:1, 0]).strides[1] == 0
+
     def _view(self, state: Tensor) -> Tensor:
-        """What the agents see, ``[B, T, N, O]``, in the states ``[B, T, S]``."""
-        if self.game.obs_dim == self.game.state_dim:  # all of it: a view, not N copies
+        """What the agents see, ``[B, T, N, O]``, in the states ``[B, T, S]``.
+
+        Raises:
+            UserError: it does not follow from the state, and the data do not hold it.
+        """
+        if self._all_see_all:  # a view, not N copies
             return state[:, :, None].expand(-1, -1, self.game.n_agents, -1)
         seen = self.game.view(state.flatten(0, 1).cpu().numpy())
         return th.from_numpy(np.ascontiguousarray(seen)).to(state).view(*state.shape[:2], *seen.shape[1:])

@@ -94,7 +94,12 @@ class Settings:
     grad_norm_clip: float = setting(low=1e-9)
     hidden_dim: int = setting(low=1)
     n_layers: int = setting(low=1)
-    encoder: str = setting(before="memoryless")
+    policy_input: str = setting(choices=("state", "obs"), before="state")
+    use_rnn: bool = setting(before=False)
+    agent: str = setting(before="rnn")
+    obs_last_action: bool = setting(before=False)
+    obs_agent_id: bool = setting(before=False)
+    critic_input: str = setting(choices=("state", "history"), before="state")
     state_levels: int = setting(low=0)
     target_update_interval_or_tau: float = setting(low=1e-9)
 
@@ -102,10 +107,13 @@ class Settings:
     def of(cls, config: Mapping[str, Any]) -> Self:
         """The settings that this class declares, from a resolved configuration with a seed.
 
+        In that of an older checkpoint keys may be missing that came later.
+
         Raises:
-            KeyError: the configuration lacks one.
+            KeyError: the configuration lacks one that was always there.
         """
-        return cls(**{each.name: config[each.name] for each in fields(cls)})
+        whole = {**BEFORE, **config}
+        return cls(**{each.name: whole[each.name] for each in fields(cls)})
 
     @classmethod
     @cache
@@ -132,3 +140,5 @@ def settings_of(part: type) -> type[Settings]:
 
 
 CORE: Mapping[str, Key] = Settings.keys()
+#: the keys of every run that came later, at the values at which nothing has changed
+BEFORE: Mapping[str, Any] = {name: key.before for name, key in CORE.items() if key.before is not UNSET}

@@ -24,7 +24,8 @@ from .files import sync
 FORMAT = 2
 MANIFEST = "manifest.json"
 #: keys that decide what the networks are
-SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "encoder", "state_levels")
+SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "state_levels", "policy_input", "use_rnn", "agent",
+         "obs_last_action", "obs_agent_id", "critic_input")
 
 
 def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], facts: dict[str, Any]) -> Path:
@@ -145,7 +146,7 @@ def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], co
         folder: where it lies.
         spec: the identity of the game to be played.
         config: the configuration of this run.
-        keys: config keys that must agree.
+        keys: config keys that must agree; those that came after the checkpoint are left to its networks.
 
     Raises:
         UserError: naming the first difference.
@@ -156,7 +157,8 @@ def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], co
             raise UserError(f"{folder} was trained with {what}={manifest['game'].get(key)}, "
                             f"but this run plays {what}={value}.")
     for key in keys:
-        old, new = manifest["config"].get(key), config.get(key)
+        new = config.get(key)
+        old = manifest["config"].get(key, new)
         if old != new:
             raise UserError(f"{folder} was trained with {key}={old}, but this run has {key}={new}.")
 

@@ -30,7 +30,7 @@ METHODS = {"bc": "t_max=4", "cpa_ar": "t_max=4 policy_start=0", "oryx": "t_max=4
 
 def make(alg: str) -> Built:
     name, *more = alg.split()
-    return Built(name, "bridge", "encoder=running", "hidden_dim=8", *more, *METHODS[alg].split())
+    return Built(name, "bridge", "use_rnn=true", "agent=running", "hidden_dim=8", *more, *METHODS[alg].split())
 
 
 @pytest.mark.parametrize("alg", METHODS)
@@ -57,8 +57,8 @@ def test_training_reaches_the_encoder(alg: str) -> None:
 
 def test_a_memory_tells_what_the_state_does_not() -> None:
     """In data of XOR over two rounds all play A first and then B; the state is the same in both."""
-    def last_actions(encoder: str) -> list[Any]:
-        built = Built("bc", "xor", "env_args.episode_limit=2", f"encoder={encoder}", "lr=0.02", "t_max=150")
+    def last_actions(*words: str) -> list[Any]:
+        built = Built("bc", "xor", "env_args.episode_limit=2", *words, "lr=0.02", "t_max=150")
         batch = built.played(8)
         for t in (0, 1):
             batch.update({"actions": np.full((8, 2, 1), t)}, ts=t)
@@ -69,15 +69,15 @@ def test_a_memory_tells_what_the_state_does_not() -> None:
         actions: list[Any] = played["actions"][:, :2, :, 0].tolist()
         return actions
 
-    assert last_actions("running") == [[[0, 0], [1, 1]]] * 3
-    assert last_actions("memoryless") != [[[0, 0], [1, 1]]] * 3
+    assert last_actions("use_rnn=true", "agent=running") == [[[0, 0], [1, 1]]] * 3
+    assert last_actions() != [[[0, 0], [1, 1]]] * 3
 
 
 @pytest.mark.parametrize("alg", ["bc", "cpa_ar", "cpa_pa", "qmix"])
 def test_runs_are_saved_resumed_and_evaluated(alg: str, tiny_run: Callable[..., Outcome]) -> None:
     words = {"cpa_pa": ["t_max=2", "student_t_max=4", "pool_hidden=8"], "qmix": ["t_max=120", "batch_size=2"]}
     interval = 50 if alg == "qmix" else 3
-    line = ["encoder=running", f"save_model_interval={interval}", f"test_interval={interval}",
+    line = ["use_rnn=true", "agent=running", f"save_model_interval={interval}", f"test_interval={interval}",
             *words.get(alg, ["t_max=6"])]
     whole = tiny_run(*line, alg=alg, env="bridge")
     resumed = tiny_run(*line, f"checkpoint_path={whole.models}", f"load_step={interval}", alg=alg, env="bridge")
@@ -92,8 +92,8 @@ def test_runs_are_saved_resumed_and_evaluated(alg: str, tiny_run: Callable[..., 
 @pytest.mark.parametrize("seen", ["state", "obs"])
 def test_exported_agents_remember_what_the_team_does(seen: str, tiny_run: Callable[..., Outcome], tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
-    run = tiny_run("encoder=running", f"policy_input={seen}", "t_max=1", "student_t_max=30", "pool_hidden=8",
-                   "student_lr=0.02", alg="cpa_pa", env="bridge")
+    run = tiny_run("use_rnn=true", "agent=running", f"policy_input={seen}", "t_max=1", "student_t_max=30",
+                   "pool_hidden=8", "student_lr=0.02", alg="cpa_pa", env="bridge")
     agents = [Policy.load(file) for file in sorted(export(str(run.models), tmp_path / "agents"))]
     team = StudentTeam(str(run.models))
     team.mac.seed_with(7)
@@ -112,12 +112,12 @@ def test_exported_agents_remember_what_the_team_does(seen: str, tiny_run: Callab
             state = team.game.transition(state, np.array([actions]), rng).state
     assert len(set(chosen)) > 1
     monkeypatch.delitem(policy.ENCODERS, "running")
-    with pytest.raises(UserError, match=r"trained with encoder=running, which has no counterpart in policy\.py; those "
-                                        r"that can be exported are: memoryless"):
+    with pytest.raises(UserError, match=r"trained with agent=running, which has no counterpart in policy\.py; those "
+                                        r"that can be exported are: memoryless, gru"):
         export(str(run.models), tmp_path / "none")
 
 
 def test_an_unknown_encoder_is_told() -> None:
     assert recurrent.Running.exported == "running"
-    with pytest.raises(UserError, match=r"unknown encoder 'runing' \(did you mean 'running'\?\)"):
-        Built("bc", "xor", "encoder=runing")
+    with pytest.raises(UserError, match=r"unknown agent 'runing' \(did you mean 'running'\?\)"):
+        Built("bc", "xor", "agent=runing")

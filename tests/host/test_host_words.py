@@ -45,6 +45,17 @@ def test_our_algorithm_comes_as_two_whole_files(line: CommandLine) -> None:
     assert rest[6:] == ["use_wandb=True"]
 
 
+def test_what_agents_see_and_remember_is_what_our_files_say_not_theirs(line: CommandLine) -> None:
+    """EPyMARL's defaults are obs_agent_id=True and obs_last_action=True."""
+    alg, _, rest = told(line.rewrite(["--config=bc", "--env-config=xor"]))
+    assert {key: alg[key] for key in ("use_rnn", "agent", "obs_last_action", "obs_agent_id", "policy_input")} == {
+        "use_rnn": False, "agent": "rnn", "obs_last_action": False, "obs_agent_id": False, "policy_input": "state"}
+    alg, _, rest = told(line.rewrite(["--config=bc", "--env-config=xor", "with", "use_rnn=True", "agent=rnn_ns",
+                                      "obs_last_action=True", "obs_agent_id=True"]))
+    assert (alg["use_rnn"], alg["agent"], alg["obs_last_action"], alg["obs_agent_id"]) == (True, "rnn_ns", True, True)
+    assert rest == ["with", "use_rnn=True", "agent='rnn_ns'", "obs_last_action=True", "obs_agent_id=True"]
+
+
 def test_an_unset_seed_is_left_to_sacred(line: CommandLine) -> None:
     alg, _, rest = told(line.rewrite(["--config=bc", "--env-config=xor"]))
     assert "seed" not in alg

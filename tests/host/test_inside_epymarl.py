@@ -64,9 +64,18 @@ def test_every_series_is_that_of_our_host(epymarl: Path, contents: Contents, tmp
 @pytest.mark.parametrize("alg", ["bc", "cpa_ar", "cpa_pa"])
 def test_an_encoder_with_a_memory_is_at_home_there(epymarl: Path, tmp_path: Path, alg: str) -> None:
     with_memory = "import recurrent, sys; from epymarl_cpa.cli import entry; sys.exit(entry())"
-    series = same_as_our_host(epymarl, tmp_path, alg, "bridge", *SMALL, "encoder=running", "hidden_dim=8",
+    series = same_as_our_host(epymarl, tmp_path, alg, "bridge", *SMALL, "use_rnn=true", "agent=running", "hidden_dim=8",
                               *(["student_t_max=20", "pool_hidden=8"] if alg == "cpa_pa" else []),
                               program=("-c", with_memory))
+    assert series["encoder_grad_norm"]
+
+
+@pytest.mark.parametrize(("alg", "agent"), [("bc", "rnn_ns"), ("cql", "rnn"), ("cpa_pa", "rnn")])
+def test_agents_remember_there_as_here(epymarl: Path, tmp_path: Path, alg: str, agent: str) -> None:
+    series = same_as_our_host(epymarl, tmp_path, alg, "bridge", *SMALL, "use_rnn=True", f"agent={agent}",
+                              "hidden_dim=8", "policy_input=obs", "obs_last_action=True", "obs_agent_id=True",
+                              "critic_input=history",
+                              *(["student_t_max=20", "pool_hidden=8"] if alg == "cpa_pa" else []))
     assert series["encoder_grad_norm"]
 
 

@@ -72,6 +72,40 @@ def test_agents_with_local_observations_can_be_exported(exported: Callable[..., 
     assert played.agreed == played.steps
 
 
+REMEMBERING = [["agent=rnn", "policy_input=obs", "obs_last_action=true"],
+               ["agent=rnn_ns", "policy_input=obs", "obs_last_action=true", "obs_agent_id=true", "state_levels=4"],
+               ["agent=rnn", "policy_input=state", "key=cvae_vector"]]
+
+
+@pytest.mark.parametrize("words", REMEMBERING)
+def test_agents_that_remember_play_a_thousand_steps_as_the_controller_does(
+        words: list[str], exported: Callable[..., tuple[Path, str]]) -> None:
+    """Bridge's episodes last up to 50 steps here, so these are twenty at least."""
+    folder, model = exported("bridge", "use_rnn=true", *words, "student_t_max=40", "student_lr=0.02", "beta=0.01")
+    played = play(folder, [3], 1000, model)
+    assert played.agreed == played.steps >= 1000
+    assert len(played.returns) >= 20 and played.distinct > 1
+
+
+def test_an_agents_memory_is_its_own_and_ends_with_the_episode(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("bridge", "use_rnn=true", "agent=rnn_ns", "obs_last_action=true")
+    files = [np.load(folder / f"agent_{i}.npz", allow_pickle=False) for i in range(2)]
+    assert files[0]["encoder.back.w"].shape == (8, 24)  # of one agent: no axis of agents
+    assert not np.array_equal(files[0]["encoder.back.w"], files[1]["encoder.back.w"])
+    policy = Policy.load(folder / "agent_0.npz")
+    policy.agree(0)
+    rng = np.random.default_rng(0)
+    seen = rng.random((5, policy.meta["n_seen"]))
+    first, again = ([policy.act(seen[t], episode=0, step=t) for t in range(5)] for _ in range(2))
+    assert first == again
+    policy.act(seen[0], episode=1, step=0)
+    with pytest.raises(PolicyError, match="remembers and cannot act at step 2 of episode 1: it must be asked once for"):
+        policy.act(seen[2], episode=1, step=2)
+    with pytest.raises(PolicyError, match="at step 1 of episode 0"):
+        policy.act(seen[1], episode=0, step=1)
+    policy.act(seen[1], episode=1, step=1)
+
+
 def test_a_file_holds_no_other_agents_head(exported: Callable[..., tuple[Path, str]]) -> None:
     folder, _ = exported("permutation")
     files = [np.load(folder / f"agent_{i}.npz", allow_pickle=False) for i in range(4)]

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+import recall
+import torch as th
+from helpers import settings
 
+from epymarl_cpa import build
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.envs.multi_agent_env import MultiAgentEnv
 from epymarl_cpa.envs.parallel import parallel_env
 from epymarl_cpa.envs.sensor import NOOP, SCANS, Sensor
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.runners.offline_runner import OfflineRunner
+from epymarl_cpa.settings import Settings
 
 
 def test_an_island_sees_its_own_backlog() -> None:
@@ -47,3 +57,20 @@ def test_adapters_announce_the_smaller_observation(name: str) -> None:
 def test_another_word_is_refused() -> None:
     with pytest.raises(UserError, match=r"env_args\.observation must be state or local, not 'far'"):
         make_game("aloha", observation="far")
+
+
+def test_data_without_observations_are_refused_where_these_do_not_follow_from_the_state(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where an observation is as long as the state."""
+    with recall.known(tmp_path) as file:
+        args = settings(Settings, "bc", file, "policy_input=obs", "seed=0", f"datasets_path={tmp_path}")
+        sighted, blind = (OfflineRunner(args, build.build_env(args), logging.getLogger("test")) for _ in range(2))
+    batch = sighted.episodes(th.arange(3))
+    assert th.equal(batch["obs"], batch["state"][:, :, None].expand(-1, -1, 2, -1))
+
+    def view(self: Any, seen: Any) -> Any:
+        raise UserError("what the agents see does not follow from the state")
+
+    monkeypatch.setattr(recall.Recall, "view", view)
+    with pytest.raises(UserError, match="what the agents see does not follow from the state"):
+        blind.episodes(th.arange(3))

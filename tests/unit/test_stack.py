@@ -77,7 +77,9 @@ def test_the_same_stack_gives_the_same_bits(tmp_path: Path) -> None:
     ("qmix", "xor", ["t_max=20", "buffer_size=20"], "it plays online"),
     ("bc", "xor", ["observers=[tensorboard]"], "its observers watch one run each"),
     ("bc", "xor", ["evaluate=true"], "its runs go on from checkpoints or only evaluate"),
-    ("bc", "xor", ["encoder=running"], "its agents have an encoder that learns or remembers")])
+    ("bc", "xor", ["use_rnn=true", "agent=running"], "its agents or critics remember"),
+    ("bc", "xor", ["use_rnn=true"], "its agents or critics remember"),
+    ("oryx", "xor", ["critic_input=history"], "its agents or critics remember")])
 def test_what_cannot_be_stacked_is_refused_with_a_sentence(alg: str, env: str, words: list[str], why: str,
                                                            tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"cannot be trained stacked, since {why}.*; remove stack from the grid\.$"):

@@ -23,10 +23,10 @@ VARIANTS = list(REGISTRY)
 def make(key: str, local: bool = False, seed: int = 0, **changed: Any) -> Students:
     """Students with shares that differ a lot, one or two of them below the floor."""
     values = {"pool_size": C, "pool_dim": 4, "pool_hidden": 8, "head_hidden": 8, "entry_floor": 0.05, "key": key,
-              "key_dim": 2, "policy_input": "obs" if local else "state", **changed}
+              "key_dim": 2, **changed}
     args = settings(PoolSettings, "cpa_pa", "xor", *(f"{name}={value}" for name, value in values.items()))
     th.manual_seed(seed)
-    students = Students(S, EnvInfo(N, A, S, S, 1), args)
+    students = Students(S, EnvInfo(N, A, S, S, 1), args, local)
     with th.no_grad():
         students.share_net.biases[-1].copy_(th.linspace(0, -4, args.pool_size))
         for net in (students.share_net, students.pool.entry_net, students.pool.heads, students.key.read_net()):

@@ -59,7 +59,10 @@ class BridgeTeams:
         if not isinstance(teacher, AutoregressiveMAC):
             raise UserError(f"{team.folder} was trained with mac={team.config['mac']}; Figure 5 shows autoregressive "
                             "teams (cpa_ar, ar_bc) and the students of cpa_pa.")
-        self.game, self.ar = team.game, teacher
+        self.team, self.game, self.ar = team, team.game, teacher
+        if not (teacher.sees_present_alone and team.mac.sees_present_alone):
+            raise UserError(f"the agents of {team.folder} remember; Figure 5 shows what teams do in a state, "
+                            "whatever was before it.")
         with_students = path if students is None and team.mac.teacher is not None else students
         self.pa = None if with_students is None else StudentTeam(str(_bridge_team(with_students).folder))
         if self.pa is not None and self.pa.game.spec() != self.game.spec():
@@ -78,8 +81,9 @@ class BridgeTeams:
     def _scene(self, state: IntArray, last: Last | None) -> Scene:
         n = self.game.n_actions
         each = th.stack([th.arange(n), th.zeros(n, dtype=th.long)], 1)  # agent 1 does each of its actions
-        seen = th.from_numpy(self.game.global_state(state))
-        logits = self.ar.agent(self.ar.encoder(seen[:, None]).expand(n, -1, -1), each)  # [A, N, A]
+        batch, place = self.team.empty_batch(), th.zeros(1, dtype=th.long)
+        self.team.seen(state, batch)
+        logits = self.ar.agent(self.ar.encode_at(batch, place, place).expand(n, -1, -1), each)  # [A, N, A]
         law = self.ar.conditional(th.from_numpy(self.game.available(state)).expand(n, -1, -1))
         first, second = law(0, logits[:, :1])[0, 0], law(1, logits[:, 1:])[:, 0]
         return Scene(self.game, state[0], last, first.double().numpy(), second.double().numpy(), self._entries(state))

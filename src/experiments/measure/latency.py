@@ -31,7 +31,7 @@ TEAMS = (2, 4, 8, 16, 32, 64)
 def student(n_agents: int) -> Callable[[], object]:
     """A decision of one exported student in a team of N."""
     args = PoolSettings.of({**resolve("cpa_pa", "xor"), "seed": 0})
-    students = Students(N_STATE, EnvInfo(n_agents, N_ACTIONS, N_STATE, N_STATE, episode_limit=1), args)
+    students = Students(N_STATE, EnvInfo(n_agents, N_ACTIONS, N_STATE, N_STATE, episode_limit=1), args, local=False)
     meta = {"agent": n_agents - 1, "n_seen": N_STATE, "n_actions": N_ACTIONS, "pool_size": 16, "key": "prior",
             "key_per": "step", "key_numbers": 1, "entry_floor": 0.01, "greedy": False, "encoder": "memoryless",
             "state_levels": 0}

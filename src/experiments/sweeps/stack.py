@@ -97,7 +97,7 @@ class Stack:
                "it learns in stages" if len(learners) > 1 else
                "it plays online" if not isinstance(trial.runner, OfflineRunner) else
                f"its learner has its own '{own[0]}'" if own else
-               "its agents have an encoder that learns or remembers" if not trial.mac.sees_state_alone else "")
+               "its agents or critics remember" if set(learners[0].nets) & {"encoder", "critic_encoder"} else "")
         if why:
             raise UserError(f"the method {self.args.name} cannot be trained stacked, since {why}; remove stack from "
                             "the grid.")
@@ -113,8 +113,8 @@ class Stack:
         if lengths != {steps, steps * max(episodes)} or len(episodes) > 1:
             raise UserError(f"runs on {self.args.env} cannot be trained stacked, since its episodes differ in length "
                             "or number; remove stack from the grid.")
-        fields = {field.name: th.stack([getattr(step, field.name) for step in whole])
-                  for field in dataclasses.fields(Transitions)}
+        there = [field.name for field in dataclasses.fields(Transitions) if getattr(whole[0], field.name) is not None]
+        fields: dict[str, Any] = {name: th.stack([getattr(step, name) for step in whole]) for name in there}
         return Transitions(**fields), steps
 
     def _draw(self) -> Transitions:
@@ -135,8 +135,9 @@ class Stack:
         for runner in self.runners:
             runner.t_env = t_env
         self.learner.t_env = t_env
+        drawn = {name: value for name, value in vars(self._draw()).items() if value is not None}
         losses: Tensor = vmap(lambda params, step: functional_call(self._losses, params, (Transitions(**step),)),
-                              randomness="different")(self.parameters, vars(self._draw()))  # [E]
+                              randomness="different")(self.parameters, drawn)  # [E]
 
         def check(norms: Mapping[str, Tensor]) -> None:
             sizes = losses.detach() + th.stack(list(norms.values())).sum(0)  # [E]
