@@ -17,6 +17,7 @@ EXTRAS = {
     "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
     "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults
     "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
+    "tasks": ["lbforaging>=2", "mpe2>=1.1", "rware>=2"],  # config/envs: lbf, lbf_coop, mpe_spread, rware
     "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML"],  # tests and .ci/run
 }
 

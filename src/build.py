@@ -21,7 +21,7 @@ from .envs.multi_agent_env import MultiAgentEnv
 from .learners import REGISTRY as LEARNERS
 from .learners.base import Stage, stages_of
 from .learners.staged import StagedLearner
-from .settings import BEFORE, Settings, settings_of
+from .settings import UNSET, Settings, settings_of
 from .utils import checkpoint
 
 Config = Mapping[str, Any]
@@ -88,7 +88,9 @@ class Team:
     def __init__(self, path: str) -> None:
         self.folder = checkpoint.find(path, 0, "the model folder")
         manifest = checkpoint.read_manifest(self.folder)
-        self.config: dict[str, Any] = {**BEFORE, **manifest["config"]}
+        own = settings_of(MACS[manifest["config"]["mac"]]).keys()
+        came_later = {name: key.before for name, key in own.items() if key.before is not UNSET}
+        self.config: dict[str, Any] = {**came_later, **manifest["config"]}
         self.t_env: int = manifest["t_env"]
         self.game = build_game(self.config)
         self.info = EnvInfo.of(self.game)

@@ -88,13 +88,20 @@ def digest_of(roots: Iterable[Path], package: Path, without: Container[Path] = (
 def _code_digest(learner: str, mac: str, runner: str, env: str, agent: str, also: tuple[Path, ...]) -> str:
     parts = (LEARNERS[learner], MACS[mac], RUNNERS[runner], GAMES[env], *([ENCODERS[agent]] if agent else []))
     shared = [PACKAGE / name for name in ALWAYS]
-    own = {_file(part) for part in GAMES[env].__mro__ if part.__module__ != "builtins"}
-    others = {_file(game) for game in GAMES.values()} - own
+    own = {file for part in GAMES[env].__mro__ if part.__module__ != "builtins" for file in _files(part)}
+    others = {file for game in GAMES.values() for file in _files(game)} - own
     return digest_of([*map(_file, parts), *shared, *also], PACKAGE, without=others)
 
 
 def _file(part: type) -> Path:
     return Path(inspect.getfile(part)).resolve()
+
+
+def _files(game: type) -> set[Path]:
+    """The file of a game's class; where it has a folder of its own, all that is in there."""
+    file = _file(game)
+    alone = file.parent == PACKAGE / "envs" or PACKAGE / "envs" not in file.parents
+    return {file} if alone else set(file.parent.rglob("*.py"))
 
 
 @cache

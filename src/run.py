@@ -16,7 +16,7 @@ from . import build
 from .config import keys_of
 from .envs.game import IntArray
 from .errors import UserError
-from .evaluation.play import Values
+from .evaluation.play import Values, headline_of
 from .evaluation.summary import summarise, told
 from .observers import REGISTRY as OBSERVERS
 from .observers import Observer, RunStart
@@ -93,6 +93,8 @@ class Trial:
         self.mac = build.build_mac(config, info)
         self.runner.use(self.mac)
         self.learner = build.build_learner(config, self.mac, info, self.console)
+        if (recorded := self.runner.recorded) is not None:
+            self.learner.use_data(recorded)
         if self.device == "cuda":
             self.learner.cuda()
         self.buffer = None if self.runner.learns_offline else info.buffer(args.buffer_size, args.seed)
@@ -190,7 +192,7 @@ class Trial:
         """Evaluates the controller and tells the observers."""
         self.results = self.runner.evaluate(self._show if self.args.evaluate and self.args.render else None)
         self.tested_at = self.runner.t_env
-        self.curve.append([self.tested_at, float(self.results[self.runner.game.headline].mean())])
+        self.curve.append([self.tested_at, headline_of(self.runner.game, self.results)])
         self.watch.evaluation(self.tested_at, self.runner.stats_of(self.results))
 
     def _show(self, state: IntArray) -> None:

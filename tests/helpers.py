@@ -24,8 +24,10 @@ Kind = TypeVar("Kind", bound=Settings)
 ENV_FILES = {file.stem: read_yaml(file) for file in sorted((FOLDER / "envs").glob("*.yaml"))}
 #: those of the games with rules of our own
 OUR_ENVS = [name for name, content in ENV_FILES.items() if content["env"] in ours()]
-#: those of games that other packages play
-EXTERNAL_ENVS = [name for name in ENV_FILES if name not in OUR_ENVS]
+#: those of any game that other packages play
+EXTERNAL_ENVS = [name for name, content in ENV_FILES.items() if content["env"] == name not in OUR_ENVS]
+#: those of one task of another package, with teams that are recorded
+TASK_ENVS = [name for name in ENV_FILES if name not in (*OUR_ENVS, *EXTERNAL_ENVS)]
 
 
 def env_args(env: str) -> dict[str, Any]:
@@ -34,13 +36,23 @@ def env_args(env: str) -> dict[str, Any]:
             if key not in ("map_name", "seed")}
 
 
+LONG, SHORT = 100, 20  # steps of episodes that are cut, and what is left of them
+
+
+def is_long(env: str) -> bool:
+    """Whether an environment's episodes take so long that tests play the beginning only."""
+    return int(env_args(env).get("episode_limit", 0)) > LONG
+
+
 #: our games, each with the arguments of its file: name and arguments
-OUR_GAMES = [(ENV_FILES[env]["env"], env_args(env)) for env in OUR_ENVS]
+OUR_GAMES = [(ENV_FILES[env]["env"], {**env_args(env), **({"episode_limit": SHORT} if is_long(env) else {})})
+             for env in OUR_ENVS]
 
 
 def few_episodes(env: str) -> list[str]:
-    """Words that make the recipes of an environment small."""
-    return [f"recipes.{name}.episodes=40" for name in ENV_FILES[env]["recipes"]]
+    """Words that make the recipes of an environment small, and its episodes, if they are very long."""
+    shorter = [f"env_args.episode_limit={SHORT}"] if is_long(env) else []
+    return [*(f"recipes.{name}.episodes=40" for name in ENV_FILES[env]["recipes"]), *shorter]
 
 
 def easy_recipe(env: str) -> str:

@@ -69,8 +69,10 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
     env_file = _read_env(env)
     config = merge(read_yaml(FOLDER / "default.yaml"), env_file)
     for path, content in _algorithms(find_config("algs", alg)):
-        section = _per_env(path, content).get(env_file["env"], {})
-        config = merge(merge(config, content), section)
+        per_env = _per_env(path, content)
+        config = merge(config, content)
+        for name in dict.fromkeys((env_file["env"], Path(env).stem)):  # the game's, then that of the environment's file
+            config = merge(config, per_env.get(name, {}))
     config = merge(config, parse_overrides(overrides))
     _check_fit(config)
     config = check(config, keys_of(config))
@@ -89,7 +91,7 @@ def _check_fit(config: Mapping[str, Any]) -> None:
     """
     needed = mac_of(LEARNERS[str(config["learner"])])
     if not issubclass(MACS[str(config["mac"])], needed):
-        fitting = sorted(name for name, cls in MACS.items() if issubclass(cls, needed))
+        fitting = sorted(name for name, cls in MACS.items() if issubclass(cls, needed) and cls.learns)
         raise UserError(f"learner={config['learner']} cannot train mac={config['mac']}; it needs "
                         f"mac={' or mac='.join(fitting)}.")
 
@@ -196,6 +198,6 @@ def _per_env(path: Path, alg_file: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if not isinstance(per_env, dict) or not all(isinstance(section, dict) for section in per_env.values()):
         raise UserError(f"per_env in {path} must be a mapping from games to keys and values.")
     for game in per_env:
-        if game not in envs.REGISTRY:
+        if game not in envs.REGISTRY and not (FOLDER / "envs" / f"{game}.yaml").is_file():
             raise UserError(f"per_env in {path} names the unknown game '{game}'{nearest(game, envs.REGISTRY)}.")
     return per_env

@@ -39,6 +39,7 @@ class Controller(ABC):
         agent: the policy's networks.
         hidden_states: what each row of the batch being played remembers, ``[B, G, H]``; None before the first step.
         draws: whether it needs generators of its own.
+        learns: whether training changes how it acts.
         generators: of training (False) and tests (True).
         action_selector: None; EPyMARL's runners ask for it.
     """
@@ -46,6 +47,7 @@ class Controller(ABC):
     args: Settings
     agent: nn.Module
     draws: ClassVar[bool] = True
+    learns: ClassVar[bool] = True
 
     def __init__(self, info: EnvInfo, args: Settings) -> None:
         self.info, self.args = info, args
@@ -86,6 +88,16 @@ class Controller(ABC):
     def sees_state_alone(self) -> bool:
         """Whether all agents see just the present state, so that nothing but it need be encoded."""
         return self.all_alike and type(self.encoder) is Memoryless
+
+    @property
+    def acting(self) -> Controller:
+        """The controller that plays now; this one, but for teams that learn in several stages."""
+        return self
+
+    @property
+    def draws_in_tests(self) -> bool:
+        """Whether tests draw actions, so that the same sight does not always lead to the same."""
+        return not self.args.test_greedy
 
     # --- seeing ---
     def seen(self, ep_batch: EpisodeBatch, bs: Index = slice(None), t: Index = slice(None)) -> Tensor:
@@ -179,7 +191,7 @@ class Controller(ABC):
         """From now on the part of this stage plays."""
 
     @property
-    def teacher(self) -> Controller | None:
+    def imitated(self) -> Controller | None:
         """The controller that this one imitates, if any."""
         return None
 

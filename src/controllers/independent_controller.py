@@ -77,6 +77,10 @@ class BasicMAC(IndependentMAC):
 class ValueMAC(IndependentMAC):
     """Values: each row is what the agent's own actions are worth; tests are always greedy."""
 
+    @property
+    def draws_in_tests(self) -> bool:
+        return False
+
 
 @REGISTRY.register("greedy_mac")
 class GreedyMAC(ValueMAC):

@@ -56,17 +56,29 @@ class StudentMAC(Controller):
             th.manual_seed(self.args.seed + 3)
             return super().new_encoder()
 
+    @property
+    def acting(self) -> Controller:
+        return self if self.taught else self._teacher
+
     def build(self) -> None:
         args = self.args
         self._teacher = AutoregressiveMAC(self.info, replace(args, **PLAIN))
         with th.random.fork_rng(devices=[]):  # the teacher must be the one that cpa_ar trains with this seed
             th.manual_seed(args.seed + 1)
-            self.agent = Students(self.encoder.n_out, self.info, args, local=not self.all_alike)
+            self.agent = self.new_students()
         self.stage = TEACHER
         self.seed_with(args.seed)
 
+    def new_students(self) -> Students:
+        """The students' networks."""
+        return Students(self.encoder.n_out, self.info, self.args, local=not self.all_alike)
+
     @property
     def teacher(self) -> AutoregressiveMAC:
+        return self._teacher
+
+    @property
+    def imitated(self) -> Controller | None:
         return self._teacher
 
     @property
@@ -109,11 +121,16 @@ class StudentMAC(Controller):
         if not self.taught:
             return self._teacher.select_actions(ep_batch, t_ep, t_env, bs, test_mode)
         inputs = self.observe(ep_batch, t_ep, bs)
-        available = ep_batch["avail_actions"][bs, t_ep]
+        available = self.allowed(ep_batch, t_ep, bs)
         if test_mode and self.args.test_greedy:
             return masked_logits(self.agent.logits(inputs, None), available).argmax(-1)
         key = self.keys.draw(ep_batch, bs, t_ep, self.key_length, test_mode)
         return self.play(inputs, available, key)
+
+    def allowed(self, ep_batch: EpisodeBatch, t: int, bs: Index) -> Tensor:
+        """Actions that students choose from at time ``t`` of the episodes ``bs``, ``[len(bs), N, A]``."""
+        available: Tensor = ep_batch["avail_actions"][bs, t]
+        return available
 
     @property
     def key_length(self) -> int:
@@ -151,7 +168,7 @@ class StudentMAC(Controller):
     def load_state(self, other_mac: Controller) -> None:
         assert isinstance(other_mac, StudentMAC)
         super().load_state(other_mac)
-        self._teacher.load_state(other_mac.teacher)
+        self._teacher.load_state(other_mac._teacher)
         self.stage = other_mac.stage
 
     def cuda(self) -> None:

@@ -1,4 +1,4 @@
-"""``python -m epymarl_cpa.data make|describe|validate|convert|merge``: data sets from the command line."""
+"""``python -m epymarl_cpa.data make|describe|validate|convert|merge|people``: data sets from the command line."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from .. import config
+from ..envs.overcooked import Overcooked
 from ..errors import UserError
 from . import OfflineDataset, load_dataset
 from .describe import describe
 from .formats import REGISTRY, read
 from .generate import cache_file, generate
 from .merge import merge
+from .overcooked import human_pairs
 from .store import write_dataset
 from .validate import check_game, foreign_rules
 
@@ -64,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--out", type=Path, help="file to write instead of one in the folder")
         else:
             command.add_argument("data", help=A_DATASET)
+    people = commands.add_parser("people", help="make a data set of people who cooked together", allow_abbrev=False,
+                                 description="Make a data set of the trials that come with the package overcooked-ai "
+                                             "(clean_train_trials.pickle), in one layout: env_args.layout=<name>.")
+    people.add_argument("source", type=Path, metavar="SRC", help="the file of trials")
+    people.add_argument("--out", type=Path, required=True, metavar="DST", help="the .npz file to write")
     _add_convert_and_merge(commands)
     return parser
 
@@ -88,6 +95,8 @@ def _add_convert_and_merge(commands: argparse._SubParsersAction[argparse.Argumen
 def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
     if args.command in ("convert", "merge"):
         return _write(args, words)
+    if args.command == "people":
+        return _people(args.source, args.out, words)
     game, recipes = config.load_env(args.env_config, words)
     if args.command == "make":
         if args.quality not in recipes:
@@ -105,6 +114,18 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
         return describe(data, game)
     valid = f"{data.source}: {data.n_episodes} episodes and {data.steps.sum()} steps, valid for {game.name}."
     return "\n".join([valid, *filter(None, [foreign_rules(data, game)])])
+
+
+def _people(source: Path, out: Path, words: Sequence[str]) -> str:
+    """The trials of people in one layout of Overcooked."""
+    game, _ = config.load_env("overcooked", words)
+    assert isinstance(game, Overcooked)
+    data = human_pairs(source, game)
+    try:
+        data.save(out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror}).") from None
+    return f"{out}: {data.n_episodes} episodes and {data.steps.sum()} steps of {len(data.meta['behaviours'])} pairs."
 
 
 def _write(args: argparse.Namespace, words: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from .. import __version__
 from ..envs.game import Game
 from ..errors import UserError
 from ..utils.sources import module_digest
+from . import behaviours_dpomdp, scripted  # noqa: F401 (register their behaviours)
 from .behaviours import behaviour_named
 from .dataset import OfflineDataset
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch as th
@@ -15,6 +16,7 @@ from ..agreement import key
 from ..agreement.students import Students
 from ..build import Team
 from ..controllers.pa_controller import AgreementMAC
+from ..conventions.network import Conventions
 from ..envs import own_args
 from ..errors import UserError
 from ..utils.files import write_text, write_with
@@ -93,8 +95,10 @@ def _content(team: StudentTeam, agent: int) -> bytes:
             "input": config["policy_input"], "n_seen": team.mac.encoder.sight.n_observed,
             "encoder": team.mac.encoder.exported, "state_levels": config["state_levels"],
             "obs_last_action": config["obs_last_action"], "obs_agent_id": config["obs_agent_id"],
-            "pool_size": students.pool.size, "key": config["key"],
-            "key_per": config["key_per"], "key_numbers": students.key.numbers, "entry_floor": config["entry_floor"],
+            "repeat_limit": config["repeat_limit"] if team.mac.conventional else 0,
+            "pool_size": config["pool_size"], "key": config["key"], "conventions": team.mac.conventional,
+            "key_per": "episode" if team.mac.conventional else config["key_per"],
+            "key_numbers": team.mac.key_length, "entry_floor": config["entry_floor"],
             "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env, "team": team.digest()}
     arrays, buffer = arrays_of(students, agent), io.BytesIO()
     arrays |= {f"encoder.{name}": _array(value) for name, value in team.mac.encoder.arrays_of(agent).items()}
@@ -103,8 +107,11 @@ def _content(team: StudentTeam, agent: int) -> bytes:
     return buffer.getvalue()
 
 
-def arrays_of(students: Students, agent: int) -> dict[str, NDArray[np.float32]]:
+def arrays_of(students: Students | Conventions, agent: int) -> dict[str, NDArray[Any]]:
     """The layers that one agent needs, as :class:`policy.Policy` names them."""
+    if isinstance(students, Conventions):
+        arrays = {f"convention.{name}": _array(value) for name, value in students.part_of(agent).items()}
+        return arrays | {"convention.law": students.law().cpu().numpy()}
     own = agent if students.local else 0
     nets = {"entries": students.pool.entry_net.layers_of(own), "head": students.pool.heads.layers_of(agent),
             "shares": students.share_net.layers_of(0)}

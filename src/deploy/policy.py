@@ -93,6 +93,66 @@ def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return y
 
 
+class Conventions:
+    """Policies of this agent, one for each convention of the team, of which a key means one for a whole episode.
+
+    Args:
+        meta: plain facts of the policy.
+        arrays: layers; ``convention.law`` says how likely a key means each convention.
+    """
+
+    def __init__(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._greedy = bool(meta["greedy"])
+        self._arrays = {name.removeprefix("convention."): array for name, array in arrays.items()
+                        if name.startswith("convention.")}
+
+    def logits(self, x: NDArray[np.float32], key: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Features ``[F]`` to logits ``[A]`` of the own actions, under the convention that the key ``[1, 1]`` means."""
+        of, law = self._arrays, self._arrays["law"]
+        entry = int(law.argmax()) if self._greedy else int(pick(law[None], key[:, 0])[0])
+        h = np.maximum((x @ of["first.w"] + of["first.b"]) * (1 + of["scale"][entry]) + of["shift"][entry], 0)
+        h = np.maximum(h @ of["middle.w"] + of["middle.b"], 0)
+        logits: NDArray[np.float32] = h @ of["last.w"] + of["last.b"][entry]
+        return logits
+
+
+class Habits:
+    """What this agent did at what it saw in an episode, so that it does not go round in circles.
+
+    The counterpart of ``unworn`` in training: actions done least often at what is seen now, counted in units of
+    ``limit``.
+
+    Args:
+        limit: how often the same is done at a sight before anything else is; 0: no limit.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.begin()
+
+    def begin(self) -> None:
+        """An episode begins: nothing has been done yet."""
+        self._done: dict[bytes, NDArray[np.int64]] = {}
+
+    def unworn(self, seen: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of the available actions ``[A]`` that the agent does at what it observes now, ``[S]``."""
+        done = self._done.get(_sight(seen))
+        if not self._limit or done is None:
+            return mask
+        worn = done // self._limit
+        least: NDArray[np.bool_] = mask & (worn <= worn[mask].min())
+        return least
+
+    def add(self, seen: NDArray[np.float32], mask: NDArray[np.bool_], action: int) -> None:
+        """The agent has done this at what it observes."""
+        if self._limit:
+            self._done.setdefault(_sight(seen), np.zeros(len(mask), dtype=np.int64))[action] += 1
+
+
+def _sight(seen: NDArray[np.float32]) -> bytes:
+    return (seen + np.float32(0)).tobytes()  # -0.0 looks like 0.0
+
+
 #: by the name in a policy file; each is the counterpart of one in training
 ENCODERS: dict[str, type[Memoryless]] = {"memoryless": Memoryless, "gru": Gru}
 
@@ -111,9 +171,12 @@ class Policy:
     def __init__(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         self.meta = dict(meta)
         self._layers = {name: _layers(arrays, name) for name in ("entries", "shares", "key", "head")}
+        self._conventions = Conventions(meta, arrays) if meta.get("conventions") else None
         own = {name.removeprefix("encoder."): array for name, array in arrays.items() if name.startswith("encoder.")}
         self._encoder = ENCODERS[meta["encoder"]](meta, own)
         self._sees_own_action, self._sees_number = (bool(meta.get(key)) for key in ("obs_last_action", "obs_agent_id"))
+        self._habits = Habits(int(meta.get("repeat_limit", 0)))
+        self._remembers = meta["encoder"] != "memoryless" or self._sees_own_action or bool(meta.get("repeat_limit"))
         self._next: tuple[int, int] | None = None  # the episode and step that come next
         self._last = np.zeros(meta["n_actions"], dtype=np.float32)  # own last action, one-hot
         self._key: AgreementKey | None = None
@@ -172,11 +235,13 @@ class Policy:
         if mask.shape != (self.meta["n_actions"],) or not mask.any():
             raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {self.meta['n_actions']} actions, "
                               f"at least one of them available, not {mask.tolist()}.")
-        x = self._encoder.step(self._look(np.asarray(seen, dtype=np.float32), episode, step))
-        entries = perceptron(x, self._layers["entries"]).reshape(self.meta["pool_size"], -1)
-        entry = entries[self._choose(x, entries, self._key.draw([episode], step, self.meta["key_numbers"]))]
-        logits = perceptron(entry, self._layers["head"])
-        action = int(np.where(mask.astype(bool), logits, np.finfo(np.float32).min).argmax())
+        own = np.asarray(seen, dtype=np.float32)
+        x = self._encoder.step(self._look(own, episode, step))
+        key = self._key.draw([episode], step, self.meta["key_numbers"])
+        logits = self._entry_logits(x, key) if self._conventions is None else self._conventions.logits(x, key)
+        allowed = self._habits.unworn(own, mask.astype(bool))
+        action = int(np.where(allowed, logits, np.finfo(np.float32).min).argmax())
+        self._habits.add(own, allowed, action)
         self._last = np.eye(len(mask), dtype=np.float32)[action]
         self._next = (episode, step + 1)
         return action
@@ -185,14 +250,20 @@ class Policy:
         """What the encoder gets at a step; an episode begins at step 0."""
         if step == 0:
             self._encoder.begin()
+            self._habits.begin()
             self._last = np.zeros_like(self._last)
-        elif (episode, step) != self._next and (self.meta["encoder"] != "memoryless" or self._sees_own_action):
+        elif (episode, step) != self._next and self._remembers:
             raise PolicyError(f"agent {self.meta['agent']} remembers and cannot act at step {step} of episode "
                               f"{episode}: it must be asked once for every step, from 0 on.")
         parts = [seen, *([self._last] if self._sees_own_action else [])]
         if self._sees_number:
             parts.append(np.eye(self.meta["n_agents"], dtype=np.float32)[self.meta["agent"]])
         return np.concatenate(parts)
+
+    def _entry_logits(self, x: NDArray[np.float32], key: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Logits of the own actions under the entry that the key means."""
+        entries = perceptron(x, self._layers["entries"]).reshape(self.meta["pool_size"], -1)
+        return perceptron(entries[self._choose(x, entries, key)], self._layers["head"])
 
     def _choose(self, x: NDArray[np.float32], entries: NDArray[np.float32], key: NDArray[np.float64]) -> int:
         """The number of the entry that the key means."""

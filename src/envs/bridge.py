@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .game import FloatArray, Game, IntArray, Step
+from .game import FloatArray, Game, IntArray, Step, checked_observation
 from .picture import Last, Mark, Picture
 from .registry import REGISTRY
 
@@ -46,6 +46,10 @@ class Bridge(Game):
 
     Args:
         start: ``adjacent`` (in the middle of the corridor) or ``separate``.
+        observation: what an agent sees: ``state``, or ``local``, its own position.  The optimum is the same, since
+            nothing in the game is random: an agent that remembers where it has been knows the time, and so its next
+            move on the way that the team agreed on.  Without memory it is out of reach, as the way back into the
+            corridor leads through the same cells.
         episode_limit: T.
     """
 
@@ -53,9 +57,10 @@ class Bridge(Game):
     action_names = ("stay", "up", "down", "right", "left")
     state_high: ClassVar[float] = float(max(FREE.shape) - 1)
 
-    def __init__(self, start: str = "adjacent", episode_limit: int = 50) -> None:
+    def __init__(self, start: str = "adjacent", observation: str = "state", episode_limit: int = 50) -> None:
         if start not in STARTS:
             raise UserError(f"env_args.start of bridge must be one of {', '.join(STARTS)}, not '{start}'.")
+        self.observation = checked_observation(observation)
         self.n_agents, self.n_actions, self.state_dim = 2, 5, 8
         self.start, self.episode_limit = start, episode_limit
 
@@ -101,6 +106,9 @@ class Bridge(Game):
         seen[:, :, :2] = state[:, 1:].reshape(-1, 2, 2)
         seen[:, :, 2:] = GOALS
         return seen.reshape(-1, 8)
+
+    def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        return seen.reshape(-1, 2, 4)[:, :, :2] if self.observation == "local" else super().view(seen)
 
     def decode(self, seen: NDArray[np.float32]) -> IntArray:
         cells = np.clip(seen[:, [0, 1, 4, 5]], 0, np.tile(FREE.shape, 2) - 1).astype(np.int64)

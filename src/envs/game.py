@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .picture import Last, Picture, text_picture
 from .rules import Rules, rules_of_class
+from .unfolding import Unfolding
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -147,6 +148,14 @@ class Game(ABC):
         """For each of the B states, all its optimal joint actions ``[M_b, N]`` (Definition 1's set).
 
         None where they are too many to tabulate, or unknown.
+        """
+        return None
+
+    def unfolding(self, seeing: bool) -> Unfolding | None:
+        """All that can happen, for exact values; None where that is too much, as it is in most games.
+
+        Args:
+            seeing: whether the team sees the state and remembers nothing; else each agent remembers what it has seen.
         """
         return None
 

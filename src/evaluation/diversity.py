@@ -28,7 +28,7 @@ def diversity(game: Game, mac: Controller, batch: EpisodeBatch, seed: int) -> di
 
     Args:
         game: the rules.
-        mac: a controller; its ``teacher``, if any, is what it is compared with.
+        mac: a controller; the one that it imitates, if any, is what it is compared with.
         batch: episodes that were played.
         seed: chooses the states.
 
@@ -49,7 +49,7 @@ def diversity(game: Game, mac: Controller, batch: EpisodeBatch, seed: int) -> di
     if law is None:
         return {}
     rows, probs = _table(law)
-    taught = mac.teacher.joint_law(batch, bs, t, WIDTH) if mac.teacher is not None else None
+    taught = mac.imitated.joint_law(batch, bs, t, WIDTH) if mac.imitated is not None else None
     taught_rows, taught_probs = (rows[:0], probs[:0]) if taught is None else _table(taught)
     first, number = distinct(np.concatenate([rows, taught_rows]))
     p = np.bincount(number[: len(rows)], probs, len(first))

@@ -15,6 +15,7 @@ from ..envs.game import Game, IntArray
 Values = NDArray[np.float64]
 Show = Callable[[IntArray], None]
 
+EXACT = "exact_return"  # the key of the exact expected return, one value, beside those of the episodes
 EVALUATION_STREAM = 1_000_003  # keeps these episodes apart from everything else drawn from the seed
 
 
@@ -78,6 +79,17 @@ class RewardShares(NamedTuple):
     scalarisation: str
 
 
+def headline_of(game: Game, results: Mapping[str, Values]) -> float:
+    """The mean of what results of the game are quoted in; the exact return where there is one.
+
+    Args:
+        game: that was played.
+        results: as of :func:`evaluate`, with ``exact_return`` where it could be computed.
+    """
+    exact = game.headline == "return" and EXACT in results
+    return float(results[EXACT if exact else game.headline].mean())
+
+
 def evaluation_stats(results: Mapping[str, Values], optimum: float | None, shares: RewardShares) -> dict[str, float]:
     """Means under EPyMARL's names, plus the regret against the exact optimum, if it is known.
 
@@ -91,7 +103,7 @@ def evaluation_stats(results: Mapping[str, Values], optimum: float | None, share
     stats = {f"{key}_mean": float(values.mean()) for key, values in results.items() if key not in ("return", *keys)}
     stats |= return_stats(results["return"], shares, own)
     if optimum is not None:
-        stats["regret_mean"] = optimum - float(results["return"].mean())
+        stats["regret_mean"] = optimum - float(results[EXACT if EXACT in results else "return"].mean())
     return {f"test_{key}": value for key, value in stats.items()}
 
 

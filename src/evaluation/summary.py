@@ -10,7 +10,7 @@ from torch import Tensor
 from ..components.episode_buffer import EpisodeBatch
 from ..envs.game import Game
 from ..envs.score import score
-from .play import Values
+from .play import EXACT, Values, headline_of
 
 
 def summarise(game: Game, results: Mapping[str, Values], batch: EpisodeBatch, optimum: float | None,
@@ -24,12 +24,13 @@ def summarise(game: Game, results: Mapping[str, Values], batch: EpisodeBatch, op
         optimum: of the return, None where unknown; some games need a second to find it.
 
     Returns:
-        The mean of every result; ``optimum``, ``headline`` and ``headline_optimum`` (None where unknown);
-        where the optimum is known ``headline_random`` and ``score`` (0 for random play, 1 for the optimum); and
-        ``joint_action`` for a game of one step in which all episodes played the same one.
+        The mean of every result; ``optimum``, ``headline`` (of the exact return, where it is known) and
+        ``headline_optimum`` (None where unknown); where the optimum is known ``headline_random`` and ``score`` (0 for
+        random play, 1 for the optimum); and ``joint_action`` for a game of one step in which all episodes played the
+        same one.
     """
     means = {key: float(values.mean()) for key, values in results.items()}
-    value, best = means[game.headline], game.headline_optimum()
+    value, best = headline_of(game, results), game.headline_optimum()
     facts: dict[str, Any] = {**means, "optimum": optimum, "headline": value, "headline_optimum": best}
     if best is not None:
         random = game.random_headline()
@@ -44,7 +45,8 @@ def told(game: Game, facts: Mapping[str, Any]) -> Iterator[str]:
     if game.headline != "return":
         best = "" if facts["optimum"] is None else f" (optimum {facts['optimum']:.4f})"
         yield f"return     {facts['return']:.4f}{best}"
-    yield f"{game.headline.replace('_', ' '):<10} {facts['headline']:.4f}"
+    name = f"{game.headline.replace('_', ' '):<10}"
+    yield f"{name} {facts['headline']:.4f}" + (" (exact)" if game.headline == "return" and EXACT in facts else "")
     if facts["headline_optimum"] is not None:
         yield f"optimum    {facts['headline_optimum']:.4f}"
     if facts.get("score") is not None:

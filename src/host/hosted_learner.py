@@ -12,6 +12,7 @@ from .. import build
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers import Controller
+from ..conventions.experience import EpisodeSource
 from ..utils import checkpoint
 from .contract import HostArgs, HostLogger
 
@@ -22,6 +23,7 @@ class Hosting(Protocol):
     config: dict[str, Any]
     info: EnvInfo
     t_max: int
+    recorded: EpisodeSource | None
 
 
 def hosted_mac(scheme: Mapping[str, Any], groups: Mapping[str, int], args: HostArgs) -> Controller:
@@ -47,6 +49,8 @@ class HostedLearner:
     def __init__(self, mac: Controller, scheme: Mapping[str, Any], logger: HostLogger, args: HostArgs) -> None:
         self.runner, self.logger, self.host_args, self.learned_at = args.hosted_by, logger, args, -1
         self.learner = build.build_learner(self.runner.config, mac, self.runner.info, logger.console_logger)
+        if (recorded := self.runner.recorded) is not None:
+            self.learner.use_data(recorded)
         self._reach_end()
 
     def _reach_end(self) -> None:

@@ -10,6 +10,7 @@ from .. import build
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers import Controller
 from ..envs.game import IntArray
+from ..evaluation.play import headline_of
 from ..provenance import provenance
 from ..run import due
 from ..runners.offline_runner import OfflineRunner
@@ -80,7 +81,7 @@ class HostedOfflineRunner(OfflineRunner):
 
     def _test(self) -> None:
         results = self.evaluate(self._show if self.args.evaluate and self.args.render else None)
-        self.curve.append([self.t_env, float(results[self.game.headline].mean())])
+        self.curve.append([self.t_env, headline_of(self.game, results)])
         for key, value in self.stats_of(results).items():
             self.logger.log_stat(key, value, self.t_env)
 

@@ -16,6 +16,7 @@ from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions, last_actions, transitions
 from ..controllers.base import Controller
+from ..conventions.experience import EpisodeSource
 from ..errors import UserError
 from ..modules.agent_mlp import AgentMLP
 from ..modules.encoders import Encoder, Sight
@@ -96,6 +97,9 @@ class Learner(ABC):
     def stages(cls, args: Settings) -> Sequence[Stage]:
         """What is learned one after the other; where they begin follows from their lengths."""
         return [Stage("training", cls, args.t_max)]
+
+    def use_data(self, source: EpisodeSource) -> None:  # noqa: B027 (most learn batch by batch)
+        """Takes the whole data set that the batches come from, before learning begins."""
 
     @abstractmethod
     def build(self) -> dict[str, nn.Module]:

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..controllers.pa_controller import AgreementMAC
+from ..controllers.student_controller import STUDENTS
+from ..settings import Settings
 from . import REGISTRY
+from .base import Stage
+from .convention_learner import AgreementTeachingSettings, ConventionLearner
 from .student_learner import StudentLearner
 
 
 @REGISTRY.register("cpa_pa_learner")
 class CpaPaLearner(StudentLearner):
-    """Policy agreement: an entry of the pool for every joint action of the teacher."""
+    """Policy agreement: an entry of the pool for every joint action of the teacher.
 
+    With ``policy_input=obs`` an entry is a convention instead (see :class:`.ConventionLearner`).
+    """
+
+    args: AgreementTeachingSettings
     mac: AgreementMAC
+
+    @classmethod
+    def stages(cls, args: Settings) -> Sequence[Stage]:
+        """Teacher and students; conventions need no teacher but where it guides the search for them."""
+        assert isinstance(args, AgreementTeachingSettings)
+        if args.policy_input == "state":
+            return super().stages(args)
+        *teacher, students = super().stages(args)
+        return [*(teacher if args.guided else []), Stage(STUDENTS, ConventionLearner, students.length)]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ..controllers.product_controller import ProductMAC
 from ..errors import UserError
 from . import REGISTRY
-from .student_learner import WIDTH, StudentLearner, TeachingSettings
+from .student_learner import WIDTH, StudentLearner
+from .taught import TeachingSettings
 
 
 @dataclass(frozen=True, kw_only=True)

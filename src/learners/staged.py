@@ -12,6 +12,7 @@ import torch as th
 
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers.base import Controller
+from ..conventions.experience import EpisodeSource
 from ..errors import UserError
 from ..utils.checkpoint import load_tensors
 from .base import Learner, Stage
@@ -47,6 +48,11 @@ class StagedLearner:
         learner = self.at(t_env)
         self.mac.enter(learner.stage.name)
         return learner.train(batch, t_env, episode_num)
+
+    def use_data(self, source: EpisodeSource) -> None:
+        """Tells every stage where the recorded episodes are."""
+        for learner in self.learners:
+            learner.use_data(source)
 
     def cuda(self) -> None:
         self.mac.cuda()

@@ -6,8 +6,7 @@ probabilities, one pool entry for each.  The labels belong to states, what the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch as th
@@ -17,43 +16,18 @@ from ..agreement.joint_law import JointLaw
 from ..agreement.label_set import LabelSet
 from ..agreement.pool import ActionEncoder
 from ..agreement.pool_losses import assign, reconstruction_loss, straight_through, vq_loss
-from ..agreement.settings import PoolSettings
 from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions
-from ..controllers.base import all_alike
-from ..controllers.student_controller import DIFFERENT, PLAIN, STUDENTS, TEACHER, StudentMAC
-from ..errors import UserError
+from ..controllers.student_controller import StudentMAC
 from ..modules.losses import log_policy
-from ..settings import Settings, setting
-from ..utils import checkpoint
-from .base import Learner, Stage
-from .cpa_ar_learner import CpaArLearner, CpaArSettings
+from .taught import TaughtLearner, TeachingSettings
 
 WIDTH = 256  # joint actions that the teacher is asked for in a state; the pool keeps the likeliest
 HEALTHY = 0.95
 
 
-@dataclass(frozen=True, kw_only=True)
-class TeachingSettings(PoolSettings, CpaArSettings):
-    teacher: str
-    student_t_max: int = setting(low=1)
-    student_lr: float = setting(low=0.0)
-    selection: str = setting(choices=("likelihood", "encoder"))
-    exclusive: bool
-    share_weight: float = setting(low=0.0)
-    commitment: float = setting(low=0.0)
-    warm_up: float = setting(low=0.0, high=1.0)
-    kl_weight: float = setting(low=0.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.selection == "encoder" and not all_alike(self):
-            raise UserError(f"selection=encoder compares entries with an encoding of the state, which students with "
-                            f"{DIFFERENT} do not see alike; use selection=likelihood.")
-
-
-class StudentLearner(Learner):
+class StudentLearner(TaughtLearner):
     """Teaches students what their teacher may play.
 
     Raises:
@@ -63,17 +37,9 @@ class StudentLearner(Learner):
     args: TeachingSettings
     mac: StudentMAC
 
-    @classmethod
-    def stages(cls, args: Settings) -> Sequence[Stage]:
-        """The teacher learns for ``t_max`` updates as in ``cpa_ar``, unless it is given; then the students learn."""
-        assert isinstance(args, TeachingSettings)
-        students = Stage(STUDENTS, cls, args.student_t_max)
-        return [students] if args.teacher else [Stage(TEACHER, CpaArLearner, args.t_max), students]
-
     def build(self) -> dict[str, nn.Module]:
         args, mac, info = self.args, self.mac, self.info
-        if args.teacher and not args.checkpoint_path:  # a continued run has its teacher
-            self._load_teacher()
+        self.take_teacher()
         self.labels = LabelSet(self._law, self.n_labels)
         nets: list[nn.Module] = [mac.agent]
         self.action_encoder: ActionEncoder | None = None
@@ -90,28 +56,10 @@ class StudentLearner(Learner):
         """Joint actions of the teacher that are taught in a state, at most."""
         return self.args.pool_size
 
-    def _load_teacher(self) -> None:
-        folder = checkpoint.find(self.args.teacher, 0, "teacher")
-        manifest = checkpoint.read_manifest(folder)
-        if manifest["config"].get("mac") != "ar_mac":
-            raise UserError(f"{folder} was trained with mac={manifest['config'].get('mac')} and holds no teacher; give "
-                            "the model folder of a cpa_ar run.")
-        for key, value in PLAIN.items():
-            if manifest["config"].get(key, value) != value:
-                raise UserError(f"{folder} was trained with {key}={manifest['config'][key]}; students need a teacher "
-                                f"that sees the present state and no more, with {key}={value}.")
-        checkpoint.check(manifest, folder, self.info.spec, vars(self.args), ("hidden_dim", "n_layers", "state_levels"))
-        checkpoint.load_into(self.mac.teacher, folder)
-        self.console.info("teacher: %s", folder)
-
     def _law(self, state: Tensor, available: Tensor) -> JointLaw:
         """The teacher's law in states ``[B, S]`` with masks ``[B, N, A]``."""
         teacher = self.mac.teacher
         return teacher.law(teacher.encoder(state[:, None]), available, WIDTH)
-
-    @property
-    def lr(self) -> float:
-        return self.args.student_lr
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
         stats = super().train(batch, t_env, episode_num)

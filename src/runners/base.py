@@ -8,13 +8,17 @@ from functools import cached_property
 from logging import Logger
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers.base import Controller
+from ..conventions.experience import EpisodeSource
 from ..envs.game import Game
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..evaluation.diversity import diversity
-from ..evaluation.play import RewardShares, Show, Values, evaluate, evaluation_stats
+from ..evaluation.exact import can_be_exact, exact_return
+from ..evaluation.play import EXACT, RewardShares, Show, Values, evaluate, evaluation_stats
 from ..settings import Settings
 
 
@@ -45,6 +49,7 @@ class Runner(ABC):
         self.info = EnvInfo.of(env.game, args.common_reward)
         self.shares = RewardShares(self.info.n_agents, args.common_reward, args.reward_scalarisation)
         self.t_env = 0
+        self._told = False  # that no exact return can be computed
 
     @cached_property
     def optimum(self) -> float | None:
@@ -54,6 +59,11 @@ class Runner(ABC):
     def use(self, mac: Controller) -> None:
         """Takes the controller that plays."""
         self.mac = mac
+
+    @property
+    def recorded(self) -> EpisodeSource | None:
+        """All recorded episodes, if batches are drawn from such."""
+        return None
 
     def record(self) -> dict[str, Any] | None:
         """Records instead of training, where that is what the runner is for; returns what was recorded, else None.
@@ -75,12 +85,23 @@ class Runner(ABC):
     def evaluate(self, watch: Show | None = None) -> dict[str, Values]:
         """Plays ``test_nepisode`` episodes and returns the values per episode.
 
-        A team that draws its joint actions is also measured for diversity, with values per state.
+        A team that draws its joint actions is also measured for diversity, with values per state.  Where the exact
+        expected return can be computed it comes with them, as one value.
         """
         batch = self.empty_batch(self.args.test_nepisode)
         self.latest = batch
-        results = evaluate(self.game, self.mac, batch, self.args.seed, self.t_env, watch)
+        results = evaluate(self.game, self.mac, batch, self.args.seed, self.t_env, watch) | self._exact()
         return results if self.args.test_greedy else results | diversity(self.game, self.mac, batch, self.args.seed)
+
+    def _exact(self) -> dict[str, Values]:
+        """The exact expected return, where it can be computed."""
+        if not can_be_exact(self.game, self.mac):
+            return {}
+        found = exact_return(self.game, self.mac, self.empty_batch, self.t_env)
+        if found is None and not self._told:
+            self._told = True
+            self.console.info("the team can see too many things for its exact return; the sampled one is reported")
+        return {} if found is None else {EXACT: np.array([found])}
 
     def stats_of(self, results: Mapping[str, Values]) -> dict[str, float]:
         """What is logged of an evaluation, under EPyMARL's names."""

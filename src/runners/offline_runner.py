@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transforms import OneHot
+from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
 from ..data.validate import foreign_rules
 from ..envs.multi_agent_env import MultiAgentEnv
@@ -65,6 +66,15 @@ class OfflineRunner(Runner):
             shares = (data.reward * share)[..., None].repeat(game.n_agents, -1)
             arrays["reward"] = shares if data.agent_reward is None else data.agent_reward
         return {key: th.from_numpy(value) for key, value in arrays.items()}
+
+    @property
+    def recorded(self) -> EpisodeSource | None:
+        return None if self.args.evaluate else self
+
+    @property
+    def n_episodes(self) -> int:
+        """Number of recorded episodes."""
+        return self.dataset.n_episodes
 
     def run(self) -> EpisodeBatch:
         """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import BEFORE, CORE, Settings, setting, settings_of
-from .schema import Decides, Key, check, check_env_args
+from .base import CORE, Settings, setting, settings_of
+from .schema import UNSET, Decides, Key, check, check_env_args
 
-__all__ = ["BEFORE", "CORE", "Decides", "Key", "Settings", "check", "check_env_args", "setting", "settings_of"]
+__all__ = ["CORE", "UNSET", "Decides", "Key", "Settings", "check", "check_env_args", "setting", "settings_of"]

@@ -112,7 +112,8 @@ class Settings:
         Raises:
             KeyError: the configuration lacks one that was always there.
         """
-        whole = {**BEFORE, **config}
+        later = {name: key.before for name, key in cls.keys().items() if key.before is not UNSET}
+        whole = {**later, **config}
         return cls(**{each.name: whole[each.name] for each in fields(cls)})
 
     @classmethod
@@ -140,5 +141,3 @@ def settings_of(part: type) -> type[Settings]:
 
 
 CORE: Mapping[str, Key] = Settings.keys()
-#: the keys of every run that came later, at the values at which nothing has changed
-BEFORE: Mapping[str, Any] = {name: key.before for name, key in CORE.items() if key.before is not UNSET}

@@ -25,7 +25,7 @@ from epymarl_cpa.evaluation.play import evaluate
 METHODS = {"bc": "t_max=4", "cpa_ar": "t_max=4 policy_start=0", "oryx": "t_max=4", "bcq": "t_max=4",
            "alberdice": "t_max=4 policy_start=0", "maicq": "t_max=4",
            "cpa_pa": "t_max=0 student_t_max=4 pool_hidden=8",
-           "cpa_pa policy_input=obs": "t_max=0 student_t_max=4 pool_hidden=8"}
+           "cpa_pa policy_input=obs": "t_max=0 student_t_max=9 pool_hidden=8 improvement=imitation"}
 
 
 def make(alg: str) -> Built:
@@ -93,7 +93,7 @@ def test_runs_are_saved_resumed_and_evaluated(alg: str, tiny_run: Callable[..., 
 def test_exported_agents_remember_what_the_team_does(seen: str, tiny_run: Callable[..., Outcome], tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     run = tiny_run("use_rnn=true", "agent=running", f"policy_input={seen}", "t_max=1", "student_t_max=30",
-                   "pool_hidden=8", "student_lr=0.02", alg="cpa_pa", env="bridge")
+                   "pool_hidden=8", "student_lr=0.02", "repeat_limit=1", alg="cpa_pa", env="bridge")
     agents = [Policy.load(file) for file in sorted(export(str(run.models), tmp_path / "agents"))]
     team = StudentTeam(str(run.models))
     team.mac.seed_with(7)
@@ -108,6 +108,7 @@ def test_exported_agents_remember_what_the_team_does(seen: str, tiny_run: Callab
             actions = team.mac.select_actions(batch, step, 0, test_mode=True)[0].tolist()
             shown = team.game.observe(state)[0] if seen == "obs" else [team.game.global_state(state)[0]] * 2
             assert actions == [agent.act(shown[i], episode=episode, step=step) for i, agent in enumerate(agents)]
+            batch.update({"actions": np.array(actions)[None, :, None]}, ts=step, mark_filled=False)
             chosen.append(tuple(actions))
             state = team.game.transition(state, np.array([actions]), rng).state
     assert len(set(chosen)) > 1

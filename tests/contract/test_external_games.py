@@ -63,7 +63,7 @@ def test_agents_with_rewards_of_their_own(env: str, tiny_run: Run) -> None:
 def test_students_that_see_their_own_observations(env: str, tiny_run: Run) -> None:
     outcome = tiny_run(*RANDOM, "t_max=3", "student_t_max=3", "policy_input=obs", "pool_hidden=8", alg="cpa_pa",
                        env=env)
-    assert outcome.steps()[-1] == 6 and "test_tv_mean" in outcome.series()
+    assert outcome.steps()[-1] == 3 and "test_joint_entropy_mean" in outcome.series()
 
 
 @pytest.mark.parametrize("env", ENVS)

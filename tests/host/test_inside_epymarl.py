@@ -33,7 +33,7 @@ def run(folder: Path, *words: str, program: tuple[str, ...] = ("-m", "epymarl_cp
 
 def metrics(results: Path, alg: str, env: str) -> dict[str, Any]:
     """Every series of the last run, as pairs (t_env, value)."""
-    newest = max((results / "sacred" / alg / env).glob("[0-9]*"), key=lambda folder: int(folder.name))
+    newest = max((results / "sacred" / alg).glob(f"{env}*/[0-9]*"), key=lambda folder: int(folder.name))
     content = json.loads((newest / "metrics.json").read_text())
     return {key: list(zip(entry["steps"], entry["values"], strict=True)) for key, entry in content.items()}
 
@@ -77,6 +77,18 @@ def test_agents_remember_there_as_here(epymarl: Path, tmp_path: Path, alg: str, 
                               "critic_input=history",
                               *(["student_t_max=20", "pool_hidden=8"] if alg == "cpa_pa" else []))
     assert series["encoder_grad_norm"]
+
+
+@pytest.mark.parametrize(("env", "words"), [
+    ("dpomdp", ["recipes.good.episodes=60", "dataset=good", "ascents=4", "plans=2", "pool_size=3", "fit_share=0.5"]),
+    ("bridge", ["env_args.observation=local", "policy_input=obs", "use_rnn=True", "improvement=imitation",
+                "obs_last_action=True", "pool_size=3", "repeat_limit=2", "recipes.medium.episodes=20"])])
+def test_conventions_are_at_home_there(epymarl: Path, tmp_path: Path, env: str, words: list[str]) -> None:
+    small = [word for word in SMALL if "recipes" not in word]
+    series = same_as_our_host(epymarl, tmp_path, "cpa_pa", env, *small, "student_t_max=20", "hidden_dim=8",
+                              "learner_log_interval=1", *words)
+    assert series["fit_loss"] and series["test_joint_entropy_mean"] and "test_tv_mean" not in series
+    assert ("teach_loss" in series) is (env == "dpomdp")
 
 
 @pytest.mark.slow

@@ -24,7 +24,8 @@ from epymarl_cpa.deploy.policy import Policy, PolicyError
 from epymarl_cpa.errors import UserError
 
 ENVS = OUR_ENVS
-SHORT = ("t_max=1", "student_t_max=2", "pool_hidden=8", "pool_size=6", "beta=0.05", "entry_floor=0.0")
+SHORT = ("t_max=1", "student_t_max=2", "pool_hidden=8", "pool_size=6", "beta=0.05", "entry_floor=0.0",
+         "plans=6")
 Run = Callable[..., Outcome]
 
 
@@ -72,8 +73,10 @@ def test_agents_with_local_observations_can_be_exported(exported: Callable[..., 
     assert played.agreed == played.steps
 
 
-REMEMBERING = [["agent=rnn", "policy_input=obs", "obs_last_action=true"],
-               ["agent=rnn_ns", "policy_input=obs", "obs_last_action=true", "obs_agent_id=true", "state_levels=4"],
+#: conventions, which do not stand still, and students that see the state
+REMEMBERING = [["agent=rnn", "policy_input=obs", "obs_last_action=true", "repeat_limit=3"],
+               ["agent=rnn_ns", "policy_input=obs", "obs_last_action=true", "obs_agent_id=true", "state_levels=4",
+                "repeat_limit=1"],
                ["agent=rnn", "policy_input=state", "key=cvae_vector"]]
 
 

@@ -35,10 +35,11 @@ PARALLEL = "t_max=1000 save_model_interval=300 test_nepisode=10 hidden_dim=8"
 #: which method's run a placeholder stands for, where an earlier command of the block made it
 RUNS = {"<student-run>": "cpa_pa", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
 #: commands that leave what others of their block need: such a block is one test
-LEAVING = ("data make", "record_to=", "install <epymarl>", "deploy export")
+LEAVING = ("data make", "record_to=", "install <epymarl>", "deploy export", "experiments.conventions")
 #: what a command needs that is not installed everywhere
-NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe2": "mpe2", "lbforaging": "lbforaging",
-         "--figures": "matplotlib", "plot_results": "seaborn"}
+NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe": "mpe2", "lbf": "lbforaging",
+         "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
+         "plot_results": "seaborn"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Command:
         """Why it cannot be run on this machine; empty if it can."""
         if "<epymarl>" in self.text and not os.environ.get("EPYMARL_DIR"):
             return "set EPYMARL_DIR to a checkout of uoe-agents/epymarl"
+        if "<human_data>" in self.text or "=overcooked" in self.text:
+            return "needs the trials of people; tested by test_overcooked.py"
         return next((f"needs {module}" for mark, module in NEEDS.items()
                      if mark in self.text and importlib.util.find_spec(module) is None), "")
 
@@ -133,7 +136,10 @@ def shrunk(command: str, folder: Path) -> list[str]:
     else:
         small = SMALL if "cpa_" in command else SMALL.replace("policy_start=0.0", "")
         small += f" {STUDENTS}" if "cpa_pa" in command else ""
+        small += " model_t_max=20 scenarios=8 plans=2" if "improvement=sta" in command else ""
         small += " recipes.random.episodes=20" if "dataset=random" in command else ""
+        small += " recipes.teams.episodes=8" if re.search("env-config=(lbf|mpe|rware)", command) else ""
+        small += " record_episodes=6" if "runner=record" in command else ""
     chosen = {word.split("=")[0] for word in small.split()}
     words = [word for word in words if word.split("=")[0] not in chosen]
     return [*words, *([] if "with" in words else ["with"]), *small.split()]
@@ -201,11 +207,12 @@ def test_a_table_is_what_the_report_makes_of_the_committed_rows(name: str, files
 
 @pytest.mark.parametrize(("page", "name", "files"), [
     ("method", "results", ["teacher", "students"]), ("diversity", "diversity", ["diversity"]),
-    ("diversity", "key", ["key"]), ("diversity", "local", ["local"])])
+    ("diversity", "key", ["key"]), ("method", "local", ["local"]), ("dpomdp", "dpomdp", ["dpomdp"]),
+    ("tasks", "tasks", ["tasks"])])
 def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files: list[str]) -> None:
     shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", DOCS[ROOT / f"docs/{page}.md"], re.S)
     rows = read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
-    assert shown and shown[1] == (compact if name == "results" else diversity)(rows)
+    assert shown and shown[1] == (diversity if page == "diversity" else compact)(rows)
 
 
 def test_python_examples_run() -> None:

@@ -13,7 +13,9 @@ import torch as th
 from helpers import settings
 
 from epymarl_cpa import build
-from epymarl_cpa.envs import make_game
+from epymarl_cpa.envs import Game, make_game
+from epymarl_cpa.envs.bridge import STARTS
+from epymarl_cpa.envs.game import IntArray
 from epymarl_cpa.envs.multi_agent_env import MultiAgentEnv
 from epymarl_cpa.envs.parallel import parallel_env
 from epymarl_cpa.envs.sensor import NOOP, SCANS, Sensor
@@ -44,7 +46,37 @@ def test_a_sensor_sees_the_targets_it_can_scan() -> None:
             assert seen[row, agent].tolist() == expected
 
 
-@pytest.mark.parametrize("name", ["aloha", "sensor"])
+@pytest.mark.parametrize("start", ["adjacent", "separate"])
+def test_on_the_bridge_the_own_position_is_enough_for_agents_that_remember(start: str) -> None:
+    """Each plays a list of moves by the number of positions it has seen; by the last one alone nobody could."""
+    game, rng = make_game("bridge", start=start, observation="local"), np.random.default_rng(0)
+    assert game.obs_dim == 2 and game.observe(game.initial(1, rng))[0].tolist() == STARTS[start].tolist()
+    state, moves, over = game.initial(1, rng), [], False
+    while not over:
+        moves.append(game.optimal_actions(state)[0][0])  # type: ignore[index]
+        step = game.transition(state, moves[-1][None], rng)
+        state, over = step.state, bool(step.done[0])
+    state, total = game.initial(1, rng), 0.0
+    for joint in moves:
+        step = game.transition(state, joint[None], rng)
+        state, total = step.state, total + float(step.reward[0])
+    assert abs(total - game.optimum()) < 1e-12  # type: ignore[operator]
+    assert not by_position(game, game.initial(1, rng), {})
+
+
+def by_position(game: Game, state: IntArray, known: dict[tuple[int, ...], int]) -> bool:
+    """Whether some optimal way goes on so that every agent always does the same in the same cell."""
+    for joint in game.optimal_actions(state)[0]:  # type: ignore[index]
+        cells = [(agent, *state[0, 1 + 2 * agent:3 + 2 * agent].tolist()) for agent in range(2)]
+        rules = {**dict(zip(cells, joint.tolist(), strict=True)), **known}
+        if all(rules[cell] == action for cell, action in zip(cells, joint.tolist(), strict=True)):
+            step = game.transition(state, joint[None], np.random.default_rng(0))
+            if step.done[0] or by_position(game, step.state, rules):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("name", ["aloha", "bridge", "sensor"])
 def test_adapters_announce_the_smaller_observation(name: str) -> None:
     game = make_game(name, observation="local")
     env = MultiAgentEnv(name, seed=0, observation="local")

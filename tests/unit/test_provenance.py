@@ -31,6 +31,7 @@ def edited(package: Path) -> Callable[..., str]:
 
     games = [package / f"envs/{name}.py" for name in ("aloha", "bridge", "gymma", "permutation", "pettingzoo_game",
                                                       "sensor")]
+    games += (package / "envs/dpomdp").rglob("*.py")
 
     def digest(name: str = "", former: str = "", new: str = "") -> str:
         text = (package / name).read_text() if name else ""
@@ -62,7 +63,8 @@ def test_code_that_decides_counts(name: str, edited: Callable[..., str]) -> None
     assert edited(name, "\nfrom ", "\nLIMIT = 3\nfrom ") != edited()
 
 
-@pytest.mark.parametrize("name", ["learners/bcq_learner.py", "envs/aloha.py", "runners/episode_runner.py",
+@pytest.mark.parametrize("name", ["learners/bcq_learner.py", "envs/aloha.py", "envs/dpomdp/search.py",
+                                  "runners/episode_runner.py",
                                   "utils/logging.py", "experiments/sweeps/grid.py", "data/formats/npz.py", "cli.py"])
 def test_code_that_decides_nothing_does_not(name: str, edited: Callable[..., str]) -> None:
     assert edited(name, "\nfrom ", "\nLIMIT = 3\nfrom ") == edited()

@@ -55,7 +55,7 @@ class BridgeTeams:
 
     def __init__(self, path: str, students: str | None = None) -> None:
         team = _bridge_team(path)
-        teacher = team.mac.teacher or team.mac
+        teacher = team.mac.imitated or team.mac
         if not isinstance(teacher, AutoregressiveMAC):
             raise UserError(f"{team.folder} was trained with mac={team.config['mac']}; Figure 5 shows autoregressive "
                             "teams (cpa_ar, ar_bc) and the students of cpa_pa.")
@@ -63,7 +63,7 @@ class BridgeTeams:
         if not (teacher.sees_present_alone and team.mac.sees_present_alone):
             raise UserError(f"the agents of {team.folder} remember; Figure 5 shows what teams do in a state, "
                             "whatever was before it.")
-        with_students = path if students is None and team.mac.teacher is not None else students
+        with_students = path if students is None and team.mac.imitated is not None else students
         self.pa = None if with_students is None else StudentTeam(str(_bridge_team(with_students).folder))
         if self.pa is not None and self.pa.game.spec() != self.game.spec():
             raise UserError(f"{team.folder} and {self.pa.folder} were trained on different variants of bridge.")

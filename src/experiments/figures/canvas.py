@@ -22,14 +22,20 @@ LOOK: Any = {
     "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": FAINT, "axes.linewidth": 0.8, "axes.axisbelow": True,
     "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path", "svg.hashsalt": "epymarl_cpa"}
 DPI = 150
+#: what files would say of when and by what they were written
+UNSAID: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
 
-def panels(rows: int, cols: int, width: float, height: float) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of ``rows x cols`` panels, each ``width x height`` inches, drawn without a screen."""
+def panels(rows: int, cols: int, width: float, height: float | Sequence[float]) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of ``rows x cols`` panels, each ``width x height`` inches, drawn without a screen.
+
+    ``height`` may be one for each row.
+    """
+    heights = [height] * rows if isinstance(height, int | float) else [*height]
     with matplotlib.rc_context(LOOK):
-        figure = Figure(figsize=(cols * width, rows * height), layout="constrained")
+        figure = Figure(figsize=(cols * width, sum(heights)), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(rows, cols, squeeze=False)
+        axes = figure.subplots(rows, cols, squeeze=False, height_ratios=heights)
     return figure, [list(line) for line in axes]
 
 
@@ -46,17 +52,17 @@ def legend_below(figure: Figure, axes: Iterable[Axes], order: Sequence[str]) -> 
                   frameon=False, fontsize=8)
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Writes ``<name>.png`` and ``<name>.svg``, the same bytes every time.
+def save(figure: Figure, folder: Path, name: str, kinds: Sequence[str] = tuple(UNSAID)) -> list[Path]:
+    """Writes ``<name>.png`` and ``<name>.svg``, or only those of some kinds, the same bytes every time.
 
     Raises:
         OSError: the folder cannot be written.
     """
     files = []
     with matplotlib.rc_context(LOOK):
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            def draw(file: BinaryIO, kind: str = kind, metadata: dict[str, None] = metadata) -> None:
-                figure.savefig(file, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
+        for kind in kinds:
+            def draw(file: BinaryIO, kind: str = kind) -> None:
+                figure.savefig(file, format=kind, dpi=DPI, metadata=UNSAID[kind], facecolor="white")
 
             files.append(folder / f"{name}.{kind}")
             write_with(files[-1], draw)

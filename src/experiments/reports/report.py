@@ -13,6 +13,7 @@ from ...utils.files import write_text
 from ..analysis.aggregate import Aggregate
 from ..analysis.comparison import Comparison
 from ..analysis.statistics import REPETITIONS
+from ..figures import matplotlib_needed
 from ..figures.bridge_policy import BridgeTeams, Scene
 from ..rows.origin import about_origin
 from ..rows.paper import Methods
@@ -102,14 +103,10 @@ def _unknown(rows: Rows) -> list[str]:
 def _draw(rows: Rows, methods: Methods, aggregate: Aggregate, scenes: list[Scene], out: Path, all_figures: bool,
           ) -> tuple[list[tuple[Path, str]], list[str]]:
     """Draws what the rows allow: files with captions, and a sentence for every figure that cannot be."""
-    try:
+    with matplotlib_needed():
         from ..figures import bridge as figure5
         from ..figures import curves, diversity, intervals, joint_tables
         from ..figures.canvas import save
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "matplotlib":
-            raise
-        raise UserError("figures need matplotlib: pip install 'epymarl-cpa[report]'.") from None
     wanted: list[tuple[str, str, Callable[[], Any]]] = [
         ("figure1_joint_actions", "Figure 1: share of seeds that end at each greedy joint action on XOR (bold: it "
          "wins).",

@@ -12,7 +12,7 @@ from ..analysis.score import score_of
 from ..analysis.statistics import CONFIDENCE, STATISTICS, Estimate
 from ..measure.machine import describe_machine
 from ..rows.paper import table1
-from ..rows.reading import Row, Rows
+from ..rows.reading import Row, Rows, game_of
 from .document import Field, Section
 
 CELL_HEADINGS = ("env", "dataset", "method", "mean", "population_std", "seeds", "best_or_tied", "optimum", "paper_mean",
@@ -126,7 +126,7 @@ def other_section(rows: Rows) -> list[Section]:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         if not set("./\\") & set(row["dataset"]):
-            groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
+            groups.setdefault((game_of(row), row["dataset"], row["alg"]), []).append(row)
     lines = []
     for (env, data, alg), group in groups.items():
         values, best = np.array([row["headline"] for row in group]), group[0]["headline_optimum"]

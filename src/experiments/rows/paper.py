@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ...config import read_yaml
 from ...errors import UserError
 from ...utils.registry import nearest
-from .reading import Row, Rows
+from .reading import Row, Rows, game_of
 
 HERE = Path(__file__).parent
 METHODS = HERE / "methods.yaml"
@@ -121,7 +121,7 @@ class Methods:
         """
         found: dict[str, dict[Task, list[dict[str, Any]]]] = {}
         for row in rows:
-            method, task = self.of(row["alg"]), Task(row["env"], row["dataset"])
+            method, task = self.of(row["alg"]), Task(game_of(row), row["dataset"])
             if method is not None and not method.endswith(ONLINE) and task in table1().names:
                 group = found.setdefault(method, {}).setdefault(task, [])
                 if any(other["seed"] == row["seed"] for other in group):

@@ -37,12 +37,12 @@ def without_repeats(rows: Rows) -> list[Row]:
     """
     optima: dict[str, float | None] = {}
     for row in rows:
-        mine, other = row["headline_optimum"], optima.setdefault(row["env"], row["headline_optimum"])
+        mine, other = row["headline_optimum"], optima.setdefault(game_of(row), row["headline_optimum"])
         alike = mine is other if mine is None or other is None else math.isclose(other, mine, rel_tol=1e-3)
         if not alike:
             both = " and ".join("unknown" if value is None else f"{value:g}" for value in (other, mine))
-            raise UserError(f"the rows of {row['env']} have different optima ({both}): they are of different variants "
-                            "of the game; report each on its own.")
+            raise UserError(f"the rows of {game_of(row)} have different optima ({both}): they are of different "
+                            "variants of the game; report each on its own.")
     return each_once(rows)
 
 
@@ -54,13 +54,19 @@ def each_once(rows: Rows) -> list[Row]:
     """
     kept: dict[tuple[str, str, str, int], Row] = {}
     for row in rows:
-        run = (row["alg"], row["env"], row["dataset"], row["seed"])
+        run = (row["alg"], game_of(row), row["dataset"], row["seed"])
         other = kept.setdefault(run, row)
         if not _same(other, row):
             raise UserError(f"there are two different rows of {run[0]} on {run[1]}, {run[2]}, seed {run[3]} (ids "
                             f"{other.get('id', 'missing')} and {row.get('id', 'missing')}): they are of different "
                             "settings; remove the rows of one of them.")
     return list(kept.values())
+
+
+def game_of(row: Row) -> str:
+    """The game of a row with the arguments that it was given: others make it another game."""
+    given = [word.removeprefix("env_args.") for word in row.get("with", []) if word.startswith("env_args.")]
+    return " ".join([row["env"], *given])
 
 
 def curve_of(row: Row) -> list[tuple[float, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .reading import Row, Rows
+from .reading import Row, Rows, game_of
 
 #: measures of diversity: heading and format
 DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": ("joint H, bits", ".3f"),
@@ -14,11 +14,11 @@ DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": (
 
 def _groups(rows: Rows) -> dict[tuple[str, str, str], list[Row]]:
     """Rows of the same game, data set and method; games and data sets in the order in which they first come."""
-    games = list(dict.fromkeys(row["env"] for row in rows))
-    tasks = list(dict.fromkeys((row["env"], row["dataset"]) for row in rows))
+    games = list(dict.fromkeys(map(game_of, rows)))
+    tasks = list(dict.fromkeys((game_of(row), row["dataset"]) for row in rows))
     groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (games.index(row["env"]), tasks.index((row["env"], row["dataset"])))):
-        groups.setdefault((row["env"], row["dataset"], row["alg"]), []).append(row)
+    for row in sorted(rows, key=lambda row: (games.index(game_of(row)), tasks.index((game_of(row), row["dataset"])))):
+        groups.setdefault((game_of(row), row["dataset"], row["alg"]), []).append(row)
     return groups
 
 

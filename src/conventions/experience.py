@@ -1,0 +1,86 @@
+"""A whole data set, for what is not learned batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch as th
+from torch import Tensor
+
+from ..components.episode_buffer import EpisodeBatch
+from ..components.transitions import played_steps
+
+AT_ONCE = 1000  # episodes
+
+
+class EpisodeSource(Protocol):
+    """Where recorded episodes are."""
+
+    @property
+    def n_episodes(self) -> int:
+        """E."""
+
+    def episodes(self, rows: Tensor) -> EpisodeBatch:
+        """The episodes ``rows`` ``[B]``."""
+
+
+@dataclass(frozen=True)
+class Experience:
+    """E episodes on the CPU; entries behind an episode's end are 0.
+
+    Attributes:
+        state: ``[E, T + 1, S]``.
+        obs: ``[E, T + 1, N, O]``.
+        actions: ``[E, T + 1, N]``.
+        available: bool ``[E, T + 1, N, A]``.
+        reward: the team's, as it was recorded, ``[E, T + 1]``.
+        filled: bool ``[E, T + 1]``: what was seen.
+        played: bool ``[E, T]``: steps whose outcome is known.
+        terminated: bool ``[E, T + 1]``.
+    """
+
+    state: Tensor
+    obs: Tensor
+    actions: Tensor
+    available: Tensor
+    reward: Tensor
+    filled: Tensor
+    played: Tensor
+    terminated: Tensor
+
+    @staticmethod
+    def of(source: EpisodeSource, horizon: int, share_sum: bool) -> Experience:
+        """All episodes of a source.
+
+        Args:
+            source: where they are.
+            horizon: T.
+            share_sum: whether individual rewards add up to the team's (else they are averaged).
+        """
+        parts = []
+        for k in range(0, source.n_episodes, AT_ONCE):
+            batch = source.episodes(th.arange(k, min(k + AT_ONCE, source.n_episodes)))
+            reward = batch["reward"].sum(2) if share_sum else batch["reward"].mean(2)
+            parts.append({"state": batch["state"], "obs": batch["obs"], "actions": batch["actions"][..., 0],
+                          "available": batch["avail_actions"].bool(), "reward": reward,
+                          "filled": batch["filled"][..., 0].bool(), "played": played_steps(batch),
+                          "terminated": batch["terminated"][..., 0].bool()})
+        lengths = {name: horizon + (name != "played") for name in parts[0]}
+        return Experience(**{name: th.cat([_padded(part[name].cpu(), length) for part in parts])
+                             for name, length in lengths.items()})
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+    @property
+    def returns(self) -> Tensor:
+        """Undiscounted, ``[E]``."""
+        return (self.reward[:, :-1] * self.played).sum(1)
+
+
+def _padded(value: Tensor, length: int) -> Tensor:
+    """``[B, t, ...]`` to ``[B, length, ...]``."""
+    whole = value.new_zeros(len(value), length, *value.shape[2:])
+    whole[:, : value.shape[1]] = value
+    return whole

@@ -1,0 +1,49 @@
+"""What a planner hands over: conventions as episodes to imitate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch as th
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """P conventions, best first, as R episodes that show what the agents do in them.
+
+    Attributes:
+        entry: which convention each episode shows, ``[R]``.
+        obs: ``[R, T, N, O]``.
+        actions: ``[R, T, N]``.
+        available: bool ``[R, T, N, A]``.
+        values, errors: what each convention is estimated to be worth, and the standard error of that, ``[P]``.
+    """
+
+    entry: Tensor
+    obs: Tensor
+    actions: Tensor
+    available: Tensor
+    values: Tensor
+    errors: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def law_of(values: Tensor, errors: Tensor, prior: Tensor, caution: float, temperature: float, spread: float) -> Tensor:
+    """How likely a key is to mean each of the conventions, ``[P]``: the better, the likelier.
+
+    Args:
+        values, errors: of each, ``[P]``.
+        prior: how likely each would be if all were worth the same, up to a factor, ``[P]``.
+        caution: how many standard errors are taken off.
+        temperature: by how large a share of ``spread`` a convention must be worse to be played e times less.
+        spread: the standard deviation of recorded returns.
+    """
+    lower = values - caution * errors
+    return th.softmax((lower - lower.max()) / max(temperature * spread, 1e-9) + prior.log(), 0)

@@ -1,0 +1,95 @@
+"""Reading the recordings of people that come with Overcooked, a pickled pandas table, without running anything in it.
+
+The table is rebuilt from the few things that such a file may name; each stands for a plain box or for NumPy's arrays.
+A file that names anything else is refused before it does anything, and pandas is not needed.
+"""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+
+COLUMNS = ("layout_name", "workerid_num", "cur_gameloop", "state", "joint_action", "next_state", "reward")
+Table = dict[str, NDArray[Any]]
+
+
+class _Box:
+    """Something of pandas, as the values that it was pickled with."""
+
+    state: Any = None
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def _index(cls: type, values: Any) -> _Box:
+    """Stands for pandas' maker of an index."""
+    box = _Box()
+    box.state = values
+    return box
+
+
+def _array(kind: type, shape: tuple[int, ...], code: bytes | str) -> NDArray[Any]:
+    """Stands for NumPy's maker of an empty array, which is filled from the file afterwards."""
+    return np.ndarray((0,), dtype=np.int8)
+
+
+ALLOWED = {
+    ("pandas.core.frame", "DataFrame"): _Box, ("pandas.core.internals.managers", "BlockManager"): _Box,
+    ("pandas.core.indexes.base", "Index"): _Box, ("pandas.core.indexes.base", "_new_Index"): _index,
+    ("pandas.core.indexes.numeric", "Int64Index"): _Box, ("numpy.core.multiarray", "_reconstruct"): _array,
+    ("numpy._core.multiarray", "_reconstruct"): _array,
+    ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise UserError(f"it names {module}.{name}, which a table of trials does not need")
+        return ALLOWED[module, name]
+
+
+def read_trials(path: Path) -> Table:
+    """The columns :data:`COLUMNS` of a file of trials, ``[rows]`` each.
+
+    Raises:
+        UserError: the file is missing, damaged, no such table, or names anything but tables and arrays.
+    """
+    try:
+        with open(path, "rb") as file:
+            frame = _Reader(file).load()
+    except UserError as error:
+        raise UserError(f"{path} is refused: {error}.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+    except Exception as error:  # damaged bytes raise some dozen kinds
+        raise UserError(f"{path} is damaged or no pickled table ({type(error).__name__}).") from None
+    try:
+        _, blocks, names, _ = frame.state["_data"].state
+        columns = {str(name): values[i] for values, index in zip(blocks, names, strict=True)
+                   for i, name in enumerate(index.state["data"])}
+        return {name: columns[name] for name in COLUMNS}
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+        raise UserError(f"{path} is no table of trials with the columns {', '.join(COLUMNS)}.") from None
+
+
+def literal(text: Any, path: Path) -> Any:
+    """What a cell of the table says, Python's literals only.
+
+    Raises:
+        UserError: it is something else.
+    """
+    try:
+        return ast.literal_eval(str(text))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        raise UserError(f"{path} holds '{str(text)[:60]}', which is no plain value.") from None

@@ -1,0 +1,5 @@
+"""Problems in which nobody sees the state: any Dec-POMDP, its exact values, and the game that plays it."""
+
+from .game import DecPomdp
+
+__all__ = ["DecPomdp"]

@@ -1,0 +1,250 @@
+"""Conventions: whole decentralised joint policies, found in the data and improved beyond them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch as th
+from torch import Tensor, nn
+
+from ..components.action_selectors import masked_logits
+from ..components.episode_buffer import EpisodeBatch
+from ..components.transforms import OneHot
+from ..components.transitions import Transitions
+from ..controllers.pa_controller import AgreementMAC
+from ..conventions.column_model import Columns
+from ..conventions.experience import EpisodeSource, Experience
+from ..conventions.guide import Guide
+from ..conventions.likelihood import episode_likelihood
+from ..conventions.mixture import even_loss, mixture_loss
+from ..conventions.network import Conventions
+from ..conventions.plan import Plan, law_of
+from ..conventions.settings import ConventionSettings
+from ..conventions.stage_planner import StagePlanner
+from ..conventions.stationary_planner import StationaryPlanner
+from ..conventions.table_planner import TablePlanner
+from ..conventions.view import View
+from ..errors import UserError
+from ..modules.losses import behaviour_loss, log_policy
+from .taught import TaughtLearner, TeachingSettings
+
+PLANNING_STREAM = 1_000_005  # keeps what a planner draws apart from everything else drawn from the seed
+JUDGED = 500  # episodes at once
+LESSONS = 64  # episodes of a plan in one update
+NEEDS_RECORDED = "conventions are learned from recorded episodes as a whole; use runner=offline."
+USED = 0.02  # share of the recorded episodes from which on a convention counts as used
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
+    """Those of teaching, and of conventions."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.policy_input == "obs" and self.improvement != "imitation" and self.plans > self.pool_size:
+            raise UserError(f"plans={self.plans} conventions need as many entries, but pool_size={self.pool_size}.")
+
+
+class ConventionLearner(TaughtLearner):
+    """Entries of the pool as conventions, in three parts.
+
+    *Fit*, for ``fit_share`` of the stage: the entries become the conventions of the data, by the likelihood of whole
+    episodes, log sum_j rho_j prod_t prod_i pi_i^j(a_i | own history), after a beginning in which all entries get as
+    many episodes (see :mod:`epymarl_cpa.conventions.mixture`).
+
+    *Improve*: what single steps lead to is learned from all episodes together, and conventions are looked for there,
+    beginning with those of the data (see :class:`.TablePlanner`, :class:`.StagePlanner`,
+    :class:`.StationaryPlanner`).
+
+    *Teach*: each entry imitates a convention of the plan.  A key means the better ones.
+
+    With ``improvement=imitation`` there is only the first, and a convention is worth what the recorded episodes that
+    follow it returned.
+
+    Raises:
+        UserError: a teacher's checkpoint that cannot be loaded, no recorded episodes, or data that a planner cannot
+            use.
+    """
+
+    args: AgreementTeachingSettings
+    mac: AgreementMAC
+    pool: Conventions
+
+    def build(self) -> dict[str, nn.Module]:
+        if self.args.runner == "episode" and not self.args.evaluate:
+            raise UserError(NEEDS_RECORDED)
+        if self.args.guided:
+            self.take_teacher()
+        elif self.args.teacher:
+            self.console.warning("teacher=%s has no effect: conventions have a teacher only with improvement=stages or "
+                                 "=stationary", self.args.teacher)
+        self.source: EpisodeSource | None = None
+        self.improves = self.args.improvement != "imitation"
+        self.plan: Plan | None = None
+        self._lessons: EpisodeBatch | None = None
+        self._entry = th.zeros(0, dtype=th.long)  # what each episode of the batch shows, if it is of the plan
+        assert isinstance(self.mac.agent, Conventions)
+        self.pool = self.mac.agent
+        return {"students": self.pool}
+
+    def use_data(self, source: EpisodeSource) -> None:
+        self.source = source
+        if self.args.guided:  # refused before the teacher has learned for minutes, not after it
+            data = self._experience()
+            View(data)
+            Columns(data.state[data.filled])
+
+    # --- learning ---
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
+        if self.improves and self.plan is None and \
+                t_env > self.stage.begin + self.args.fit_share * self.stage.length:
+            self._improve()
+        self._entry = th.zeros(0, dtype=th.long)
+        if self.plan is not None:
+            assert self._lessons is not None
+            rows = th.randint(len(self.plan.entry), (LESSONS,))
+            batch, self._entry = self._lessons[rows], self.plan.entry[rows]
+            batch.to(next(self.pool.parameters()).device)
+        stats = super().train(batch, t_env, episode_num)
+        if t_env >= self.stage.end and self.plan is None:
+            self._judge()
+        return stats
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        if len(self._entry):
+            entry = self._entry.to(step.episode.device)[step.episode]
+            logits = self.pool.under(step.inputs, entry)
+            exact = (masked_logits(logits, step.available).argmax(-1) == step.actions).all(-1).float().mean()
+            return {"teach_loss": behaviour_loss(log_policy(logits, step.available), step.actions)}, \
+                {"reconstruction": exact, "value_estimate": self.pool.values[0]}
+        every = self.pool.every(step.inputs)  # [M, c, N, A]
+        likelihood = episode_likelihood(step, every, int(step.episode.max()) + 1)  # [B, c]
+        heat, log_mixing = self._temperature(), self.pool.mixing.log_softmax(0)
+        loss = even_loss(likelihood, heat) if heat else mixture_loss(likelihood, log_mixing)
+        with th.no_grad():
+            posterior = (likelihood + self.pool.mixing.log_softmax(0)).softmax(1)
+            follows = every[th.arange(len(every)), posterior.argmax(1)[step.episode]]
+            agreement = (masked_logits(follows, step.available).argmax(-1) == step.actions).float().mean()
+        return {"fit_loss": loss / len(step.reward)}, {
+            "conventions_used": (posterior.mean(0) > USED).float().sum(), "sharpness": posterior.amax(1).mean(),
+            "agreement": agreement, "temperature": likelihood.new_tensor(heat)}
+
+    def _temperature(self) -> float:
+        """That of the even beginning, which falls to 1 as a straight line; 0 after it."""
+        args = self.args
+        whole = 1.0 if args.improvement == "imitation" else args.fit_share
+        begins = args.fit_even * whole
+        left = 1 - self.stage.progress(self.t_env) / begins if begins else 0.0
+        return 1 + (args.fit_temperature - 1) * left if left > 0 else 0.0
+
+    # --- improving ---
+    def _improve(self) -> None:
+        """Plans, and turns to what was planned."""
+        args, horizon = self.args, self.info.episode_limit
+        data = self._experience()
+        rng = np.random.default_rng([args.seed, PLANNING_STREAM])
+        generator = th.Generator().manual_seed(args.seed + PLANNING_STREAM)
+        if args.guided:
+            teacher = self.mac.teacher
+            guide = Guide(teacher.agent, teacher.encoder)
+            plan = StagePlanner(data, horizon, args, guide, generator).plan(rng) if args.improvement == "stages" else \
+                StationaryPlanner(data, args, guide, generator).plan(rng)
+        else:
+            tables = TablePlanner(data, horizon, args)
+            if tables.reason and args.improvement == "table":
+                raise UserError(f"improvement=table is not possible here: {tables.reason}; set improvement=imitation.")
+            if tables.reason:
+                self.console.info("conventions are not improved beyond the data: %s", tables.reason)
+                self.improves = False
+                return
+            plan = tables.plan(self._greedy(tables.histories.obs, tables.histories.available), rng)
+        self._take(plan)
+        self._play_by(th.arange(len(plan)), plan.values, plan.errors, th.ones(len(plan)), float(data.returns.std()))
+        self.console.info("%d conventions, estimated to be worth %.4f +- %.4f down to %.4f; recorded episodes: %.4f",
+                          len(plan), plan.values[0], plan.errors[0], plan.values[-1], data.returns.mean())
+
+    def _experience(self) -> Experience:
+        if self.source is None:
+            raise UserError(NEEDS_RECORDED)
+        return Experience.of(self.source, self.info.episode_limit, self.args.reward_scalarisation == "sum")
+
+    @th.no_grad()
+    def _greedy(self, obs: Tensor, available: Tensor) -> list[Tensor]:
+        """What the agents do under each convention that the data use, when they see ``obs`` ``[R, T, N, O]``."""
+        found = []
+        for j in (self.pool.mixing.softmax(0) > USED).nonzero()[:, 0]:
+            actions = th.zeros(obs.shape[:3], dtype=th.long)
+            device = self.pool.mixing.device
+            for t in range(obs.shape[1] if self.args.obs_last_action else 1):
+                batch = self._shown(obs, actions, available)
+                batch.to(device)
+                features = self.mac.encode(batch)[:, :-1]
+                logits = self.pool.under(features.flatten(0, 1), j.expand(features.shape[:2].numel()))
+                whole = masked_logits(logits.cpu(), available.flatten(0, 1)).argmax(-1).view(actions.shape)
+                actions = th.cat([actions[:, :t], whole[:, t:]], 1)
+            found.append(actions)
+        return found
+
+    def _shown(self, obs: Tensor, actions: Tensor, available: Tensor) -> EpisodeBatch:
+        """Whole episodes ``[R, T, ...]`` as a batch; states and rewards are not known, and nobody asks for them."""
+        rows, length, info = len(obs), obs.shape[1], self.info
+        data = info.batch(rows).data.transition_data
+        data = {key: value[:, : length + 1] for key, value in data.items()}
+        data["obs"][:, :length], data["actions"][:, :length, :, 0] = obs, actions
+        data["avail_actions"][:, :length] = available.int()
+        data["avail_actions"][:, length] = 1
+        data["actions_onehot"] = OneHot(info.n_actions).transform(data["actions"])
+        data["filled"][:], data["terminated"][:, length - 1] = 1, 1
+        return EpisodeBatch(info.scheme, info.groups, rows, length + 1,
+                            SimpleNamespace(transition_data=data, episode_data={}), info.preprocess)
+
+    def _take(self, plan: Plan) -> None:
+        self.plan = plan
+        self._lessons = self._shown(plan.obs, plan.actions, plan.available)
+
+    def _play_by(self, entries: Tensor, values: Tensor, errors: Tensor, prior: Tensor, spread: float) -> None:
+        """Lets the key mean the better ones of some entries ``[P]``, and none of the others."""
+        args, pool = self.args, self.pool
+        laws = law_of(values, errors, prior, args.caution, args.law_temperature, spread), values, errors
+        device = pool.shares.device
+        pool.play_by(*(th.zeros(pool.size, dtype=th.double).index_put_((entries,), each.double()).to(device)
+                       for each in laws))
+
+    @th.no_grad()
+    def _judge(self) -> None:
+        """Values conventions by the recorded episodes that follow them."""
+        if self.source is None:
+            raise UserError(NEEDS_RECORDED)
+        posterior, returns = [], []
+        for k in range(0, self.source.n_episodes, JUDGED):
+            rows = th.arange(k, min(k + JUDGED, self.source.n_episodes))
+            step = self.steps(self.source.episodes(rows))
+            likelihood = episode_likelihood(step, self.pool.every(step.inputs), len(rows))
+            posterior.append((likelihood + self.pool.mixing.log_softmax(0)).softmax(1).double().cpu())
+            each = th.zeros(len(rows), dtype=th.double)
+            returns.append(each.index_add(0, step.episode.cpu(), step.reward.double().cpu()))
+        share, paid = th.cat(posterior), th.cat(returns) / self.args.reward_scale
+        entries = (share.mean(0) > min(USED, 0.5 / self.pool.size)).nonzero()[:, 0]
+        mass = share.mean(0)[entries]
+        share = share[:, entries] / share[:, entries].sum(0)
+        values = share.T @ paid
+        spread = (share * (paid[:, None] - values) ** 2).sum(0).sqrt()
+        self._play_by(entries, values, spread * share.square().sum(0).sqrt(), mass, float(paid.std()))
+        best = int((values - self.args.caution * spread * share.square().sum(0).sqrt()).argmax())
+        self.console.info("%d conventions in the data; the best is followed by episodes of mean return %.4f; recorded "
+                          "episodes: %.4f", len(entries), values[best], paid.mean())
+
+    # --- keeping ---
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "plan": {} if self.plan is None else self.plan.state_dict(),
+                "improves": self.improves}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.improves = state["improves"]
+        if state["plan"]:
+            self._take(Plan(**state["plan"]))

@@ -1,0 +1,73 @@
+"""What all learn who have a teacher: the teacher's stage before theirs, or one that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..agreement.settings import PoolSettings
+from ..controllers.base import all_alike
+from ..controllers.student_controller import DIFFERENT, PLAIN, STUDENTS, TEACHER, StudentMAC
+from ..errors import UserError
+from ..settings import Settings, setting
+from ..utils import checkpoint
+from .base import Learner, Stage
+from .cpa_ar_learner import CpaArLearner, CpaArSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachingSettings(PoolSettings, CpaArSettings):
+    teacher: str
+    student_t_max: int = setting(low=1)
+    student_lr: float = setting(low=0.0)
+    selection: str = setting(choices=("likelihood", "encoder"))
+    exclusive: bool
+    share_weight: float = setting(low=0.0)
+    commitment: float = setting(low=0.0)
+    warm_up: float = setting(low=0.0, high=1.0)
+    kl_weight: float = setting(low=0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.selection == "encoder" and not all_alike(self):
+            raise UserError(f"selection=encoder compares entries with an encoding of the state, which students with "
+                            f"{DIFFERENT} do not see alike; use selection=likelihood.")
+
+
+class TaughtLearner(Learner):
+    """Base of those who learn in the stage after the teacher's."""
+
+    args: TeachingSettings
+    mac: StudentMAC
+
+    @classmethod
+    def stages(cls, args: Settings) -> Sequence[Stage]:
+        """The teacher learns for ``t_max`` updates as in ``cpa_ar``, unless it is given; then the students learn."""
+        assert isinstance(args, TeachingSettings)
+        students = Stage(STUDENTS, cls, args.student_t_max)
+        return [students] if args.teacher else [Stage(TEACHER, CpaArLearner, args.t_max), students]
+
+    def take_teacher(self) -> None:
+        """Loads the teacher that is given, if any; a continued run has its own.
+
+        Raises:
+            UserError: its checkpoint is missing, damaged, of another game or of other networks.
+        """
+        if not self.args.teacher or self.args.checkpoint_path:
+            return
+        folder = checkpoint.find(self.args.teacher, 0, "teacher")
+        manifest = checkpoint.read_manifest(folder)
+        if manifest["config"].get("mac") != "ar_mac":
+            raise UserError(f"{folder} was trained with mac={manifest['config'].get('mac')} and holds no teacher; give "
+                            "the model folder of a cpa_ar run.")
+        for key, value in PLAIN.items():
+            if manifest["config"].get(key, value) != value:
+                raise UserError(f"{folder} was trained with {key}={manifest['config'][key]}; students need a teacher "
+                                f"that sees the present state and no more, with {key}={value}.")
+        checkpoint.check(manifest, folder, self.info.spec, vars(self.args), ("hidden_dim", "n_layers", "state_levels"))
+        checkpoint.load_into(self.mac.part(TEACHER), folder)
+        self.console.info("teacher: %s", folder)
+
+    @property
+    def lr(self) -> float:
+        return self.args.student_lr

@@ -1,0 +1,104 @@
+"""The rule against going round in circles, in training and in exported agents, beside a literal reading of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch as th
+from helpers import Built
+
+from epymarl_cpa.components.episode_buffer import EpisodeBatch
+from epymarl_cpa.conventions.repeats import unworn
+from epymarl_cpa.deploy.policy import Habits
+
+N, A, T, B = 2, 3, 6, 7
+
+
+@pytest.fixture
+def episodes() -> EpisodeBatch:
+    """Episodes in which few things are seen and done, and some actions are not available."""
+    rng = np.random.default_rng(0)
+    built = Built("cpa_pa", "aloha", "env_args.rows=1", "env_args.cols=2", f"env_args.episode_limit={T}",
+                  "hidden_dim=8", "policy_input=obs", "improvement=imitation", "env_args.observation=local")
+    batch = built.batch(B)
+    size = built.info.n_actions
+    batch["obs"][:] = th.from_numpy(rng.integers(2, size=batch["obs"].shape)).float()
+    actions = rng.integers(size, size=(B, T + 1, N))
+    batch["actions"][..., 0] = th.from_numpy(actions)
+    batch["actions_onehot"][:] = th.eye(size)[batch["actions"][..., 0]]
+    mask = rng.random((B, T + 1, N, size)) < 0.8
+    mask[..., 0] |= ~mask.any(-1)
+    batch["avail_actions"][:] = th.from_numpy(mask).int()
+    return batch
+
+
+def literally(batch: EpisodeBatch, t: int, row: int, agent: int, limit: int) -> list[bool]:
+    """What the agent may do at time t, by a count of its own."""
+    available = batch["avail_actions"][row, t, agent].tolist()
+    times = [0] * len(available)
+    for before in range(t):
+        if batch["obs"][row, before, agent].tolist() == batch["obs"][row, t, agent].tolist():
+            times[int(batch["actions"][row, before, agent, 0])] += 1
+    rounds = [count // limit for count in times]
+    least = min(each for each, may in zip(rounds, available, strict=True) if may)
+    return [bool(may) and each == least for each, may in zip(rounds, available, strict=True)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("rows", [slice(None), [5, 0, 3], [2], "array", "tensor"])
+def test_what_was_done_least_at_a_sight_is_what_counting_says(limit: int, rows: Any, episodes: EpisodeBatch) -> None:
+    chosen = {"array": np.array([6, 1]), "tensor": th.tensor([4, 4, 0])}.get(rows, rows) \
+        if isinstance(rows, str) else rows
+    numbers = np.arange(B)[chosen.numpy() if isinstance(chosen, th.Tensor) else chosen]
+    forbidden = 0
+    for t in range(T + 1):
+        found = unworn(episodes, t, chosen, limit) & episodes["avail_actions"][chosen, t].bool()
+        assert found.shape == (len(numbers), N, episodes["avail_actions"].shape[-1])
+        for k, row in enumerate(numbers):
+            for agent in range(N):
+                assert found[k, agent].tolist() == literally(episodes, t, int(row), agent, limit), (t, row, agent)
+        forbidden += int((episodes["avail_actions"][chosen, t].bool() & ~found).sum())
+    assert forbidden or len(numbers) < B, "the rule does something"
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_an_exported_agent_counts_as_its_controller_does(limit: int, episodes: EpisodeBatch) -> None:
+    habits = Habits(limit)
+    for row in range(B):
+        habits.begin()
+        for t in range(T + 1):
+            seen = episodes["obs"][row, t, 1].numpy()
+            mask = episodes["avail_actions"][row, t, 1].bool().numpy()
+            expected = literally(episodes, t, row, 1, limit) if limit else mask.tolist()
+            assert habits.unworn(seen, mask).tolist() == expected
+            habits.add(seen, mask, int(episodes["actions"][row, t, 1, 0]))
+
+
+def test_there_is_always_something_to_do() -> None:
+    habits, mask = Habits(1), np.array([False, True, False])
+    seen = np.zeros(2, dtype=np.float32)
+    for _ in range(3):
+        assert habits.unworn(seen, mask).tolist() == [False, True, False]
+        habits.add(seen, mask, 1)
+    assert habits.unworn(-seen, np.ones(3, dtype=bool)).tolist() == [True, False, True], "-0.0 is 0.0"
+    assert habits.unworn(seen + 1, np.ones(3, dtype=bool)).all(), "another sight"
+
+
+def test_a_team_with_a_limit_does_not_stay_where_it_is() -> None:
+    """Networks that always say the same, at one sight: with a limit of 2 both actions come in turn, two by two."""
+    built = Built("cpa_pa", "xor", "env_args.episode_limit=8", "policy_input=obs", "improvement=imitation",
+                  "hidden_dim=8", "repeat_limit=2", "test_greedy=true", "pool_size=2")
+    mac, batch = built.mac, built.played(3)
+    mac.enter("students")
+    mac.init_hidden(3)
+    for param in mac.agent.parameters():
+        param.data.zero_()
+    mac.agent.last_bias.data[..., 1] = 1.0
+    done = []
+    for t in range(8):
+        actions = mac.select_actions(batch, t, 0, test_mode=True)
+        batch.update({"actions": actions[..., None]}, ts=t, mark_filled=False)
+        done.append(actions[0].tolist())
+    assert [each[0] for each in done] == [1, 1, 0, 0, 1, 1, 0, 0] and all(a == b for a, b in done)
