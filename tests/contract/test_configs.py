@@ -70,7 +70,9 @@ def test_an_algorithms_file_is_named_like_its_method(alg: str) -> None:
 def test_an_environments_file_names_a_game_and_all_its_arguments(env: str) -> None:
     """So that every argument can be seen, and changed with ``env_args``."""
     content = {"env_args": {}, **ENV_FILES[env]}
-    known = set(inspect.signature(GAMES[content["env"]]).parameters)
+    # An argument that came after rows were published is left out, since the arguments of its file name a row.
+    later = {"observation"} if env == "bridge" else set()
+    known = set(inspect.signature(GAMES[content["env"]]).parameters) - later
     if env in OUR_ENVS:
         assert known <= set(content["env_args"]) | {"map_name", "seed"} <= known | {"map_name", "seed"}
         assert content["recipes"]
