@@ -61,9 +61,8 @@ class Experience:
         parts = []
         for k in range(0, source.n_episodes, AT_ONCE):
             batch = source.episodes(th.arange(k, min(k + AT_ONCE, source.n_episodes)))
-            reward = batch["reward"].sum(2) if share_sum else batch["reward"].mean(2)
             parts.append({"state": batch["state"], "obs": batch["obs"], "actions": batch["actions"][..., 0],
-                          "available": batch["avail_actions"].bool(), "reward": reward,
+                          "available": batch["avail_actions"].bool(), "reward": team_reward(batch, share_sum),
                           "filled": batch["filled"][..., 0].bool(), "played": played_steps(batch),
                           "terminated": batch["terminated"][..., 0].bool()})
         lengths = {name: horizon + (name != "played") for name in parts[0]}
@@ -77,6 +76,17 @@ class Experience:
     def returns(self) -> Tensor:
         """Undiscounted, ``[E]``."""
         return (self.reward[:, :-1] * self.played).sum(1)
+
+
+def team_reward(batch: EpisodeBatch, share_sum: bool) -> Tensor:
+    """The team's reward as it was recorded, neither scaled nor cut, ``[B, T + 1]``; argument as of `Experience.of`."""
+    reward: Tensor = batch["reward"].sum(2) if share_sum else batch["reward"].mean(2)
+    return reward
+
+
+def returns_of(batch: EpisodeBatch, share_sum: bool) -> Tensor:
+    """Undiscounted returns of a batch's episodes, ``[B]``, double."""
+    return (team_reward(batch, share_sum)[:, :-1] * played_steps(batch)).sum(1).double()
 
 
 def _padded(value: Tensor, length: int) -> Tensor:

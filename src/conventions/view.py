@@ -35,7 +35,7 @@ class View:
         if None in source:
             raise UserError("improvement=stages and =stationary need observations that are parts of the state, and in "
                             "these data one is not; set improvement=imitation.")
-        self._source = th.tensor([k or 0 if k != NOTHING else 0 for k in source])
+        self._source = th.tensor([max(k or 0, 0) for k in source])
         self._fixed = th.tensor([k == NOTHING for k in source])
         self._shape, self._value = obs.shape[1:], obs[0].flatten()
 

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..envs.game import Game
 from ..errors import UserError
-from ..utils.sources import module_digest
+from ..utils.sources import folder_digest
 from . import behaviours_dpomdp, scripted  # noqa: F401 (register their behaviours)
 from .behaviours import behaviour_named
 from .dataset import OfflineDataset
@@ -107,7 +107,7 @@ def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float
 
 def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
     """Where a recipe's data set is kept: the name holds a digest of all that decides its contents, the rules too."""
-    played = [module_digest(behaviour_named(game, name)) for name in sorted(_checked(recipe, quality)[1])]
+    played = [folder_digest(behaviour_named(game, name)) for name in sorted(_checked(recipe, quality)[1])]
     identity = json.dumps([game.spec(), game.rules(), played, dict(recipe), seed, quality, GENERATOR], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     return folder / f"{game.name}-{quality}-seed{seed}-{digest}.npz"

@@ -44,7 +44,7 @@ def scripted(team: Team, noise: float) -> Behaviour:
 
         return act
 
-    make.__module__ = type(team.script(0)).__module__  # kept data are made anew when that file changes
+    make.__module__ = type(team.script(0)).__module__  # kept data are made anew when the team's files change
     return make
 
 

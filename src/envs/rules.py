@@ -14,7 +14,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..utils.sources import Source, digest, imported, is_installed, normal, source_of
+from ..utils.sources import Source, digest, is_installed, normal, reached, source_of
 
 #: methods that show a state and decide nothing
 SHOWING = {"draw", "picture", "render"}
@@ -46,7 +46,7 @@ def rules_of_class(cls: type, base: type) -> Rules:
     """
     own = [each for each in cls.__mro__ if each not in base.__mro__]
     sources = [source for each in own if (source := source_of(each.__module__)) is not None]
-    return _rules(_reached(sources, _framework()), (), cls)
+    return _rules(reached(sources, lambda source: source.file not in _framework()), (), cls)
 
 
 def rules_of_environment(env: Any, modules: Iterable[str]) -> Rules:
@@ -68,7 +68,7 @@ def rules_of_environment(env: Any, modules: Iterable[str]) -> Rules:
         packages.update(installed)
         if source is not None and not installed:
             sources.append(source)
-    return _rules(_reached(sources), packages, type(getattr(env, "unwrapped", env)))
+    return _rules(reached(sources, _every), packages, type(getattr(env, "unwrapped", env)))
 
 
 def layers(env: Any) -> list[Any]:
@@ -91,11 +91,16 @@ def _rules(sources: Iterable[Source], packages: Iterable[str], cls: type) -> Rul
     return Rules(digest([known_by, [contents[name] for name in sorted(contents)]]), known_by)
 
 
+def _every(source: Source) -> bool:
+    """Counts every module."""
+    return True
+
+
 @cache
 def _framework() -> frozenset[Path]:
     """The files that this package needs besides any game."""
     package = source_of(__package__ or "")
-    return frozenset(source.file for source in _reached([package] if package else []))
+    return frozenset(source.file for source in reached([package] if package else [], _every))
 
 
 def _distributions(top: str) -> list[str]:
@@ -104,20 +109,3 @@ def _distributions(top: str) -> list[str]:
 
 
 _by_package = cache(packages_distributions)
-
-
-def _reached(sources: Iterable[Source], apart: frozenset[Path] = frozenset()) -> list[Source]:
-    """The modules, and those that they import, one through the other, from their own package or folder.
-
-    Args:
-        sources: where to begin.
-        apart: files that do not count.
-    """
-    found: dict[Path, Source] = {}
-    waiting = list(sources)
-    while waiting:
-        source = waiting.pop()
-        if source.file not in found and source.file not in apart:
-            found[source.file] = source
-            waiting += imported(source)
-    return list(found.values())

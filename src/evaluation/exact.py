@@ -17,7 +17,7 @@ MOST_ROWS = 4096  # histories that are asked for at once
 def can_be_exact(game: Game, mac: Controller) -> bool:
     """Whether the game can be unfolded for this team: the same sight must always lead to the same actions."""
     team = mac.acting
-    if team.draws_in_tests or (team.args.policy_input == "state" and team.encoder.n_hidden > 0):
+    if team.draws_in_tests or (team.args.policy_input == "state" and not team.sees_present_alone):
         return False
     return game.unfolding(team.args.policy_input == "state") is not None
 
@@ -35,7 +35,7 @@ def exact_return(game: Game, mac: Controller, batch: Callable[[int], EpisodeBatc
         t_env: passed on to the controller.
 
     Returns:
-        None where the team draws, sees the state and remembers it, or can see more than :data:`MOST_ROWS` things.
+        None where the team draws, sees the state and what was before, or can see more than :data:`MOST_ROWS` things.
     """
     if not can_be_exact(game, mac):
         return None

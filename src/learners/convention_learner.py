@@ -17,7 +17,7 @@ from ..components.transforms import OneHot
 from ..components.transitions import Transitions
 from ..controllers.pa_controller import AgreementMAC
 from ..conventions.column_model import Columns
-from ..conventions.experience import EpisodeSource, Experience
+from ..conventions.experience import EpisodeSource, Experience, returns_of
 from ..conventions.guide import Guide
 from ..conventions.likelihood import episode_likelihood
 from ..conventions.mixture import even_loss, mixture_loss
@@ -221,20 +221,21 @@ class ConventionLearner(TaughtLearner):
             raise UserError(NEEDS_RECORDED)
         posterior, returns = [], []
         for k in range(0, self.source.n_episodes, JUDGED):
-            rows = th.arange(k, min(k + JUDGED, self.source.n_episodes))
-            step = self.steps(self.source.episodes(rows))
-            likelihood = episode_likelihood(step, self.pool.every(step.inputs), len(rows))
+            batch = self.source.episodes(th.arange(k, min(k + JUDGED, self.source.n_episodes)))
+            step = self.steps(batch)
+            likelihood = episode_likelihood(step, self.pool.every(step.inputs), batch.batch_size)
             posterior.append((likelihood + self.pool.mixing.log_softmax(0)).softmax(1).double().cpu())
-            each = th.zeros(len(rows), dtype=th.double)
-            returns.append(each.index_add(0, step.episode.cpu(), step.reward.double().cpu()))
-        share, paid = th.cat(posterior), th.cat(returns) / self.args.reward_scale
+            # Not the rewards of training, which may be scaled and cut.
+            returns.append(returns_of(batch, self.args.reward_scalarisation == "sum").cpu())
+        share, paid = th.cat(posterior), th.cat(returns)
         entries = (share.mean(0) > min(USED, 0.5 / self.pool.size)).nonzero()[:, 0]
         mass = share.mean(0)[entries]
         share = share[:, entries] / share[:, entries].sum(0)
         values = share.T @ paid
         spread = (share * (paid[:, None] - values) ** 2).sum(0).sqrt()
-        self._play_by(entries, values, spread * share.square().sum(0).sqrt(), mass, float(paid.std()))
-        best = int((values - self.args.caution * spread * share.square().sum(0).sqrt()).argmax())
+        errors = spread * share.square().sum(0).sqrt()
+        self._play_by(entries, values, errors, mass, float(paid.std()))
+        best = int((values - self.args.caution * errors).argmax())
         self.console.info("%d conventions in the data; the best is followed by episodes of mean return %.4f; recorded "
                           "episodes: %.4f", len(entries), values[best], paid.mean())
 

@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -52,6 +52,32 @@ def module_digest(thing: Any) -> str:
     """Digest of the module in which a class or function is written; of its name where there is no source."""
     source = source_of(thing.__module__)
     return digest(thing.__module__ if source is None else normal(source.file.read_bytes()))
+
+
+def reached(sources: Iterable[Source], counts: Callable[[Source], bool]) -> list[Source]:
+    """The modules, and those that they import, one through the other, from their own package or folder.
+
+    Args:
+        sources: where to begin.
+        counts: tells which modules are taken, and followed.
+    """
+    found: dict[Path, Source] = {}
+    waiting = list(sources)
+    while waiting:
+        source = waiting.pop()
+        if source.file not in found and counts(source):
+            found[source.file] = source
+            waiting += imported(source)
+    return list(found.values())
+
+
+def folder_digest(thing: Any) -> str:
+    """As :func:`module_digest`, of the module and those of its folder that it imports, one through the other."""
+    source = source_of(thing.__module__)
+    if source is None:
+        return digest(thing.__module__)
+    found = reached([source], lambda other: other.file.parent == source.file.parent)
+    return digest([normal(file.read_bytes()) for file in sorted(each.file for each in found)])
 
 
 def imported(source: Source) -> Iterator[Source]:

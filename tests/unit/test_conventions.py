@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -254,3 +255,16 @@ def test_what_is_seen_of_a_state_is_found_in_the_data_or_refused() -> None:
     data.available[0, 0, 0, 0] = False
     with pytest.raises(UserError, match="never change"):
         View(data)
+
+
+def test_conventions_are_valued_in_the_rewards_that_were_recorded() -> None:
+    """Not in those of training, which may be scaled and cut."""
+    values = []
+    for words in ([], ["reward_scale=0.1", "reward_min=-1"]):
+        built = Built("cpa_pa", "dpomdp", "improvement=imitation", "pool_size=1", "plans=1", *words)
+        batch = built.played(8)
+        batch["reward"][:] = -20.0  # what random play of Dec-Tiger may well be paid
+        built.learner.use_data(SimpleNamespace(n_episodes=8, episodes=lambda rows, whole=batch: whole[rows]))
+        built.learner._judge()
+        values.append(built.learner.pool.values.item())
+    assert values == [-60.0, -60.0]

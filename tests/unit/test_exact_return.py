@@ -90,3 +90,10 @@ def test_nothing_else_changes(tiny_run: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert runs[0].series()["test_exact_return_mean"][-1][1] == with_it["exact_return"]
     assert with_it["headline"] == with_it["exact_return"] == with_it["curve"][-1][1]
     assert without["headline"] == without["return"]
+
+
+def test_teams_that_see_the_state_and_their_last_actions_are_sampled() -> None:
+    """What an agent did before is not told by the state, so states alone do not tell what it does."""
+    built = Built("bc", "dpomdp", "policy_input=state", "use_rnn=false", "obs_last_action=true")
+    assert exact_return(built.game, built.mac) is None
+    assert exact_return(built.game, Built("bc", "dpomdp", "policy_input=state", "use_rnn=false").mac) is not None

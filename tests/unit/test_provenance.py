@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from helpers import needing_its_package
 from epymarl_cpa.config import resolve
 from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.provenance import PACKAGE, code_digest, digest_of, provenance, versions
+from epymarl_cpa.utils.sources import folder_digest
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +115,19 @@ def test_provenance_is_plain() -> None:
     found = provenance(config, cast(Game, Ruled()))
     assert found == {"code": code_digest(config), "versions": versions(config), "rules": "abc"}
     assert provenance(config, make_game("xor"))["rules"] == make_game("xor").rules()
+
+
+def test_a_digest_of_a_folder_covers_what_a_module_imports_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                      ) -> None:
+    """As a scripted team's data do, which are played by several files."""
+    for name, code in {"a_script": "import a_step\n\ndef play(): return a_step.go()", "a_step": "def go(): return 1",
+                       "a_stranger": "x = 1"}.items():
+        (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    play = importlib.import_module("a_script").play
+    before = folder_digest(play)
+    (tmp_path / "a_stranger.py").write_text("x = 2")
+    (tmp_path / "a_step.py").write_text("def go(): return 1  # said otherwise")
+    assert folder_digest(play) == before
+    (tmp_path / "a_step.py").write_text("def go(): return 2")
+    assert folder_digest(play) != before
