@@ -11,7 +11,9 @@ VERSION = next(line.split('"')[1] for line in PACKAGE.splitlines() if "__version
 
 EXTRAS = {
     "tensorboard": ["tensorboard>=2.15"],  # utils/logging.py, use_tensorboard=true
-    "mongo": ["pymongo>=4"],  # Sacred's MongoObserver (-m), for Omniboard
+    "mongo": ["pymongo>=4.2"],  # records/, Sacred's MongoObserver (-m), for Omniboard
+    "sql": ["sqlalchemy>=2"],  # records/, Sacred's SqlObserver (-s)
+    "tinydb": ["tinydb>=4", "tinydb-serialization", "hashfs"],  # records/, Sacred's TinyDbObserver (-t)
     "report": ["matplotlib>=3.8"],  # experiments/figures
     "hdf5": ["h5py>=3"],  # data/formats, offpymarl's .h5 files
     "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
@@ -43,5 +45,5 @@ setup(
         "setuptools<82",  # sacred 0.8 imports pkg_resources
     ],
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["epymarl-cpa = epymarl_cpa.cli:entry"]},
+    entry_points={"console_scripts": ["epymarl-cpa = epymarl_cpa.main:entry"]},
 )

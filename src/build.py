@@ -5,8 +5,10 @@ Runs, exports, figures, tests and the guest in EPyMARL all come here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from logging import Logger
+from pathlib import Path
 from typing import Any
 
 import torch as th
@@ -15,12 +17,14 @@ from .components.env_info import EnvInfo
 from .components.episode_buffer import EpisodeBatch
 from .controllers import REGISTRY as MACS
 from .controllers import Controller
+from .data import check_named
 from .envs import Game, make_game, own_args
 from .envs.game import IntArray
 from .envs.multi_agent_env import MultiAgentEnv
 from .learners import REGISTRY as LEARNERS
 from .learners.base import Stage, stages_of
 from .learners.staged import StagedLearner
+from .observers import REGISTRY as OBSERVERS
 from .settings import UNSET, Settings, settings_of
 from .utils import checkpoint
 
@@ -86,15 +90,16 @@ class Team:
     """
 
     def __init__(self, path: str) -> None:
-        self.folder = checkpoint.find(path, 0, "the model folder")
-        manifest = checkpoint.read_manifest(self.folder)
-        own = settings_of(MACS[manifest["config"]["mac"]]).keys()
-        came_later = {name: key.before for name, key in own.items() if key.before is not UNSET}
-        self.config: dict[str, Any] = {**came_later, **manifest["config"]}
-        self.t_env: int = manifest["t_env"]
-        self.game = build_game(self.config)
-        self.info = EnvInfo.of(self.game)
-        self.mac = build_mac(self.config, self.info)
+        self.folder, manifest = checkpoint.find_whole(path, 0, "the model folder",
+                                                      logging.getLogger("epymarl_cpa").warning)
+        with checkpoint.taking_up(self.folder):
+            own = settings_of(MACS[manifest["config"]["mac"]]).keys()
+            came_later = {name: key.before for name, key in own.items() if key.before is not UNSET}
+            self.config: dict[str, Any] = {**came_later, **manifest["config"]}
+            self.t_env: int = manifest["t_env"]
+            self.game = build_game(self.config)
+            self.info = EnvInfo.of(self.game)
+            self.mac = build_mac(self.config, self.info)
         checkpoint.load_into(self.mac, self.folder)
 
     def seen(self, state: IntArray, batch: EpisodeBatch, step: int = 0) -> None:
@@ -113,3 +118,26 @@ def device_of(args: Settings, console: Logger) -> str:
         console.warning("use_cuda=true, but no GPU is available: running on the CPU")
         return "cpu"
     return "cuda" if args.use_cuda else "cpu"
+
+
+def rehearse(config: Config, console: Logger) -> None:
+    """Makes all that a run consists of, but its data, and forgets it: what is wrong is told before anything is written.
+
+    Raises:
+        UserError: a setting, the teacher or the checkpoint does not fit.
+    """
+    args = Settings.of({**config, "seed": config["seed"] or 0})
+    for name in (*args.observers, *(["tensorboard"] if args.use_tensorboard else [])):
+        OBSERVERS[name].check()
+    env = build_env(args)
+    try:
+        info = EnvInfo.of(env.game, args.common_reward)
+        learner = build_learner(config, build_mac(config, info), info, console)
+        if args.checkpoint_path:
+            folder, manifest = checkpoint.find_whole(args.checkpoint_path, args.load_step)
+            checkpoint.check(manifest, folder, env.game.spec(), config)
+            checkpoint.load_into(learner, folder, evaluate=args.evaluate)
+        if args.runner == "offline" and not args.evaluate:
+            check_named(args.dataset, env.game, args.recipes, Path(args.datasets_path).expanduser())
+    finally:
+        env.close()

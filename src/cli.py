@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import logging
+import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +19,26 @@ from .utils.sacred_error import Error  # first, since it says what Sacred needs
 # isort: split
 from docopt import DocoptExit, docopt
 from sacred import SETTINGS, Experiment
-from sacred.observers import FileStorageObserver
+from sacred.dependencies import PackageDependency
 
 from . import __version__
-from .config import merge, parse_overrides, resolve, take_option
+from .build import rehearse
+from .config import merge, parse_overrides, resolve, resolve_again, take_option
 from .errors import UserError
+from .provenance import versions
 from .recording.parts import seed_of
-from .run import run
+from .records import resume
+from .records.artifacts import attach
+from .records.experiment import Recorded, records_of
+from .run import Begun, run
 from .utils import checkpoint
+from .utils.files import reason
 from .utils.logging import get_logger
 from .utils.process import handling, interrupt
 from .utils.registry import nearest
 
 USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
+RESUME = "resume"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,19 +48,34 @@ def main(argv: Sequence[str]) -> int:
         The exit status: 0 on success, 1 for a failure, 2 for a user's mistake (told in one
         sentence), 130 after SIGINT or SIGTERM.
     """
+    experiment: Experiment | None = None
     try:
-        experiment, line = build(argv)
+        with handling((signal.SIGTERM,), interrupt):
+            experiment, line = build(argv)
+            experiment.run_commandline(line)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    try:
-        with handling((signal.SIGTERM,), interrupt):
-            experiment.run_commandline(line)
     except KeyboardInterrupt:
+        print(f"Interrupted{_way_back(argv, experiment)}.", file=sys.stderr)
         return 130
     except SystemExit as end:  # Sacred has printed what went wrong
         return 2 if isinstance(end.__context__, Error) else int(end.code or 0)
     return 0
+
+
+def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
+    """How an interrupted run goes on: what to say after what has happened to it."""
+    stopped = experiment.current_run if experiment is not None else None
+    records = records_of(stopped) if stopped is not None and stopped.status == "INTERRUPTED" else []
+    folder = next((place for kind, place in records if kind == "Folder"), None) or \
+        (stopped.info.get("model") if stopped is not None else None)
+    if not folder:
+        return ""
+    program = "epymarl-cpa" if Path(argv[0]).name == "epymarl-cpa" else "python -m epymarl_cpa" \
+        if Path(argv[0]).name == "__main__.py" else f"python {argv[0]}"
+    options = [word for word in _words(argv)[0] if not word.startswith(("--config", "--env-config"))]
+    return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", f"{RESUME}={folder}"])
 
 
 def entry(argv: Sequence[str] | None = None) -> int:
@@ -65,49 +90,134 @@ def entry(argv: Sequence[str] | None = None) -> int:
     return launcher.main(line) if launcher.is_asked(line) else main(line)
 
 
-def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
-    """The experiment with its resolved defaults, and the command line left for Sacred.
+@dataclass(frozen=True)
+class _Asked:
+    """What a command line asks for.
 
-    Raises:
-        UserError: a bad option, configuration key or value, or an unwritable results folder.
+    Attributes:
+        config: the whole configuration; its seed may be open.
+        known: the same before what was given on the command line, for Sacred to tell what was changed.
+        updates: the words that change it.
+        options: Sacred's words.
+        unfinished: the run that goes on, if not a new one is asked for.
     """
+
+    config: dict[str, Any]
+    known: dict[str, Any]
+    updates: list[str]
+    options: list[str]
+    unfinished: resume.Unfinished | None = None
+
+
+def _words(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Sacred's options and command, and the words after ``with``."""
     rest = list(argv[1:])
-    alg, env = take_option(rest, "--config"), take_option(rest, "--env-config")
     options = rest[: rest.index("with")] if "with" in rest else rest
     later = rest[len(options) + 1:]
-    options, words = options + [w for w in later if w.startswith("-")], [w for w in later if not w.startswith("-")]
+    early = [word for word in options if word.startswith(f"{RESUME}=")]
+    return ([word for word in options if word not in early] + [word for word in later if word.startswith("-")],
+            early + [word for word in later if not word.startswith("-")])
+
+
+def _asked(argv: Sequence[str], console: logging.Logger) -> _Asked:
+    """Raises:
+        UserError: a bad option, configuration key or value, or there is no run to resume.
+    """
+    options, words = _words(argv)
+    alg, env = take_option(options, "--config"), take_option(options, "--env-config")
     if {"-h", "--help", "help"} & set(options):
         alg, env = alg or "cpa_ar", env or "xor"
+    goes_on = take_option(words, RESUME)
+    if goes_on is not None:
+        return _go_on(goes_on, alg, env, words, options, console)
     if not alg or not env:
         raise UserError(f"--config and --env-config are both needed: {USAGE}")
     defaults, chosen = resolve(alg, env), resolve(alg, env, words)
     if chosen["seed"] is None and chosen["checkpoint_path"]:
-        folder = checkpoint.find(chosen["checkpoint_path"], chosen["load_step"])
-        chosen["seed"] = checkpoint.read_manifest(folder)["config"]["seed"]
+        chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")
     if chosen["seed"] is None and chosen["runner"] == "record":
         chosen["seed"] = seed_of(chosen["record_to"])
+    return _Asked(chosen, defaults, words, options)
 
+
+def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], options: list[str],
+           console: logging.Logger) -> _Asked:
+    """What is asked for where a run is resumed, perhaps with changed settings."""
+    given = parse_overrides(words)
+    named = resolve(alg, env) if alg and env else None
+    where = f"{named['name']}/{named['env_args']['map_name']}" if named else "*/*"
+    results = Path(str(given.get("local_results_path", "results"))).expanduser()
+    unfinished = resume.find(goes_on, results, console.warning, where, bool(given))
+    chosen = resolve_again(unfinished.config, words)
+    if named and (named["learner"], named["env"]) != (chosen["learner"], chosen["env"]):
+        raise UserError(f"{RESUME}={goes_on} is a run of {chosen['name']} on {chosen['env']}, not of {alg} on {env}; "
+                        "leave out --config and --env-config.")
+    return _Asked(chosen, chosen, [], options, unfinished)
+
+
+def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list[str]]:
+    """The experiment with its resolved defaults, and the command line left for Sacred.
+
+    Args:
+        argv: the command line with the program's name first.
+        rehearsed: whether to look for what is wrong before anything is written, which takes a moment.
+
+    Raises:
+        UserError: a bad option, configuration key or value, a teacher or checkpoint that does not fit, or an
+            unwritable results folder.
+    """
+    console = get_logger()
+    asked = _asked(argv, console)
+    chosen, unfinished = asked.config, asked.unfinished
     SETTINGS["CAPTURE_MODE"] = "sys"
     SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = False
-    experiment = Experiment(chosen["name"], base_dir=str(Path(__file__).parent), save_git_info=False)
-    experiment.logger = get_logger()
-    experiment.add_package_dependency("epymarl-cpa", __version__)
-    # Sacred refuses changes to keys that it does not know yet, such as a recipe's optional ones.
-    experiment.add_config(_without_unset_seed(merge(chosen, _without_unset_seed(defaults))))
-
-    @experiment.main  # type: ignore[untyped-decorator]
-    def trial(_run: Any, _config: Mapping[str, Any], _log: logging.Logger) -> dict[str, float]:
-        """Train and evaluate, or only evaluate (the default)."""
-        try:
-            return run(copy.deepcopy(dict(_config)), _run, _log)
-        except UserError as error:
-            raise Error(str(error)) from None
-
     place = Path(chosen["local_results_path"]).expanduser() / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
-    if _command(experiment, options) == experiment.default_command:
+    experiment = Recorded(chosen["name"], base_dir=str(Path(__file__).parent), save_git_info=False)
+    experiment.place, experiment.continued = place, unfinished.records if unfinished else ()
+    experiment.logger = console
+    # Sacred refuses changes to keys that it does not know yet, such as a recipe's optional ones.
+    experiment.add_config(_without_unset_seed(merge(chosen, _without_unset_seed(asked.known))))
+    experiment.main(_trial(unfinished.begun if unfinished else None))
+    if _command(experiment, asked.options) == experiment.default_command:
+        if rehearsed:
+            _rehearse(chosen, unfinished.begun if unfinished else None)
         _need_writable(place)
-    experiment.observers.append(FileStorageObserver(str(place)))
-    return experiment, [argv[0], *options, *_sacred_words(words, chosen)]
+    made_with = {"epymarl-cpa": __version__, **versions(chosen)}
+    for name in made_with.keys() - {"python"}:
+        experiment.dependencies.add(PackageDependency(name, made_with[name]))
+    return experiment, [argv[0], *asked.options, *_sacred_words(asked.updates, chosen)]
+
+
+def _trial(begun: Begun | None) -> Callable[..., float | None]:
+    """What Sacred runs."""
+
+    def trial(_run: Any, _config: Mapping[str, Any], _log: logging.Logger) -> float | None:
+        """Train and evaluate, or only evaluate (the default)."""
+        config, started = copy.deepcopy(dict(_config)), time.monotonic()
+        try:
+            result = run(config, _run, _log, begun, records_of(_run))
+            _run.info["result"] = result
+            attach(_run, config, result, time.monotonic() - started)
+        except UserError as error:
+            _run._get_captured_output()
+            _run.captured_out += f"Error: {error}\n"
+            raise Error(str(error)) from None
+        finally:
+            _run._get_captured_output()  # Sacred itself takes the last words of a run only if nothing went wrong
+        value: float | None = result.get("headline", result.get("return"))
+        return value
+
+    return trial
+
+
+def _rehearse(config: Mapping[str, Any], begun: Begun | None) -> None:
+    """Raises:
+        UserError: a setting, the teacher or the checkpoint does not fit.
+    """
+    quiet = logging.getLogger("epymarl_cpa.rehearsal")
+    quiet.setLevel("CRITICAL")
+    goes_on = {"checkpoint_path": str(begun.folder), "load_step": 0} if begun and begun.folder else {}
+    rehearse({**config, **goes_on}, quiet)
 
 
 def _command(experiment: Experiment, options: Sequence[str]) -> str | None:
@@ -150,5 +260,5 @@ def _need_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"the results folder {folder} cannot be written ({error.strerror}); "
+        raise UserError(f"the results folder {folder} cannot be written ({reason(error)}); "
                         "choose another with local_results_path=<folder>.") from None

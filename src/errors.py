@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake may raise."""
+"""The exceptions that a user's mistake may raise."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints the sentence and exits with status 2; no traceback is shown.
     """
+
+
+class Diverged(UserError):
+    """Training has come to something that is not finite."""

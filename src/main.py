@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 if not __package__:  # run as a script: be the module of the package that this folder is
@@ -21,7 +22,18 @@ if not __package__:  # run as a script: be the module of the package that this f
     _spec.loader.exec_module(_package)
     __package__ = "epymarl_cpa"
 
-from .cli import entry
+from .utils.process import ending_at_once
+
+
+def entry(argv: Sequence[str] | None = None) -> int:
+    """The program; arguments and result as of :func:`.cli.entry`.
+
+    Importing all that it needs takes seconds, in which nothing is lost: Ctrl-C ends it with one line.
+    """
+    with ending_at_once():
+        from .cli import entry as ready
+    return ready(argv)
+
 
 if __name__ == "__main__":
     sys.exit(entry())

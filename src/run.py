@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from logging import Logger
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch as th
 from . import build
 from .config import keys_of
 from .envs.game import IntArray
-from .errors import UserError
+from .errors import Diverged, UserError
 from .evaluation.play import Values, headline_of
 from .evaluation.summary import summarise, told
 from .observers import REGISTRY as OBSERVERS
@@ -29,14 +30,32 @@ from .settings import Decides, Settings
 from .utils import checkpoint
 from .utils.process import StopRequest, keep_freed_memory
 
+KEPT = 3  # of the models that are saved at evaluations
 
-def run(config: dict[str, Any], sacred_run: Any, console: Logger) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that has begun before and goes on as if it had never been stopped.
+
+    Attributes:
+        name: of the run.
+        folder: of the checkpoint from which it goes on; None for one that was stopped before its first.
+    """
+
+    name: str
+    folder: Path | None
+
+
+def run(config: dict[str, Any], sacred_run: Any, console: Logger, begun: Begun | None = None,
+        record: Sequence[tuple[str, Any]] = ()) -> dict[str, Any]:
     """Runs one resolved configuration.
 
     Args:
         config: every key checked, ``seed`` included.
         sacred_run: the Sacred run that records the series, or None.
         console: takes words.
+        begun: if it is not a new run.
+        record: what checkpoints say of where the run is recorded, plain JSON.
 
     Returns:
         The last evaluation: ``return``, ``optimum`` (None where unknown) and every other test metric's mean; and under
@@ -46,12 +65,16 @@ def run(config: dict[str, Any], sacred_run: Any, console: Logger) -> dict[str, A
         UserError: bad data, a checkpoint that does not fit, a folder that cannot be written.
         KeyboardInterrupt: SIGINT or SIGTERM came; the model has been saved.
     """
-    return prepare(config, sacred_run, console).run()
+    return prepare(config, sacred_run, console, begun, record).run()
 
 
-def prepare(config: dict[str, Any], sacred_run: Any, console: Logger) -> Trial:
+def prepare(config: dict[str, Any], sacred_run: Any, console: Logger, begun: Begun | None = None,
+            record: Sequence[tuple[str, Any]] = ()) -> Trial:
     """Seeds everything and builds the run of one resolved configuration; arguments and errors as for :func:`run`."""
     keep_freed_memory()
+    written = config
+    if begun and begun.folder:  # every part knows that it goes on, but the run is the one that it was
+        config = {**config, "checkpoint_path": str(begun.folder), "load_step": 0}
     args = Settings.of(config)
     th.set_num_threads(args.torch_threads)
     random.seed(args.seed)
@@ -64,7 +87,7 @@ def prepare(config: dict[str, Any], sacred_run: Any, console: Logger) -> Trial:
     observers["console"] = lambda: ConsoleObserver(console)
     if sacred_run is not None:
         observers["sacred"] = lambda: SacredObserver(sacred_run)
-    return Trial(args, config, Watch(observers, console))
+    return Trial(args, config, Watch(observers, console), written, begun, record)
 
 
 def due(t: int, before: int, interval: int) -> bool:
@@ -83,10 +106,14 @@ class Trial:
         args: the settings that every run has.
         config: the whole configuration as it was resolved.
         watch: the observers.
+        written: the configuration that checkpoints say; None for ``config``.
+        begun, record: as for :func:`run`.
     """
 
-    def __init__(self, args: Settings, config: dict[str, Any], watch: Watch) -> None:
-        self.args, self.config, self.watch, self.console = args, config, watch, watch.console
+    def __init__(self, args: Settings, config: dict[str, Any], watch: Watch, written: dict[str, Any] | None = None,
+                 begun: Begun | None = None, record: Sequence[tuple[str, Any]] = ()) -> None:
+        self.args, self.config, self.watch, self.console = args, written or config, watch, watch.console
+        self.record, self.goes_on = [list(each) for each in record], begun is not None and begun.folder is not None
         self.device = build.device_of(args, self.console)
         self.runner = RUNNERS[args.runner](args, build.build_env(args), self.console, self.device)
         info = self.runner.info
@@ -98,7 +125,8 @@ class Trial:
         if self.device == "cuda":
             self.learner.cuda()
         self.buffer = None if self.runner.learns_offline else info.buffer(args.buffer_size, args.seed)
-        self.name = f"{args.name}_seed{args.seed}_{args.env_args['map_name']}_{datetime.now():%Y%m%d-%H%M%S-%f}"
+        self.name = begun.name if begun else \
+            f"{args.name}_seed{args.seed}_{args.env_args['map_name']}_{datetime.now():%Y%m%d-%H%M%S-%f}"
         self.results_folder = Path(args.local_results_path).expanduser()
         self.made_by = {**provenance(config, self.runner.game), **self.runner.made_from()}
         self.episode, self.tested_at, self.saved_at = 0, -1, -1
@@ -131,6 +159,8 @@ class Trial:
             summary = self.summary()
             return summary
         finally:
+            if self.results:
+                self.watch.episodes(self.runner.t_env, self.results)
             self.watch.end(self.runner.t_env, summary)
 
     def begin(self) -> None:
@@ -140,28 +170,33 @@ class Trial:
             UserError: one of them cannot work here.
         """
         self.watch.start(RunStart(self.config, self.made_by, self.name, self.results_folder, self.runner.t_env,
-                                  self.learner.t_max))
+                                  self.learner.t_max, self.watch.series))
 
     def _train(self) -> None:
         args, t_max = self.args, self.learner.t_max
         signal = StopRequest()
         with signal.listening():
-            self.test()
+            if not self.goes_on:
+                self.test()
             while self.runner.t_env < t_max and not signal.made and not self._heeds_observers():
                 before = self.runner.t_env
-                self._learn()
+                try:
+                    self._learn()
+                except Diverged as error:
+                    raise Diverged(f"{error} {self._last_good(before)}") from None
                 t_env = self.runner.t_env
                 if due(t_env, before, args.test_interval):
                     self.test()
-                if args.save_model and due(t_env, before, args.save_model_interval):
-                    self._save()
                 if due(t_env, before, args.log_interval):
                     self.watch.statistics(t_env, {"episode": self.episode})
+                # After all that is told at this time, so that a run that goes on from here has told the same.
+                if args.save_model and due(t_env, before, args.saving_interval):
+                    self._save()
             if signal.made:
                 self.console.warning("interrupted at t_env %d", self.runner.t_env)
                 self._save()
                 raise KeyboardInterrupt
-            if self.tested_at != self.runner.t_env:
+            if self.tested_at != self.runner.t_env or not self.results:
                 self.test()
             if self.saved_at != self.runner.t_env:
                 self._save()
@@ -189,8 +224,10 @@ class Trial:
         return bool(self.stopped)
 
     def test(self) -> None:
-        """Evaluates the controller and tells the observers."""
+        """Evaluates the controller and tells the observers, unless they were told before the run was stopped."""
         self.results = self.runner.evaluate(self._show if self.args.evaluate and self.args.render else None)
+        if self.tested_at == self.runner.t_env:
+            return
         self.tested_at = self.runner.t_env
         self.curve.append([self.tested_at, headline_of(self.runner.game, self.results)])
         self.watch.evaluation(self.tested_at, self.runner.stats_of(self.results))
@@ -198,33 +235,64 @@ class Trial:
     def _show(self, state: IntArray) -> None:
         self.console.info("\n%s", self.runner.game.draw(state))
 
+    def _last_good(self, t_env: int) -> str:
+        """Saves what was learned before training diverged after ``t_env``, if that is finite; says where it is."""
+        self.runner.t_env = t_env
+        try:
+            if t_env > 0 and self.saved_at != t_env:
+                self._save()
+        except UserError:
+            pass  # what is not finite is not saved; what diverged is the news
+        return f"What was learned by t_env {self.saved_at} is in {self._models / str(self.saved_at)}." \
+            if self.saved_at >= 0 else "Nothing was saved."
+
+    @property
+    def _models(self) -> Path:
+        return self.results_folder / "models" / self.name
+
     def _save(self) -> None:
-        self.saved_at = self.runner.t_env
+        """Raises:
+            Diverged: the networks are not finite; what was saved before is still there.
+            UserError: the folder cannot be written.
+        """
+        if not self.learner.is_finite():
+            raise Diverged(f"training diverged: the networks are not finite at t_env {self.runner.t_env}; lower lr, or "
+                           "scale the rewards with reward_scale.")
         state = {"runner": self.runner.state_dict(), "episode": self.episode, "torch": th.get_rng_state(),
-                 "curve": self.curve}
+                 "curve": self.curve, "series": self.watch.series, "tested_at": self.tested_at}
         if self.buffer is not None:
             state["buffer"] = self.buffer.state_dict()
         facts = {"game": self.runner.game.spec(), "config": self.config, "made_by": self.made_by,
-                 **self.runner.facts()}
-        model = checkpoint.save(self.results_folder / "models" / self.name, self.runner.t_env, self.learner, state,
-                                facts)
+                 "record": self.record, **self.runner.facts()}
+        model = checkpoint.save(self._models, self.runner.t_env, self.learner, state, facts)
+        self.saved_at = self.runner.t_env
+        kept = self.args.models_kept or (KEPT if self.args.save_model_interval is None else 0)
+        checkpoint.prune(self._models, kept)
         self.watch.checkpoint(self.runner.t_env, model)
 
     def _load(self) -> None:
-        folder = checkpoint.find(self.args.checkpoint_path, self.args.load_step)
-        manifest = checkpoint.read_manifest(folder)
+        folder, manifest = checkpoint.find_whole(self.args.checkpoint_path, self.args.load_step,
+                                                 tell=self.console.warning)
         checkpoint.check(manifest, folder, self.runner.game.spec(), self.config)
         learning = [name for name, key in keys_of(self.config).items() if key.decides is Decides.LEARNING]
         changed = checkpoint.differences(manifest, self.config, learning)
         if changed and not self.args.evaluate:
             self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
         checkpoint.load_into(self.learner, folder, evaluate=self.args.evaluate)
-        state = checkpoint.load_run_state(folder)
+        with checkpoint.taking_up(folder):
+            self._take_up(checkpoint.load_run_state(folder), manifest)
+        self.console.info("loaded %s", folder)
+
+    def _take_up(self, state: dict[str, Any], manifest: dict[str, Any]) -> None:
+        """Takes up the state of a run beside what was learned."""
         if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else
             self.runner.load_state_dict(state["runner"])
             if self.buffer is not None and not self.args.evaluate:
                 self.buffer.load_state_dict(state["buffer"])
-        if not self.args.evaluate:
+        if self.goes_on:
+            self.curve, self.watch.series = state["curve"], state.get("series", {})
+            self.tested_at, self.saved_at = state.get("tested_at", -1), self.runner.t_env
+        elif not self.args.evaluate:
             self.curve = state["curve"]
             if self.curve and self.curve[-1][0] == self.runner.t_env:
                 self.curve.pop()  # the same team is evaluated again now
@@ -232,7 +300,6 @@ class Trial:
             self.made_by["data"] = made_by["data"]  # of the run that trained the team
         self.episode = state["episode"]
         th.set_rng_state(state["torch"])
-        self.console.info("loaded %s", folder)
 
     def summary(self) -> dict[str, Any]:
         """Prints and returns the last evaluation beside the exact optimum, if it is known; returns the curve, too."""

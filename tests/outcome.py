@@ -11,7 +11,7 @@ import torch as th
 
 #: what keeps a run small; a test's own words win
 SMALL = {"seed": "1", "t_max": "6", "batch_size": "8", "hidden_dim": "8", "test_nepisode": "4", "test_interval": "4",
-         "learner_log_interval": "1", "dataset": "medium", "recipes.medium.episodes": "40"}
+         "learner_log_interval": "1", "save_model_interval": "0", "dataset": "medium", "recipes.medium.episodes": "40"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Outcome:
         assert self.sacred is not None
         content: dict[str, Any] = json.loads((self.sacred / f"{name}.json").read_text())
         return content
+
+    def result(self) -> dict[str, Any]:
+        """What the run ended with."""
+        result: dict[str, Any] = self.record("info")["result"]
+        return result
 
     def series(self) -> dict[str, list[tuple[int, float]]]:
         """Points (t_env, value) of every metric."""

@@ -22,14 +22,14 @@ from ..learners.base import Learner
 from ..modules.encoders import REGISTRY as ENCODERS
 from ..observers import REGISTRY as OBSERVERS
 from ..runners import REGISTRY as RUNNERS
-from ..settings import CORE, Key, check, check_env_args, settings_of
+from ..settings import CORE, UNSET, Key, check, check_env_args, settings_of
 from ..utils.registry import nearest
 from .reading import merge, parse_overrides, read_yaml, take_option
 
 FOLDER = Path(__file__).parent
 
 __all__ = ["FOLDER", "find_config", "keys_of", "load_env", "mac_of", "merge", "parse_overrides", "read_env",
-           "read_yaml", "resolve", "take_option"]
+           "read_yaml", "resolve", "resolve_again", "take_option"]
 
 
 def find_config(kind: str, name: str) -> Path:
@@ -73,7 +73,25 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
         config = merge(config, content)
         for name in dict.fromkeys((env_file["env"], Path(env).stem)):  # the game's, then that of the environment's file
             config = merge(config, per_env.get(name, {}))
-    config = merge(config, parse_overrides(overrides))
+    return _checked(merge(config, parse_overrides(overrides)))
+
+
+def resolve_again(config: Mapping[str, Any], overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The configuration of an earlier run, perhaps of an earlier version, with changes, checked as a new one.
+
+    A key that came later has the value at which nothing has changed, else that of ``default.yaml``.
+
+    Raises:
+        UserError: as :func:`resolve`.
+    """
+    changed = merge(config, parse_overrides(overrides))
+    later = {name: key.before for name, key in keys_of(merge(read_yaml(FOLDER / "default.yaml"), changed)).items()
+             if key.before is not UNSET}
+    return _checked(merge({**read_yaml(FOLDER / "default.yaml"), **later}, changed))
+
+
+def _checked(config: dict[str, Any]) -> dict[str, Any]:
+    """A whole configuration, once everything in it is known to be right."""
     _check_fit(config)
     config = check(config, keys_of(config))
     game = envs.REGISTRY[config["env"]]

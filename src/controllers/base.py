@@ -19,7 +19,7 @@ from ..modules.encoders import REGISTRY as ENCODERS
 from ..modules.encoders import Encoder, Sight
 from ..modules.encoders.memoryless import Memoryless
 from ..settings import Settings
-from ..utils.checkpoint import load_tensors
+from ..utils.checkpoint import load_tensors, save_tensors
 
 
 class Controller(ABC):
@@ -220,7 +220,7 @@ class Controller(ABC):
             generator.set_state(own)
 
     def save_models(self, path: str) -> None:
-        th.save(self.state_dict(), Path(path) / "mac.th")
+        save_tensors(self.state_dict(), Path(path) / "mac.th")
 
     def load_models(self, path: str) -> None:
         self.load_state_dict(load_tensors(Path(path) / "mac.th"))

@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
 from .formats import load
-from .generate import cached
+from .generate import cache_file, cached
 from .validate import check_game
 
 
@@ -30,16 +30,27 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
     Raises:
         UserError: no such recipe or file, a damaged file, or data of another game.
     """
-    path = Path(name).expanduser()
-    if name in recipes:
-        data = cached(game, recipes[name], seed, name, folder)
-    elif path.exists():
-        data = load(path)
-    else:
-        raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
-                        f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
+    check_named(name, game, recipes, folder)
+    data = cached(game, recipes[name], seed, name, folder) if name in recipes else load(Path(name).expanduser())
     check_game(data, game)
     return data
+
+
+def check_named(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+    """Refuses what cannot become a data set, before anything is read or made; arguments as for :func:`load_dataset`.
+
+    Raises:
+        UserError: there is no such recipe or file, the recipe is not one, or ``folder`` cannot be written.
+    """
+    if name in recipes:
+        cache_file(game, recipes[name], 0, name, folder)
+        above = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+        if not above.is_dir():
+            raise UserError(f"the data set cannot be written to {folder} (Not a directory); choose another folder with "
+                            "datasets_path=<folder>.")
+    elif not Path(name).expanduser().exists():
+        raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
+                        f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
 
 
 __all__ = ["OfflineDataset", "load_dataset"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from .. import config
 from ..envs.overcooked import Overcooked
 from ..errors import UserError
+from ..utils.files import reason
 from . import OfflineDataset, load_dataset
 from .describe import describe
 from .formats import REGISTRY, read
@@ -107,7 +108,7 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
         try:
             generate(game, recipes[args.quality], args.seed, args.quality).save(args.out)
         except OSError as error:
-            raise UserError(f"{args.out} cannot be written ({error.strerror}).") from None
+            raise UserError(f"{args.out} cannot be written ({reason(error)}).") from None
         return str(args.out)
     data = load_dataset(args.data, game, recipes, args.seed, args.datasets_path)
     if args.command == "describe":
@@ -124,7 +125,7 @@ def _people(source: Path, out: Path, words: Sequence[str]) -> str:
     try:
         data.save(out)
     except OSError as error:
-        raise UserError(f"{out} cannot be written ({error.strerror}).") from None
+        raise UserError(f"{out} cannot be written ({reason(error)}).") from None
     return f"{out}: {data.n_episodes} episodes and {data.steps.sum()} steps of {len(data.meta['behaviours'])} pairs."
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..envs.game import Game
 from ..errors import UserError
+from ..utils.files import reason
 from ..utils.sources import folder_digest
 from . import behaviours_dpomdp, scripted  # noqa: F401 (register their behaviours)
 from .behaviours import behaviour_named
@@ -127,6 +128,6 @@ def cached(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folde
         folder.mkdir(parents=True, exist_ok=True)
         data.save(path)
     except OSError as error:
-        raise UserError(f"the data set cannot be written to {folder} ({error.strerror}); "
+        raise UserError(f"the data set cannot be written to {folder} ({reason(error)}); "
                         "choose another folder with datasets_path=<folder>.") from None
     return data

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UserError
-from ..utils.files import sync
+from ..utils.files import reason, sync
 from .chunks import some
 from .dataset import OfflineDataset
 from .formats import REGISTRY, Format, recognise
@@ -55,7 +55,7 @@ def write_dataset(parts: Iterator[OfflineDataset], path: Path, name: str | None 
                 shutil.rmtree(work)
         sync(place.parent)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror or error}).") from None
+        raise UserError(f"{path} cannot be written ({reason(error)}).") from None
     return Stored(seal.header().episodes, steps[0], next(key for key in REGISTRY if REGISTRY[key] is type(target)))
 
 

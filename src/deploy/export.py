@@ -19,7 +19,7 @@ from ..controllers.pa_controller import AgreementMAC
 from ..conventions.network import Conventions
 from ..envs import own_args
 from ..errors import UserError
-from ..utils.files import write_text, write_with
+from ..utils.files import reason, write_text, write_with
 from . import policy
 
 SHIPPED = (Path(policy.__file__), Path(key.__file__))  # what exported agents run
@@ -76,7 +76,7 @@ def export(path: str, out: Path) -> list[Path]:
         for source in SHIPPED:
             write_text(out / source.name, source.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"the policies cannot be written to {out} ({error.strerror}).") from None
+        raise UserError(f"the policies cannot be written to {out} ({reason(error)}).") from None
     return files
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ..errors import UserError
+from ..utils.files import reason
 from .figures import matplotlib_needed
 from .figures.convention_use import ConventionUse, convention_use
 
@@ -59,7 +60,7 @@ def draw(use: ConventionUse, out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         save(convention_figure(use), out.parent, out.stem, [out.suffix[1:]])
     except OSError as error:
-        raise UserError(f"the picture cannot be written to {out} ({error.strerror}); choose another file with "
+        raise UserError(f"the picture cannot be written to {out} ({reason(error)}); choose another file with "
                         "--out.") from None
 
 

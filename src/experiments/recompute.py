@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import UserError
-from ..utils.files import write_text
+from ..utils.files import reason, write_text
 from .rows.store import given_rows
 from .sweeps.backends import BACKENDS, make_backend
 from .sweeps.grid import read_grid
@@ -76,7 +76,7 @@ def _write(path: Path, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with --out.") from None
+        raise UserError(f"{path} cannot be written ({reason(error)}); choose another file with --out.") from None
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from ..utils.files import write_text
+from ..utils.files import reason, write_text
 from .rows.reading import Row
 from .rows.store import given_rows
 from .rows.tables import diversity, markdown
@@ -96,7 +96,7 @@ def _write_jsonl(path: Path, rows: Sequence[Row]) -> None:
     try:
         write_text(path, "".join(json.dumps(row) + "\n" for row in told))
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with --jsonl.") from None
+        raise UserError(f"{path} cannot be written ({reason(error)}); choose another file with --jsonl.") from None
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
-from ..utils.files import write_text
+from ..utils.files import reason, write_text
 
 #: the version that everything was tried with
 COMMIT = "cbc38c0"
@@ -93,4 +93,4 @@ class Checkout:
             folder.mkdir(parents=True)
             write_text(folder / ".gitignore", "*\n")
         except OSError as error:
-            raise UserError(f"{folder} cannot be written ({error.strerror}).") from None
+            raise UserError(f"{folder} cannot be written ({reason(error)}).") from None

@@ -74,6 +74,8 @@ class CommandLine:
         if whole["observers"]:
             raise UserError(f"observers={whole['observers']} watch runs in our own host; inside EPyMARL its logger "
                             "does: leave them out.")
+        if whole["save_model_interval"] is None:  # at each evaluation, in words that EPyMARL's loop understands
+            whole["save_model_interval"] = whole["test_interval"]
         self.checkout.keep_apart(Path(whole["datasets_path"]))
         whole = self._named(whole)
         said = [f"{key}={whole[key]!r}" for key in config.parse_overrides(own) if key in whole]

@@ -71,7 +71,7 @@ class HostedLearner:
         runner = self.runner
         state = {"runner": runner.state_dict(), "episode": 0, "torch": th.get_rng_state(), "curve": runner.curve}
         self.learner.save_models(path)
-        th.save(state, Path(path) / "run.th")
+        checkpoint.save_tensors(state, Path(path) / "run.th")
         facts = {"game": runner.game.spec(), "config": runner.config, "made_by": runner.made_by, **runner.facts()}
         checkpoint.write_manifest(Path(path), runner.t_env, facts)
 

@@ -76,7 +76,7 @@ class HostedOfflineRunner(OfflineRunner):
             return self.empty_batch(0)
         batch = super().run()
         self.host_args.save_model = self.args.save_model and due(self.t_env, self.t_env - 1,
-                                                                 self.args.save_model_interval)
+                                                                 self.args.saving_interval)
         return self._whole(batch)
 
     def _test(self) -> None:

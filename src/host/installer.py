@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import __version__, config
 from ..errors import UserError
-from ..utils.files import write_with
+from ..utils.files import reason, write_with
 from .checkout import Checkout
 from .configs import MARK
 
@@ -102,7 +102,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+        raise UserError(f"{path} cannot be read ({reason(error)}).") from None
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -111,11 +111,11 @@ def _write(path: Path, content: bytes) -> None:
         write_with(path, lambda file: file.write(content))
         path.chmod(mode)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}).") from None
+        raise UserError(f"{path} cannot be written ({reason(error)}).") from None
 
 
 def _remove(path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
-        raise UserError(f"{path} cannot be removed ({error.strerror}).") from None
+        raise UserError(f"{path} cannot be removed ({reason(error)}).") from None

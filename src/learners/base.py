@@ -17,7 +17,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions, last_actions, transitions
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
-from ..errors import UserError
+from ..errors import Diverged, UserError
 from ..modules.agent_mlp import AgentMLP
 from ..modules.encoders import Encoder, Sight
 from ..modules.encoders.memoryless import Memoryless
@@ -153,8 +153,8 @@ class Learner(ABC):
             Statistics by name, every ``learner_log_interval``; else none.
 
         Raises:
-            UserError: a loss or a gradient is not finite, or the batch holds no complete step; nothing
-            has been changed then.
+            Diverged: a loss or a gradient is not finite; nothing has been changed then.
+            UserError: the batch holds no complete step.
         """
         step = self.steps(batch)
         if not len(step.reward):
@@ -199,7 +199,7 @@ class Learner(ABC):
         if math.isfinite(sum(float(value.detach()) for value in values.values())):
             return
         name = next((n for n, value in values.items() if not math.isfinite(float(value.detach()))), "their sum")
-        raise UserError(f"training diverged: '{name}' is not finite at t_env {self.t_env} (update "
+        raise Diverged(f"training diverged: '{name}' is not finite at t_env {self.t_env} (update "
                         f"{self.update.count}); lower lr, or scale the rewards with reward_scale.")
 
     def cuda(self) -> None:

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch as th
-
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
 from ..errors import UserError
-from ..utils.checkpoint import load_tensors
+from ..utils.checkpoint import load_tensors, save_tensors
 from .base import Learner, Stage
 
 
@@ -53,6 +51,11 @@ class StagedLearner:
         """Tells every stage where the recorded episodes are."""
         for learner in self.learners:
             learner.use_data(source)
+
+    def is_finite(self) -> bool:
+        """Whether all networks still consist of finite numbers."""
+        nets = [net for each in self.learners for net in each.nets.values()]
+        return all(bool(param.isfinite().all()) for net in nets for param in net.parameters())
 
     def cuda(self) -> None:
         self.mac.cuda()
@@ -105,7 +108,7 @@ class StagedLearner:
 
     def save_models(self, path: str) -> None:
         """Writes ``learner.th`` (everything), and the controller alone for those who only want to act."""
-        th.save(self.state_dict(), Path(path) / "learner.th")
+        save_tensors(self.state_dict(), Path(path) / "learner.th")
         self.mac.save_models(path)
 
     def load_models(self, path: str, evaluate: bool = False) -> None:

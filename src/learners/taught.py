@@ -55,8 +55,7 @@ class TaughtLearner(Learner):
         """
         if not self.args.teacher or self.args.checkpoint_path:
             return
-        folder = checkpoint.find(self.args.teacher, 0, "teacher")
-        manifest = checkpoint.read_manifest(folder)
+        folder, manifest = checkpoint.find_whole(self.args.teacher, 0, "teacher", self.console.warning)
         if manifest["config"].get("mac") != "ar_mac":
             raise UserError(f"{folder} was trained with mac={manifest['config'].get('mac')} and holds no teacher; give "
                             "the model folder of a cpa_ar run.")

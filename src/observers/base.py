@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ class RunStart:
         results: folder of all results.
         t_env: where the run begins; more than 0 for one that is continued.
         t_max: where it ends, unless an observer stops it.
+        series: what was recorded of a run that is resumed, by name: its times and its values.
     """
 
     config: Mapping[str, Any]
@@ -27,6 +28,7 @@ class RunStart:
     results: Path
     t_env: int
     t_max: int
+    series: Mapping[str, tuple[list[int], list[float]]] = field(default_factory=dict)
 
 
 class Observer:
@@ -42,6 +44,12 @@ class Observer:
 
     stop: str = ""
 
+    @classmethod
+    def check(cls) -> None:
+        """Raises:
+            UserError: the observer cannot work here, for want of a library; told before anything is made.
+        """
+
     def start(self, run: RunStart) -> None:
         """The run begins.
 
@@ -54,6 +62,9 @@ class Observer:
 
     def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
         """Statistics of training are due: losses, gradient norms, training returns, the number of episodes."""
+
+    def episodes(self, t_env: int, values: Mapping[str, Sequence[float]]) -> None:
+        """The results of every single episode of the last evaluation, by name; told once, at the end of the run."""
 
     def checkpoint(self, t_env: int, folder: Path) -> None:
         """A model was saved."""

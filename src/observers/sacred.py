@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ class SacredObserver(Observer):
 
     def start(self, run: RunStart) -> None:
         self._run.info["made_by"] = dict(run.made_by)
+        for key, (times, values) in run.series.items():
+            for t_env, value in zip(times, values, strict=True):
+                self.evaluation(t_env, {key: value})
+        for each in getattr(self._run, "observers", ()):
+            if hasattr(each, "note"):
+                each.note("model", str(run.results / "models" / run.name))
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         for key, value in values.items():
@@ -30,6 +36,9 @@ class SacredObserver(Observer):
 
     def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
         self.evaluation(t_env, values)
+
+    def episodes(self, t_env: int, values: Mapping[str, Sequence[float]]) -> None:
+        self._run.info |= {f"test_{key}_episodes": list(each) for key, each in values.items()}
 
     def checkpoint(self, t_env: int, folder: Path) -> None:
         self._run.info["model"] = str(folder)

@@ -16,12 +16,14 @@ class TensorBoardObserver(Observer):
 
     _writer: Any = None
 
+    @classmethod
+    def check(cls) -> None:
+        _writer()
+
     def start(self, run: RunStart) -> None:
-        try:
-            from torch.utils.tensorboard.writer import SummaryWriter
-        except ImportError:
-            raise UserError("use_tensorboard=true needs TensorBoard: pip install 'epymarl-cpa[tensorboard]'.") from None
-        self._writer = SummaryWriter(str(run.results / "tb_logs" / run.name))  # type: ignore[no-untyped-call]
+        folder = str(run.results / "tb_logs" / run.name)
+        # A resumed run goes on in the folder that it began; what it showed after its checkpoint is hidden.
+        self._writer = _writer()(folder, purge_step=run.t_env + 1 if run.series else None)  # type: ignore[no-untyped-call]
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         for key, value in values.items():
@@ -33,3 +35,11 @@ class TensorBoardObserver(Observer):
     def end(self, result: Mapping[str, Any]) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+def _writer() -> Any:
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError:
+        raise UserError("use_tensorboard=true needs TensorBoard: pip install 'epymarl-cpa[tensorboard]'.") from None
+    return SummaryWriter

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from .base import Observer, RunStart
@@ -27,11 +28,15 @@ class Watch:
     Args:
         make: makes the observers of the run, by their names.
         console: takes words.
+
+    Attributes:
+        series: all that was told, by name: its times and its values.
     """
 
     def __init__(self, make: Mapping[str, Callable[[], Observer]], console: Logger) -> None:
         self._observers, self.console = dict[str, Observer](), console
         self._odd: set[str] = set()
+        self.series: dict[str, tuple[list[int], list[float]]] = {}
         for name, maker in make.items():
             with self._contained(name, "being made", 0):
                 self._observers[name] = maker()
@@ -55,6 +60,10 @@ class Watch:
         if values:
             told = self._finite(t_env, values)
             self._tell("statistics", t_env, lambda each: each.statistics(t_env, dict(told)))
+
+    def episodes(self, t_env: int, values: Mapping[str, NDArray[np.float64]]) -> None:
+        told = {key: [float(value) for value in each] for key, each in values.items() if np.isfinite(each).all()}
+        self._tell("episodes", t_env, lambda each: each.episodes(t_env, copy.deepcopy(told)))
 
     def checkpoint(self, t_env: int, folder: Path) -> None:
         self._tell("checkpoint", t_env, lambda each: each.checkpoint(t_env, folder))
@@ -89,4 +98,9 @@ class Watch:
             if not math.isfinite(value) and key not in self._odd:
                 self._odd.add(key)
                 self.console.warning("%s is not finite at t_env %d; such values are not recorded", key, t_env)
-        return {key: float(value) for key, value in values.items() if math.isfinite(value)}
+        told = {key: float(value) for key, value in values.items() if math.isfinite(value)}
+        for key, value in told.items():
+            times, before = self.series.setdefault(key, ([], []))
+            times.append(t_env)
+            before.append(value)
+        return told

@@ -13,6 +13,7 @@ import numpy as np
 from ..data.dataset import OfflineDataset
 from ..data.formats.parts import part_file
 from ..errors import UserError
+from ..utils.files import reason
 from .player import Arrays
 
 SIZE = 50  # episodes in a part
@@ -67,7 +68,7 @@ class PartFiles:
             raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> UserError:
-        return UserError(f"the recording cannot be written to {self.folder} ({error.strerror}); choose another place "
+        return UserError(f"the recording cannot be written to {self.folder} ({reason(error)}); choose another place "
                          "with record_to=<file>.npz.")
 
     def _checked(self, file: Path) -> OfflineDataset:

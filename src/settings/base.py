@@ -73,7 +73,8 @@ class Settings:
     local_results_path: str = setting(decides=_FILES)
 
     save_model: bool = setting(decides=_WATCHING)
-    save_model_interval: int = setting(low=0, decides=_WATCHING)
+    save_model_interval: int | None = setting(low=0, decides=_WATCHING)
+    models_kept: int | None = setting(low=1, decides=_WATCHING, before=None)
     checkpoint_path: str = setting(decides=_EXTENT)
     load_step: int = setting(low=0, decides=_EXTENT)
     evaluate: bool = setting(decides=_EXTENT)
@@ -102,6 +103,11 @@ class Settings:
     critic_input: str = setting(choices=("state", "history"), before="state")
     state_levels: int = setting(low=0)
     target_update_interval_or_tau: float = setting(low=1e-9)
+
+    @property
+    def saving_interval(self) -> int:
+        """``t_env`` between saves; 0 for none but the last."""
+        return self.test_interval if self.save_model_interval is None else self.save_model_interval
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:

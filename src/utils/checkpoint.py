@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,10 +23,11 @@ import torch as th
 
 from .. import __version__
 from ..errors import UserError
-from .files import sync
+from .files import PLAIN, reason, sync
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+SAVING, OLD = ".saving-", ".old-"  # beginnings of folders that are not there yet, or no longer
 #: keys that decide what the networks are
 SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "state_levels", "policy_input", "use_rnn", "agent",
          "obs_last_action", "obs_agent_id", "critic_input")
@@ -38,16 +43,19 @@ def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], fact
         run_state: sampler, generators and counters (tensors and plain values).
         facts: what the checkpoint belongs to (game, configuration, data), plain JSON values.
 
+    What killed processes have left half-made in ``root`` is removed: nobody else may write there.
+
     Raises:
         UserError: the folder cannot be written; what was there before is unchanged.
     """
     final = root / str(t_env)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=root, prefix=".saving-"))
+        _tidy(root)
+        folder = Path(tempfile.mkdtemp(dir=root, prefix=SAVING))
         try:
             learner.save_models(str(folder))
-            th.save(run_state, folder / "run.th")
+            save_tensors(run_state, folder / "run.th")
             write_manifest(folder, t_env, facts)
             for path in (*folder.iterdir(), folder):
                 sync(path)
@@ -57,9 +65,67 @@ def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], fact
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise UserError(f"the model cannot be saved to {final} ({reason}).") from None
+        raise UserError(f"the model cannot be saved to {final} ({_why(error, root)}).") from None
     return final
+
+
+def save_tensors(content: Any, file: Path) -> None:
+    """``torch.save`` that says what the system says if the disk is full.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    th.save(content, buffer)
+    file.write_bytes(buffer.getbuffer())
+
+
+def prune(root: Path, keep: int) -> None:
+    """Removes all but the ``keep`` newest checkpoints; what cannot be removed stays."""
+    steps = _steps(root)
+    for step in sorted(steps)[:-keep] if keep else []:
+        gone = root / f"{OLD}{step}-gone"
+        try:
+            os.replace(steps[step], gone)  # in one move: a checkpoint is whole or not there
+        except OSError:
+            continue
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _tidy(root: Path) -> None:
+    """Removes what killed saves left; a checkpoint that was to be replaced, and was not, is back in place."""
+    for step, folder in _steps(root).items():
+        if folder.name.startswith(OLD):
+            os.replace(folder, root / str(step))
+    for folder in root.iterdir():
+        if folder.name.startswith((SAVING, OLD)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _steps(root: Path) -> dict[int, Path]:
+    """The folders of checkpoints by their t_env; an empty one is none, one that was being replaced still is.
+
+    Raises:
+        OSError: ``root`` is no folder that can be read.
+    """
+    found: dict[int, Path] = {}
+    for child in sorted(root.iterdir()):  # ".old" comes before the names of whole ones
+        match = re.fullmatch(rf"(?:{re.escape(OLD)})?([0-9]+)(?:-(?!gone$).*)?", child.name)
+        plain = match and (child.name.startswith(OLD) or child.name.isdecimal())
+        if match and plain and child.is_dir() and any(child.iterdir()):
+            found[int(match[1])] = child
+    return found
+
+
+def _why(error: OSError | RuntimeError, root: Path) -> str:
+    """Why a save failed; what a part's own ``torch.save`` says of a full disk is a riddle."""
+    if isinstance(error, OSError):
+        return reason(error)
+    try:
+        full = shutil.disk_usage(root).free < 1 << 20
+    except OSError:
+        full = False
+    return PLAIN[errno.ENOSPC] if full else str(error).partition("\n")[0]
 
 
 def write_manifest(folder: Path, t_env: int, facts: dict[str, Any]) -> None:
@@ -74,7 +140,7 @@ def _move_over(folder: Path, final: Path) -> None:
     if not final.exists():
         os.replace(folder, final)
         return
-    old = final.with_name(f".old-{folder.name}")
+    old = final.with_name(f"{OLD}{final.name}-{folder.name.removeprefix(SAVING)}")
     os.replace(final, old)
     try:
         os.replace(folder, final)
@@ -99,12 +165,38 @@ def find(path: str, load_step: int, key: str = "checkpoint_path") -> Path:
     try:
         if (root / MANIFEST).exists():
             return root
-        steps = {int(child.name): child for child in root.iterdir() if child.name.isdecimal() and child.is_dir()}
+        steps = _steps(root)
     except OSError:
         steps = {}
     if not steps:
         raise UserError(f"{key}={path} holds no checkpoint; give the folder that a run printed as its model.")
     return steps[max(steps) if load_step == 0 else min(steps, key=lambda step: abs(step - load_step))]
+
+
+def find_whole(path: str, load_step: int, key: str = "checkpoint_path",
+               tell: Callable[[str], object] = lambda sentence: None) -> tuple[Path, dict[str, Any]]:
+    """As :func:`find`, with the manifest; where the newest is asked for and damaged, the newest whole one is taken.
+
+    Args:
+        tell: is told in a sentence that, and why, another one is taken.
+
+    Raises:
+        UserError: there is none, or none that is whole.
+    """
+    first = find(path, load_step, key)
+    try:
+        return first, read_manifest(first)
+    except UserError as error:
+        if load_step or first == Path(path).expanduser():
+            raise
+        for _, folder in sorted(_steps(first.parent).items(), reverse=True):
+            try:
+                manifest = read_manifest(folder)
+            except UserError:
+                continue
+            tell(f"{str(error).rstrip('.')}; the newest whole one, {folder}, is taken instead")
+            return folder, manifest
+        raise
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -113,6 +205,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: a file is missing, truncated or altered, or the format is unknown.
     """
+    # A digest keeps accidents away, not people: what it covers may still be anything.
     broken = UserError(f"{folder} is no whole checkpoint of this program: its {MANIFEST} is missing or damaged.")
     try:
         text = (folder / MANIFEST).read_bytes().decode()
@@ -121,6 +214,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise UserError(f"{folder} has checkpoint format {manifest['format']}, this program reads {FORMAT}.")
         del manifest["digest"]
         files = dict(manifest["files"])
+        kinds = {"t_env": int, "files": dict, "game": dict, "config": dict}
+        if not all(type(manifest[key]) is kind for key, kind in kinds.items()) or not all(
+                isinstance(text, str) for text in (*files, *files.values())):
+            raise broken
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise broken from None
     if _to_text(manifest) != text:
@@ -189,14 +286,37 @@ def load_into(part: Loads, folder: Path, **how: Any) -> None:
     """
     try:
         part.load_models(str(folder), **how)
-    except (RuntimeError, KeyError, ValueError) as error:  # what state dictionaries that do not fit raise
+    except UNFIT as error:
         raise UserError(f"{folder} does not fit the networks of this run ({_last_line(error)}); "
                         "load it with the configuration it was trained with.") from None
 
 
+#: what contents of another shape raise where they are taken up
+UNFIT = (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError)
+
+
+@contextmanager
+def taking_up(folder: Path) -> Iterator[None]:
+    """Tells in a sentence that what the ``with`` block takes from a checkpoint is not what it must be.
+
+    Raises:
+        UserError: as said.
+    """
+    try:
+        yield
+    except UNFIT as error:
+        raise UserError(f"{folder} holds something else than what a run of this program saves "
+                        f"({type(error).__name__}: {_last_line(error)}); take another checkpoint.") from None
+
+
 def load_run_state(folder: Path) -> dict[str, Any]:
-    """The ``run_state`` given to :func:`save`."""
-    return dict(load_tensors(folder / "run.th"))
+    """The ``run_state`` given to :func:`save`.
+
+    Raises:
+        UserError: the file is damaged or holds something else.
+    """
+    with taking_up(folder):
+        return dict(load_tensors(folder / "run.th"))
 
 
 def load_tensors(file: Path) -> Any:
@@ -207,9 +327,11 @@ def load_tensors(file: Path) -> Any:
     """
     try:
         return th.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # zipfile, pickle and torch raise some dozen kinds for damaged bytes
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{file} is damaged or holds more than tensors ({reason}).") from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({reason(error)}).") from None
+    except Exception:  # zipfile, pickle and torch raise some dozen kinds, some with the advice to run what is in it
+        raise UserError(f"{file} is damaged or holds more than tensors and plain values; nothing of it was run.") \
+            from None
 
 
 def _to_text(manifest: Mapping[str, Any]) -> str:

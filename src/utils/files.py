@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -24,7 +25,7 @@ def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink(missing_ok=True)  # it is gone if the interrupt came after the move
         raise
     sync(path.parent)
 
@@ -32,6 +33,16 @@ def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes ``text`` as UTF-8, all or nothing (see :func:`write_with`)."""
     write_with(path, lambda file: file.write(text.encode()))
+
+
+#: what the system's words for a failure mean to who reads them
+PLAIN = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of disk space is used up",
+         errno.EROFS: "the disk can only be read", errno.EIO: "the disk has failed"}
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be read or written, in a few words."""
+    return PLAIN.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
 def sync(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +31,20 @@ def handling(signals: tuple[signal.Signals, ...], handler: Callable[[int, Any], 
 def interrupt(signum: int, frame: Any) -> None:
     """A signal handler that behaves like Ctrl-C."""
     raise KeyboardInterrupt
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Inside the ``with`` block SIGINT and SIGTERM end the process with one line; nothing can be lost yet.
+
+    Raising would not do: what is imported here may take an exception for a library that is missing.
+    """
+    def end(signum: int, frame: Any) -> None:
+        os.write(2, b"Interrupted before anything was begun.\n")
+        os._exit(130)
+
+    with handling((signal.SIGINT, signal.SIGTERM), end):
+        yield
 
 
 class StopRequest:

@@ -83,9 +83,9 @@ def test_runs_are_saved_resumed_and_evaluated(alg: str, tiny_run: Callable[..., 
     resumed = tiny_run(*line, f"checkpoint_path={whole.models}", f"load_step={interval}", alg=alg, env="bridge")
     assert len(whole.steps()) > 1 and resumed.steps()[0] > interval
     assert equal(whole.state(), resumed.state())
-    assert whole.record("run")["result"]["curve"] == resumed.record("run")["result"]["curve"]
+    assert whole.result()["curve"] == resumed.result()["curve"]
     told = tiny_run(*line, f"checkpoint_path={whole.models}", "evaluate=True", alg=alg, env="bridge")
-    assert told.record("run")["result"]["return"] == whole.record("run")["result"]["return"]
+    assert told.result()["return"] == whole.result()["return"]
     assert Team(str(whole.models)).mac.encoder.state_dict()["keep"] == whole.state()["mac"]["encoder"]["keep"]
 
 

@@ -30,7 +30,7 @@ def test_learning_from_random_data(alg: str, env: str, tiny_run: Run) -> None:
     assert {length for _, length in series["test_ep_length_mean"]} == {6}
     assert series["test_return_mean"] == two.series()["test_return_mean"]
     assert equal(one.state(), two.state())
-    result = one.record("run")["result"]
+    result = one.result()
     assert result["headline"] == result["return"] and result["optimum"] is result["headline_optimum"] is None
     assert one.models is not None
     again = tiny_run(*words(alg, *RANDOM), "evaluate=true", f"checkpoint_path={one.models}", alg=alg, env=env)

@@ -232,7 +232,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(alg: str, agent: str, tiny_run: Calla
     resumed = tiny_run(*line, f"checkpoint_path={whole.models}", f"load_step={interval}", alg=alg, env="bridge")
     assert len(whole.steps()) > 1
     assert equal(whole.state(), resumed.state())
-    assert whole.record("run")["result"]["curve"] == resumed.record("run")["result"]["curve"]
+    assert whole.result()["curve"] == resumed.result()["curve"]
 
 
 def test_other_memories_are_other_networks(tiny_run: Callable[..., Outcome],

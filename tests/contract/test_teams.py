@@ -83,7 +83,7 @@ def test_recipes_and_recordings_of_a_team_play_alike(tiny_run: Run) -> None:
     tiny_run(*words, "record_epsilons=[0.3]", "record_to=y.npz", alg="bc", env="lbf")
     assert OfflineDataset.load(Path("y.npz")).returns.mean() > 0.8
     result = tiny_run("mac=scripted_mac", "team=lbf_left", "evaluate=true", "dataset=random",
-                      "recipes.random.episodes=2", alg="bc", env="lbf").record("run")["result"]
+                      "recipes.random.episodes=2", alg="bc", env="lbf").result()
     assert result["return"] == pytest.approx(1.0)
 
 

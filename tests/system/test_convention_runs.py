@@ -104,7 +104,7 @@ def test_evaluation_needs_no_data(kind: str, tiny_run: Run) -> None:
 def test_diversity_is_that_of_the_key_and_beside_a_teacher_only_where_there_is_one(kind: str, tiny_run: Run) -> None:
     env, words = KINDS[kind]
     outcome = tiny_run(*words, "test_greedy=false", "entry_floor=0", "law_temperature=10", alg="cpa_pa", env=env)
-    result, series = outcome.record("run")["result"], outcome.series()
+    result, series = outcome.result(), outcome.series()
     assert {"joint_entropy", "marginal_entropy", "modes"} <= result.keys() and result["unlisted"] == 0
     assert ("tv" in result) is ("teacher_modes" in result) is (kind in ("stages", "stationary"))
     assert 1 <= result["modes"] <= 3

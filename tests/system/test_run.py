@@ -33,7 +33,7 @@ def test_an_evaluation_that_falls_on_the_end_is_not_repeated(tiny_run: Run) -> N
 
 def test_evaluations_agree_with_each_other_and_the_result(tiny_run: Run) -> None:
     outcome = tiny_run(env="aloha")
-    series, result = outcome.series(), outcome.record("run")["result"]
+    series, result = outcome.series(), outcome.result()
     assert result["return"] == series["test_return_mean"][-1][1]
     assert result["ep_length"] == series["test_ep_length_mean"][-1][1] == 20
     for (_, mean), (_, regret) in zip(series["test_return_mean"], series["test_regret_mean"], strict=True):
@@ -103,7 +103,7 @@ def test_no_updates_at_all(tiny_run: Run) -> None:
 
 def final(outcome: Outcome) -> dict[str, Any]:
     """A run's result; of its curve the last point, as a run that only evaluates has no other."""
-    result: dict[str, Any] = outcome.record("run")["result"]
+    result: dict[str, Any] = outcome.result()
     return {**result, "curve": result["curve"][-1]}
 
 

@@ -42,7 +42,7 @@ def impatient() -> Iterator[type[Impatient]]:
 def test_an_observer_ends_a_run_early_and_the_result_says_so(impatient: type[Impatient], tiny_run: Run,
                                                              capsys: pytest.CaptureFixture[str]) -> None:
     outcome = tiny_run("t_max=60", "test_interval=4", "observers=[impatient]")
-    result = outcome.record("run")["result"]
+    result = outcome.result()
     assert result["stopped"] == {"by": "impatient", "t_env": 4}
     assert [t for t, _ in result["curve"]] == [0, 4]
     assert outcome.record("run")["status"] == "COMPLETED"
@@ -52,7 +52,7 @@ def test_an_observer_ends_a_run_early_and_the_result_says_so(impatient: type[Imp
 
 
 def test_a_run_that_nobody_ends_does_not_say_so(tiny_run: Run) -> None:
-    assert "stopped" not in tiny_run().record("run")["result"]
+    assert "stopped" not in tiny_run().result()
 
 
 def test_a_run_that_was_ended_early_can_go_on(impatient: type[Impatient], tiny_run: Run) -> None:
@@ -61,7 +61,7 @@ def test_a_run_that_was_ended_early_can_go_on(impatient: type[Impatient], tiny_r
     ended = tiny_run(*words, "observers=[impatient]")
     resumed = tiny_run(*words, f"checkpoint_path={ended.models}")
     assert equal(resumed.state(), whole.state())
-    assert resumed.record("run")["result"] == whole.record("run")["result"]
+    assert resumed.result() == whole.result()
 
 
 @pytest.mark.parametrize("step", [4, 8, 12])
@@ -70,11 +70,11 @@ def test_a_resumed_runs_curve_is_the_whole_one(alg: str, step: int, tiny_run: Ru
     words = ["t_max=12", "test_interval=4", "save_model_interval=4"]
     if alg == "cpa_pa":
         words += ["t_max=8", "student_t_max=8", "pool_hidden=8"]
-    whole = tiny_run(*words, alg=alg).record("run")["result"]
+    whole = tiny_run(*words, alg=alg).result()
     models = max(Path("results/models").iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
     resumed = tiny_run(*words, f"checkpoint_path={models}", f"load_step={step}", alg=alg)
     assert [t for t, _ in whole["curve"]] == list(range(0, (16 if alg == "cpa_pa" else 12) + 1, 4))
-    assert resumed.record("run")["result"] == whole
+    assert resumed.result() == whole
     assert resumed.series()["test_return_mean"][0][0] == step, "its own series have only what it made"
 
 
@@ -100,16 +100,16 @@ def test_values_of_every_action_are_asked_only_of_critics_that_know_them(tiny_ru
 
 
 def test_a_joint_action_is_told_only_if_it_was_the_only_one(tiny_run: Run) -> None:
-    greedy = tiny_run("test_nepisode=40").record("run")["result"]
+    greedy = tiny_run("test_nepisode=40").result()
     assert len(greedy["joint_action"]) == 2
-    drawn = tiny_run("test_nepisode=40", "test_greedy=false").record("run")["result"]
+    drawn = tiny_run("test_nepisode=40", "test_greedy=false").result()
     assert "joint_action" not in drawn
-    assert "joint_action" not in tiny_run(env="aloha").record("run")["result"], "its episodes have many steps"
+    assert "joint_action" not in tiny_run(env="aloha").result(), "its episodes have many steps"
 
 
 @pytest.mark.parametrize("env", ["xor", "bridge"])
 def test_a_score_comes_with_what_it_is_made_of(env: str, tiny_run: Run) -> None:
-    result = tiny_run(env=env).record("run")["result"]
+    result = tiny_run(env=env).result()
     lowest, best = result["headline_random"], result["headline_optimum"]
     assert result["score"] == pytest.approx((result["headline"] - lowest) / (best - lowest))
 

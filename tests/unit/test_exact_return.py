@@ -84,7 +84,7 @@ def test_nothing_else_changes(tiny_run: Any, monkeypatch: pytest.MonkeyPatch) ->
     for most in (4096, 0):
         monkeypatch.setattr(exact, "MOST_ROWS", most)
         runs.append(tiny_run(*words, env="dpomdp", alg="cpa_ar"))
-    with_it, without = (run.record("run")["result"] for run in runs)
+    with_it, without = (run.result() for run in runs)
     assert with_it["return"] == without["return"] and "exact_return" not in without
     assert runs[0].series()["test_return_mean"] == runs[1].series()["test_return_mean"]
     assert runs[0].series()["test_exact_return_mean"][-1][1] == with_it["exact_return"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...utils.files import write_text
+from ...utils.files import reason, write_text
 from ..analysis.aggregate import Aggregate
 from ..analysis.comparison import Comparison
 from ..analysis.statistics import REPETITIONS
@@ -79,7 +79,7 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
         write_text(out / "report.md", markdown(TITLE, parts, out))
         write_text(out / "report.html", web_page(TITLE, parts))
     except OSError as error:
-        raise UserError(f"the report cannot be written to {out} ({error.strerror}); choose another folder with "
+        raise UserError(f"the report cannot be written to {out} ({reason(error)}); choose another folder with "
                         "--out.") from None
     return origin + notes
 

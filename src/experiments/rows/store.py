@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import UserError
-from ...utils.files import sync, write_text
+from ...utils.files import reason, sync, write_text
 from .reading import Row, fault_of, read_rows
 
 LOCK = ".lock"
@@ -81,7 +81,7 @@ class Store:
             for file, row in zip(files, rows, strict=True):
                 write_text(file, json.dumps(row) + "\n")
         except OSError as error:
-            raise UserError(f"rows cannot be written to {self.folder} ({error.strerror}); the same command continues "
+            raise UserError(f"rows cannot be written to {self.folder} ({reason(error)}); the same command continues "
                             "once they can.") from None
 
     @contextmanager
@@ -103,7 +103,7 @@ class Store:
                 raise UserError(f"another sweep is writing to {self.folder} (process {other}); wait for its end, or "
                                 "choose another folder with --out.") from None
             except OSError as error:
-                raise UserError(f"{self.folder} cannot be locked ({error.strerror}); choose a folder on another disk "
+                raise UserError(f"{self.folder} cannot be locked ({reason(error)}); choose a folder on another disk "
                                 "with --out.") from None
             file.truncate(0)
             print(os.getpid(), file=file, flush=True)
@@ -126,7 +126,7 @@ class Store:
 
 
 def _not_writable(folder: Path, error: OSError) -> UserError:
-    return UserError(f"{folder} cannot be written ({error.strerror}); choose another folder with --out.")
+    return UserError(f"{folder} cannot be written ({reason(error)}); choose another folder with --out.")
 
 
 def _fault(row: object, name: str) -> str:

@@ -62,12 +62,12 @@ def _alone(spec: RunSpec, folder: str, model: str) -> Row | str:
         [f"checkpoint_path={model}", "evaluate=true"]
     experiment, line = build(["sweep", f"--config={name}", f"--env-config={spec.env}", "--loglevel=WARNING", "with",
                               *spec.overrides, *overrides, *given, f"local_results_path={folder}/runs",
-                              "save_model=false"])
+                              "save_model=false"], rehearsed=False)
     experiment.logger.setLevel("WARNING")
     finished = experiment.run_commandline(line)
     left = os.path.relpath(finished.info.get("model", model), folder)
     return {**_identity(spec), "seconds": round(time.monotonic() - started, 1), "peak_mb": _peak(), "model": left,
-            **finished.result, MADE_BY: _origin(spec, finished.result)}
+            **finished.info["result"], MADE_BY: _origin(spec, finished.info["result"])}
 
 
 def _stacked(job: Job) -> list[Row]:

@@ -1,0 +1,82 @@
+"""Which records are of runs that go on, and which of runs that were killed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..utils.files import write_text
+
+#: held by the process whose record lies in the folder; the system lets go of it when the process ends, however it does
+LOCK = ".lock"
+RECORD = "run.json"
+
+
+def hold(folder: Path) -> TextIO | None:
+    """Takes a record's folder for this process, until the file is closed; None if another process has it.
+
+    Raises:
+        OSError: the folder cannot be written, or its disk has no locks.
+    """
+    file = open(folder / LOCK, "a", encoding="utf-8")  # noqa: SIM115 (it stays open)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    file.truncate(0)
+    file.write(f"{os.getpid()} on {socket.gethostname()}\n")
+    file.flush()
+    return file
+
+
+def release(folder: Path, file: TextIO) -> None:
+    """Gives a folder back, whose run has ended and has said so."""
+    (folder / LOCK).unlink(missing_ok=True)
+    file.close()
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether a process is at work on the record in the folder."""
+    try:
+        with open(folder / LOCK, encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such file: it has ended
+        return False
+    return False
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What Sacred's ``run.json`` in the folder says; nothing if it cannot be read."""
+    try:
+        entry = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def killed(place: Path) -> Iterator[Path]:
+    """The records below ``place`` that say that their run goes on, though it was killed."""
+    for lock in sorted(place.glob(f"*/{LOCK}")):
+        if not is_alive(lock.parent) and read(lock.parent).get("status") == "RUNNING":
+            yield lock.parent
+
+
+def mark_killed(folder: Path) -> None:
+    """Says in a record that its run has ended.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    entry = read(folder)
+    write_text(folder / RECORD, json.dumps({**entry, "status": "INTERRUPTED", "killed": True,
+                                            "stop_time": entry.get("heartbeat") or entry.get("start_time")},
+                                           sort_keys=True, indent=2))
+    (folder / LOCK).unlink(missing_ok=True)

@@ -1,0 +1,124 @@
+"""Runs that were stopped or killed, and where they go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..run import Begun
+from ..utils import checkpoint
+from .alive import RECORD, is_alive, read
+
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that goes on.
+
+    Attributes:
+        config: as it was resolved when the run began.
+        begun: what the run needs to know; None where it left nothing but its settings.
+        records: kind and number of each of its records, its folder under the results first, if it has one.
+    """
+
+    config: Mapping[str, Any]
+    begun: Begun | None
+    records: list[tuple[str, Any]]
+
+
+def find(asked: str, results: Path, tell: Callable[[str], object], where: str = "*/*", further: bool = False,
+         ) -> Unfinished:
+    """The run that ``resume=`` means.
+
+    Args:
+        asked: a run's folder of Sacred's, its folder of models, or one checkpoint; or ``last``, the newest run that
+            has not come to its end.
+        results: the folder of results in which the last run is looked for.
+        tell: is told if a damaged checkpoint is passed over.
+        where: method and game of the last run, as the folders of their records are called.
+        further: whether a run that has come to its end goes on, since it has other settings now.
+
+    Raises:
+        UserError: there is no such run, it goes on at present, or it has come to its end.
+    """
+    folder = _last(results, where) if asked == LAST else Path(asked).expanduser()
+    if (folder / RECORD).is_file():
+        return _of_record(folder, tell, further)
+    return _of_models(folder, tell, further)
+
+
+def _last(results: Path, where: str) -> Path:
+    records = sorted((results / "sacred").glob(f"{where}/[0-9]*/{RECORD}"), key=lambda file: file.stat().st_mtime_ns)
+    open_ones = [file.parent for file in records if read(file.parent).get("status") not in ("COMPLETED", "QUEUED")]
+    stopped = [folder for folder in open_ones if not is_alive(folder)]
+    if stopped:
+        return stopped[-1]
+    if open_ones:
+        raise UserError(f"resume=last: the run in {open_ones[-1]} is still going on, and all others below {results} "
+                        "have come to their end.")
+    raise UserError(f"resume=last: no run below {results} was stopped before its end.")
+
+
+def _need_stopped(folder: Path, further: bool) -> None:
+    if is_alive(folder):
+        raise UserError(f"the run in {folder} is still going on; it can be resumed when it has been stopped.")
+    if read(folder).get("status") == "COMPLETED" and not further:
+        raise UserError(f"the run in {folder} has come to its end; to train it for longer, add t_max=<more>.")
+
+
+def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Unfinished:
+    entry = read(folder)
+    _need_stopped(folder, further)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        config = None
+    if not entry or not isinstance(config, dict) or not isinstance(config.get("seed"), int):
+        raise UserError(f"{folder} is no whole record of a run: its {RECORD} or config.json is missing or damaged.")
+    models = _models(folder, str(entry.get("model", "")))
+    if models is None:
+        name = Path(str(entry.get("model", ""))).name
+        return Unfinished(config, Begun(name, None) if name else None, [("Folder", str(folder))])
+    chosen, manifest = checkpoint.find_whole(str(models), 0, "resume", tell)
+    others = _records(manifest)[1:]
+    return Unfinished(manifest["config"], Begun(models.name, chosen), [("Folder", str(folder)), *others])
+
+
+def _models(folder: Path, said: str) -> Path | None:
+    """The models of the run that is recorded in the folder, also if all results were moved; None if there are none."""
+    if not said:
+        return None
+    moved = [parent / "models" / Path(said).name for parent in folder.resolve().parents[3:4]]
+    for place in (*moved, Path(said)):
+        try:
+            checkpoint.find(str(place), 0)
+        except UserError:
+            continue
+        return place
+    return None
+
+
+def _of_models(folder: Path, tell: Callable[[str], object], further: bool) -> Unfinished:
+    chosen, manifest = checkpoint.find_whole(str(folder), 0, "resume", tell)
+    name, records = chosen.resolve().parent.name, _records(manifest)
+    if not records or records[0][0] != "Folder":
+        return Unfinished(manifest["config"], Begun(name, chosen), records)
+    said = Path(str(records[0][1]))
+    moved = [parent / "sacred" / Path(*said.parts[-3:]) for parent in chosen.resolve().parents[2:3]]
+    record = next((place for place in (*moved, said) if (place / RECORD).is_file()), None)
+    if record is None:
+        return Unfinished(manifest["config"], Begun(name, chosen), records[1:])
+    _need_stopped(record, further)
+    return Unfinished(manifest["config"], Begun(name, chosen), [("Folder", str(record)), *records[1:]])
+
+
+def _records(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Where a run was recorded, as its checkpoint says; nothing where it says something else."""
+    said = manifest.get("record")
+    return [(str(each[0]), each[1]) for each in said if isinstance(each, list) and len(each) == 2] \
+        if isinstance(said, list) else []

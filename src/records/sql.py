@@ -1,0 +1,57 @@
+"""Sacred's records in SQL databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sacred.observers import SqlObserver
+
+ATTEMPTS = 100  # to find a number that no other run takes at the same moment
+
+
+class SqlRuns(SqlObserver):
+    """One session for the run's thread and that of its heartbeat, which :class:`.Apart` keeps from each other.
+
+    Sacred's own has a session for each thread, so that what the heartbeat says is written only at the end.
+
+    Args:
+        engine: SQLAlchemy's.
+        continued: ``run_id`` of the row in which this run goes on; None for a new one.
+    """
+
+    def __init__(self, engine: Any, continued: str | None = None) -> None:
+        from sqlalchemy.orm import Session
+
+        made = SqlObserver.create_from(engine, Session(engine))
+        self.__dict__.update(vars(made))
+        self.continued = continued
+
+    def _add_event(self, ex_info: Any, command: Any, host_info: Any, config: Any, meta_info: Any, _id: Any, status: str,
+                   **kwargs: Any) -> Any:
+        from sqlalchemy.exc import IntegrityError, OperationalError
+
+        if self.continued is not None:
+            return self._go_on(status)
+        for attempt in range(ATTEMPTS):
+            try:
+                return super()._add_event(ex_info, command, host_info, config, meta_info, _id, status, **kwargs)
+            except (IntegrityError, OperationalError):  # another run has taken the number, or makes the tables
+                self.session.rollback()
+                if _id is not None or attempt + 1 == ATTEMPTS:
+                    raise
+        return None
+
+    def _go_on(self, status: str) -> str | None:
+        from sacred.observers.sql_bases import Run
+
+        self.run = self.session.query(Run).filter_by(run_id=self.continued).one()
+        self.run.status, self.run.stop_time, self.run.fail_trace = status, None, None
+        self.save()
+        return self.continued
+
+    def save(self) -> None:
+        try:
+            super().save()
+        except BaseException:
+            self.session.rollback()
+            raise
