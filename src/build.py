@@ -126,7 +126,8 @@ def rehearse(config: Config, console: Logger) -> None:
     Raises:
         UserError: a setting, the teacher or the checkpoint does not fit.
     """
-    args = Settings.of({**config, "seed": config["seed"] or 0})
+    config = {**config, "seed": config["seed"] or 0}
+    args = Settings.of(config)
     for name in (*args.observers, *(["tensorboard"] if args.use_tensorboard else [])):
         OBSERVERS[name].check()
     env = build_env(args)

@@ -259,12 +259,13 @@ class Trial:
             raise Diverged(f"training diverged: the networks are not finite at t_env {self.runner.t_env}; lower lr, or "
                            "scale the rewards with reward_scale.")
         state = {"runner": self.runner.state_dict(), "episode": self.episode, "torch": th.get_rng_state(),
-                 "curve": self.curve, "series": self.watch.series, "tested_at": self.tested_at}
+                 "curve": self.curve}
         if self.buffer is not None:
             state["buffer"] = self.buffer.state_dict()
         facts = {"game": self.runner.game.spec(), "config": self.config, "made_by": self.made_by,
                  "record": self.record, **self.runner.facts()}
-        model = checkpoint.save(self._models, self.runner.t_env, self.learner, state, facts)
+        told = {"series": self.watch.series, "tested_at": self.tested_at}
+        model = checkpoint.save(self._models, self.runner.t_env, self.learner, state, facts, told)
         self.saved_at = self.runner.t_env
         kept = self.args.models_kept or (KEPT if self.args.save_model_interval is None else 0)
         checkpoint.prune(self._models, kept)
@@ -280,18 +281,19 @@ class Trial:
             self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
         checkpoint.load_into(self.learner, folder, evaluate=self.args.evaluate)
         with checkpoint.taking_up(folder):
-            self._take_up(checkpoint.load_run_state(folder), manifest)
+            self._take_up(checkpoint.load_run_state(folder), checkpoint.load_told(folder), manifest)
         self.console.info("loaded %s", folder)
 
-    def _take_up(self, state: dict[str, Any], manifest: dict[str, Any]) -> None:
+    def _take_up(self, state: dict[str, Any], told: dict[str, Any], manifest: dict[str, Any]) -> None:
         """Takes up the state of a run beside what was learned."""
         if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else
             self.runner.load_state_dict(state["runner"])
             if self.buffer is not None and not self.args.evaluate:
                 self.buffer.load_state_dict(state["buffer"])
         if self.goes_on:
-            self.curve, self.watch.series = state["curve"], state.get("series", {})
-            self.tested_at, self.saved_at = state.get("tested_at", -1), self.runner.t_env
+            self.curve, self.saved_at, self.tested_at = state["curve"], self.runner.t_env, told.get("tested_at", -1)
+            self.watch.series = {key: (list(times), list(values)) for key, (times, values) in
+                                 told.get("series", {}).items()}
         elif not self.args.evaluate:
             self.curve = state["curve"]
             if self.curve and self.curve[-1][0] == self.runner.t_env:

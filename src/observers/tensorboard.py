@@ -23,7 +23,7 @@ class TensorBoardObserver(Observer):
     def start(self, run: RunStart) -> None:
         folder = str(run.results / "tb_logs" / run.name)
         # A resumed run goes on in the folder that it began; what it showed after its checkpoint is hidden.
-        self._writer = _writer()(folder, purge_step=run.t_env + 1 if run.series else None)  # type: ignore[no-untyped-call]
+        self._writer = _writer()(folder, **({"purge_step": run.t_env + 1} if run.series else {}))
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         for key, value in values.items():

@@ -93,7 +93,8 @@ def _models(folder: Path, said: str) -> Path | None:
     """The models of the run that is recorded in the folder, also if all results were moved; None if there are none."""
     if not said:
         return None
-    moved = [parent / "models" / Path(said).name for parent in folder.resolve().parents[3:4]]
+    beside = [parent / "models" / Path(said).name for parent in folder.resolve().parents[3:4]]
+    moved = [place for place in beside if place != Path(said).resolve()]
     for place in (*moved, Path(said)):
         try:
             checkpoint.find(str(place), 0)

@@ -26,14 +26,15 @@ from ..errors import UserError
 from .files import PLAIN, reason, sync
 
 FORMAT = 2
-MANIFEST = "manifest.json"
+MANIFEST, TOLD = "manifest.json", "told.json"
 SAVING, OLD = ".saving-", ".old-"  # beginnings of folders that are not there yet, or no longer
 #: keys that decide what the networks are
 SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "state_levels", "policy_input", "use_rnn", "agent",
          "obs_last_action", "obs_agent_id", "critic_input")
 
 
-def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], facts: dict[str, Any]) -> Path:
+def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], facts: dict[str, Any],
+         told: dict[str, Any] | None = None) -> Path:
     """Writes ``root/<t_env>``, replacing what was saved there before.
 
     Args:
@@ -42,6 +43,7 @@ def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], fact
         learner: writes its files by ``save_models``.
         run_state: sampler, generators and counters (tensors and plain values).
         facts: what the checkpoint belongs to (game, configuration, data), plain JSON values.
+        told: what observers were told so far, plain JSON values; None for nothing.
 
     What killed processes have left half-made in ``root`` is removed: nobody else may write there.
 
@@ -56,6 +58,8 @@ def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], fact
         try:
             learner.save_models(str(folder))
             save_tensors(run_state, folder / "run.th")
+            if told is not None:
+                (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
             write_manifest(folder, t_env, facts)
             for path in (*folder.iterdir(), folder):
                 sync(path)
@@ -317,6 +321,16 @@ def load_run_state(folder: Path) -> dict[str, Any]:
     """
     with taking_up(folder):
         return dict(load_tensors(folder / "run.th"))
+
+
+def load_told(folder: Path) -> dict[str, Any]:
+    """The ``told`` given to :func:`save`; nothing if the checkpoint is older.
+
+    Raises:
+        UserError: the file is damaged or holds something else.
+    """
+    with taking_up(folder):
+        return dict(json.loads((folder / TOLD).read_text(encoding="utf-8"))) if (folder / TOLD).exists() else {}
 
 
 def load_tensors(file: Path) -> Any:

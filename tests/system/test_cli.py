@@ -43,7 +43,8 @@ def test_the_script_runs_from_anywhere_and_imports_nothing_by_epymarls_names(tmp
     taken = {"run", "main", "components", "controllers", "envs", "learners", "modules", "runners", "utils"}
     assert not imported & taken
     assert "Completed" in done.stdout
-    assert len(list(tmp_path.glob("results/sacred/cpa_ar/xor/1/*.json"))) == 4
+    assert {file.name for file in tmp_path.glob("results/sacred/cpa_ar/xor/1/*")} == {
+        "config.json", "cout.txt", "info.json", "metrics.json", "run.json", "manifest.json", "data.json", "row.jsonl"}
 
 
 def test_the_module_is_the_same_program(tmp_path: Path) -> None:
@@ -109,20 +110,33 @@ def test_a_read_only_results_folder(capsys: pytest.CaptureFixture[str], monkeypa
 
 
 @pytest.mark.parametrize(("word", "sentence"), [
-    ("dataset=goood", "there is no recipe and no file 'goood' (did you mean 'good'?)"),
-    ("dataset=broken.npz", "data set broken.npz is damaged"), ("recipes.medium.mixture.optmal=1", "mixture"),
-    ("datasets_path=broken.npz", "the data set cannot be written to broken.npz"),
-    ("env_args.n_agents=99", "env_args.n_agents of xor must be between 2 and 16"),
-    ("lr=1e30", "training diverged"), ("use_tensorboard=true", "pip install 'epymarl-cpa[tensorboard]'")])
+    ("dataset=broken.npz", "data set broken.npz is damaged"), ("lr=1e30", "training diverged")])
 def test_mistakes_that_only_the_run_can_see(word: str, sentence: str, tiny_run: Callable[..., Outcome],
-                                            capsys: pytest.CaptureFixture[str],
-                                            monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if the extra were not installed
-    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard.writer", raising=False)
+                                            capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken.npz").write_bytes(b"PK\x03\x04 not really")
     outcome = tiny_run(word, "t_max=20", status=2)
     assert sentence in spoken(capsys)
     assert outcome.record("run")["status"] == "FAILED"
+    assert outcome.sacred is not None
+    assert (outcome.sacred / "cout.txt").read_text().splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize(("word", "sentence"), [
+    ("dataset=goood", "there is no recipe and no file 'goood' (did you mean 'good'?)"),
+    ("recipes.medium.mixture.optmal=1", "mixture"), ("recipes.medium.mixture.optimal_or_first=0.5", "mixture"),
+    ("datasets_path=broken.npz", "the data set cannot be written to broken.npz"),
+    ("env_args.n_agents=99", "env_args.n_agents of xor must be between 2 and 16"),
+    ("use_tensorboard=true", "pip install 'epymarl-cpa[tensorboard]'"), ("observers=[tensorboard]", "pip install"),
+    ("checkpoint_path=results", "checkpoint_path=results holds no checkpoint")])
+def test_mistakes_that_are_found_before_anything_is_written(word: str, sentence: str, tiny_run: Callable[..., Outcome],
+                                                            capsys: pytest.CaptureFixture[str],
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if the extra were not installed
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard.writer", raising=False)
+    Path("broken.npz").write_bytes(b"PK\x03\x04 not really")
+    tiny_run(word, "t_max=20", status=2)
+    assert sentence in spoken(capsys)
+    assert [file.name for file in Path().iterdir()] == ["broken.npz"], "no record, no data"
 
 
 def test_other_failures_keep_their_traceback(tiny_run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch,

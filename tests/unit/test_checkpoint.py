@@ -187,7 +187,7 @@ def broken(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("t_env", [30, 60])
 def test_a_failing_save_keeps_what_there_was(kind: str, t_env: int, tmp_path: Path,
                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    reason = r"(No space left on device|\[enforce fail\] write failed)"
+    reason = r"(the disk is full|\[enforce fail\] write failed)"
     save(tmp_path, 30, 1.0)
     with monkeypatch.context() as patched:
         broken(kind, patched)

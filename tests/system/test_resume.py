@@ -1,0 +1,349 @@
+"""Runs that were stopped, killed or went wrong: nothing is lost, and ``resume`` goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcome import Outcome, equal
+
+from epymarl_cpa.cli import main
+from epymarl_cpa.records.alive import hold, release
+from epymarl_cpa.run import Trial
+from epymarl_cpa.utils import checkpoint
+
+Run = Callable[..., Outcome]
+WORDS = ("t_max=12", "test_interval=4", "save_model_interval=", "log_interval=4")
+RECORD = Path("results/sacred/ar_bc/xor/1")
+
+
+def killed(run: Callable[[], object], at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Does a run in a process of its own, which is killed after its update ``at``."""
+    learn = Trial._learn
+
+    def then_killed(self: Trial) -> None:
+        learn(self)
+        if self.runner.t_env == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(Trial, "_learn", then_killed)
+        run()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def resumed(*words: str, status: int = 0, options: tuple[str, ...] = ()) -> None:
+    assert main(["main.py", *options, "with", *words]) == status
+
+
+def points(record: Path) -> dict[str, list[tuple[int, float]]]:
+    """The series of a record, without their times."""
+    return Outcome(0, record, None).series()
+
+
+def models() -> Path:
+    folder, = Path("results/models").iterdir()
+    return folder
+
+
+@pytest.fixture
+def whole(tiny_run: Run) -> tuple[Outcome, Path]:
+    """A run that nobody stopped, moved out of the way."""
+    outcome = tiny_run(*WORDS)
+    Path("results").rename("undisturbed")
+    assert outcome.sacred and outcome.models
+    place = Path("undisturbed")
+    return Outcome(0, place / outcome.sacred.relative_to("results"), place / outcome.models.relative_to("results")), place
+
+
+# --------------------------------------------------------------------------------------------------- killed
+@pytest.mark.parametrize("by", ["last", "record", "models", "checkpoint"])
+def test_a_killed_run_goes_on_in_its_record(by: str, whole: tuple[Outcome, Path], tiny_run: Run,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(lambda: tiny_run(*WORDS), 10, monkeypatch)
+    assert json.loads((RECORD / "run.json").read_text())["status"] == "RUNNING"
+    assert sorted(folder.name for folder in models().iterdir()) == ["4", "8"], "one for each evaluation"
+    asked = {"last": "last", "record": RECORD, "models": models(), "checkpoint": models() / "8"}[by]
+    resumed(f"resume={asked}")
+    assert [folder.name for folder in Path("results/sacred/ar_bc/xor").iterdir() if folder.name.isdecimal()] == ["1"]
+    again = Outcome(0, RECORD, models())
+    assert again.record("run")["status"] == "COMPLETED"
+    assert len(again.record("run")["resumed"]) == 1
+    assert again.series() == whole[0].series(), "all of it, and nothing twice"
+    assert again.result() == whole[0].result()
+    assert again.record("config") == whole[0].record("config")
+    assert again.steps() == whole[0].steps() == [4, 8, 12]
+    assert equal(again.state(), whole[0].state())
+    assert (RECORD / "cout.txt").read_text().count("Completed after") == 1
+    assert "loaded results/models" in (RECORD / "cout.txt").read_text()
+
+
+def test_a_run_that_was_killed_before_it_saved_begins_again(whole: tuple[Outcome, Path], tiny_run: Run,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(lambda: tiny_run(*WORDS), 2, monkeypatch)
+    resumed("resume=last")
+    again = Outcome(0, RECORD, models())
+    assert again.series() == whole[0].series()
+    assert equal(again.state(), whole[0].state())
+
+
+def test_it_may_be_killed_again_and_again(whole: tuple[Outcome, Path], tiny_run: Run,
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(lambda: tiny_run(*WORDS), 5, monkeypatch)
+    killed(lambda: resumed("resume=last"), 9, monkeypatch)
+    resumed("resume=last")
+    again = Outcome(0, RECORD, models())
+    assert again.series() == whole[0].series()
+    assert equal(again.state(), whole[0].state())
+    assert len(again.record("run")["resumed"]) == 2
+
+
+def test_students_and_the_online_runner_go_on_too(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for alg, words in (("cpa_pa", ("t_max=4", "student_t_max=6", "pool_hidden=8")),
+                       ("ar_bc", ("runner=episode", "t_max=20", "buffer_size=8", "runner_log_interval=5"))):
+        run = lambda alg=alg, words=words: tiny_run(*WORDS, *words, alg=alg)  # noqa: E731
+        one = run()
+        state, series, result = one.state(), one.series(), one.result()
+        shutil.rmtree("results")
+        killed(run, 9, monkeypatch)
+        resumed("resume=last")
+        again = Outcome(0, Path(f"results/sacred/{alg}/xor/1"), models())
+        assert equal(again.state(), state)
+        assert (again.series(), again.result()) == (series, result)
+
+
+def test_a_given_teacher_is_not_needed_again(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = tiny_run(alg="cpa_ar")
+    assert teacher.models
+    teacher.models.rename("teacher")
+    killed(lambda: tiny_run(*WORDS, "teacher=teacher", "student_t_max=8", "pool_hidden=8", alg="cpa_pa"), 6,
+           monkeypatch)
+    shutil.rmtree("teacher")
+    resumed("resume=last")
+    assert Outcome(0, Path("results/sacred/cpa_pa/xor/1"), None).record("config")["teacher"] == "teacher"
+
+
+def test_results_may_have_been_moved(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(lambda: tiny_run(*WORDS), 10, monkeypatch)
+    Path("elsewhere ö").mkdir()
+    Path("results").rename("elsewhere ö/Erg 1")
+    resumed("resume=elsewhere ö/Erg 1/sacred/ar_bc/xor/1", "local_results_path=elsewhere ö/Erg 1")
+    assert Outcome(0, Path("elsewhere ö/Erg 1/sacred/ar_bc/xor/1"), None).record("run")["status"] == "COMPLETED"
+    assert not Path("results").exists()
+
+
+# ------------------------------------------------------------------------------------------------- stopped
+def test_what_the_stop_message_says_works(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    learn = Trial._learn
+
+    def stopped(self: Trial) -> None:
+        learn(self)
+        if self.runner.t_env == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trial, "_learn", stopped)
+        tiny_run(*WORDS, options=("-F", "second place"), status=130)
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said
+    assert json.loads((RECORD / "run.json").read_text())["status"] == "INTERRUPTED"
+    command = shlex.split(said.removeprefix("Interrupted; the run goes on with: ").removesuffix("."))
+    assert command == ["python", "main.py", "-F", "second place", "with", f"resume={RECORD}"]
+    assert main(command[1:]) == 0
+    assert json.loads((RECORD / "run.json").read_text())["status"] == "COMPLETED"
+    assert json.loads(Path("second place/1/run.json").read_text())["status"] == "COMPLETED"
+    assert not Path("second place/2").exists()
+    assert points(Path("second place/1")) == points(RECORD)
+    assert [t for t, _ in points(RECORD)["test_return_mean"]] == [0, 4, 8, 12], "not where it was stopped"
+
+
+def test_a_longer_run(tiny_run: Run) -> None:
+    once = tiny_run("lr_final=1", "t_max=12", "test_interval=4")
+    shutil.rmtree("results")
+    tiny_run("lr_final=1", "t_max=8", "test_interval=4")
+    resumed(f"resume={RECORD}", status=2)
+    resumed(f"resume={RECORD}", "t_max=12")
+    assert [t for t, _ in points(RECORD)["test_return_mean"]] == [0, 4, 8, 12]
+    assert once.steps is not None
+
+
+@pytest.mark.parametrize(("asked", "sentence"), [
+    ("last", "resume=last: no run below results was stopped before its end."),
+    ("nowhere", "resume=nowhere holds no checkpoint"), ("", "holds no checkpoint"),
+    ("results/sacred/ar_bc/xor/1", "has come to its end; to train it for longer, add t_max=<more>."),
+    ("broken", "broken is no whole record of a run")])
+def test_what_cannot_be_resumed(asked: str, sentence: str, tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_run()
+    Path("broken").mkdir()
+    Path("broken/run.json").write_text("[1]")
+    capsys.readouterr()
+    resumed(f"resume={asked}", status=2)
+    assert sentence in capsys.readouterr().err
+
+
+def test_another_method_is_not_what_was_asked_for(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    killed(lambda: tiny_run(*WORDS), 6, monkeypatch)
+    resumed(f"resume={RECORD}", options=("--config=bc", "--env-config=xor"), status=2)
+    assert "is a run of ar_bc on xor, not of bc on xor" in capsys.readouterr().err
+    resumed("resume=last", options=("--config=bc", "--env-config=xor"), status=2)
+    resumed("resume=last", options=("--config=ar_bc", "--env-config=xor"))
+
+
+# --------------------------------------------------------------------------------------- running or killed
+def test_a_killed_run_is_told_from_one_that_goes_on(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    killed(lambda: tiny_run(*WORDS), 6, monkeypatch)
+    shutil.copytree(RECORD, RECORD.with_name("2"))
+    held = hold(RECORD.with_name("2"))
+    assert held is not None
+    resumed(f"resume={RECORD.with_name('2')}", status=2)
+    assert "is still going on; it can be resumed when it has been stopped." in capsys.readouterr().err
+    tiny_run(*WORDS)
+    assert f"the run in {RECORD} was killed; it goes on with resume={RECORD}" in capsys.readouterr().out
+    status = {number: json.loads(RECORD.with_name(number).joinpath("run.json").read_text())["status"]
+              for number in "123"}
+    assert status == {"1": "INTERRUPTED", "2": "RUNNING", "3": "COMPLETED"}
+    release(RECORD.with_name("2"), held)
+    resumed(f"resume={RECORD}")
+
+
+# ------------------------------------------------------------------------------------ damaged checkpoints
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone"])
+def test_the_newest_whole_checkpoint_is_taken(damage: str, whole: tuple[Outcome, Path], tiny_run: Run,
+                                              monkeypatch: pytest.MonkeyPatch,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    killed(lambda: tiny_run(*WORDS), 10, monkeypatch)
+    newest = models() / "8"
+    if damage == "cut":
+        (newest / "learner.th").write_bytes((newest / "learner.th").read_bytes()[:99])
+    else:
+        for file in newest.iterdir():
+            file.unlink()
+        if damage == "gone":
+            newest.rmdir()
+    capsys.readouterr()
+    resumed("resume=last")
+    said = capsys.readouterr().out
+    assert (f"the newest whole one, {models()}/4, is taken instead" in said) is (damage == "cut")
+    again = Outcome(0, RECORD, models())
+    assert again.series() == whole[0].series()
+    assert equal(again.state(), whole[0].state())
+
+
+def test_evaluation_and_teachers_take_the_newest_whole_one_too(tiny_run: Run,
+                                                               capsys: pytest.CaptureFixture[str]) -> None:
+    trained = tiny_run(*WORDS, alg="cpa_ar")
+    assert trained.models
+    (trained.models / "12/mac.th").write_bytes(b"")
+    tiny_run("evaluate=true", f"checkpoint_path={trained.models}", alg="cpa_ar")
+    tiny_run(f"teacher={trained.models}", "student_t_max=2", "pool_hidden=8", alg="cpa_pa")
+    assert capsys.readouterr().out.count(f"the newest whole one, {trained.models}/8, is taken instead") == 2
+    tiny_run("evaluate=true", f"checkpoint_path={trained.models}", "load_step=12", alg="cpa_ar", status=2)
+    assert "12/mac.th is missing or was altered" in capsys.readouterr().err
+
+
+def reseal(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Writes a manifest anew with right digests, though what it says is changed."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    facts = {key: value for key, value in manifest.items() if key not in ("format", "version", "files", "digest")}
+    change(facts)
+    checkpoint.write_manifest(folder, facts.pop("t_env"), facts)
+
+
+@pytest.mark.parametrize("change", [
+    lambda facts: facts.pop("config"), lambda facts: facts.update(config=3), lambda facts: facts.update(game=[]),
+    lambda facts: facts.update(t_env="x"), lambda facts: facts["config"].update(hidden_dim="x"),
+    lambda facts: facts["config"].pop("mac"), lambda facts: facts.update(record=3),
+    lambda facts: facts.update(record=[["Folder", {}]]), lambda facts: facts["config"].update(mac=[])])
+def test_resealed_nonsense_is_a_sentence(change: Callable[[dict[str, Any]], object], tiny_run: Run,
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    trained = tiny_run()
+    assert trained.models
+    reseal(trained.models / "6", change)
+    for words in ([f"checkpoint_path={trained.models}", "evaluate=true"], [f"resume={trained.models}"]):
+        capsys.readouterr()
+        line = ["--config=ar_bc", "--env-config=xor"] if len(words) > 1 else []
+        main(["main.py", *line, "with", *words])
+        err = capsys.readouterr().err.strip()
+        assert "\n" not in err and "Traceback" not in err and "weights_only" not in err
+
+
+@pytest.mark.parametrize("name", ["run.th", "learner.th", "told.json"])
+@pytest.mark.parametrize("content", [[], {}, {"curve": 3, "runner": 3}, "x", {"series": 3}])
+def test_resealed_nonsense_in_files_is_a_sentence(name: str, content: Any, tiny_run: Run,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    trained = tiny_run()
+    assert trained.models
+    if name == "told.json":
+        (trained.models / "6" / name).write_text(json.dumps(content))
+    else:
+        checkpoint.save_tensors(content, trained.models / "6" / name)
+    reseal(trained.models / "6", lambda facts: None)
+    capsys.readouterr()
+    main(["main.py", "with", f"resume={trained.models}", "t_max=9"])
+    err = capsys.readouterr().err.strip()
+    assert "\n" not in err and "Traceback" not in err
+    assert err.startswith("Error: ") or (name == "told.json" and content in ([], {}, {"curve": 3, "runner": 3}))
+
+
+# ------------------------------------------------------------------------------------------ how many stay
+@pytest.mark.parametrize(("words", "left"), [
+    ([], [16, 20, 24]), (["models_kept=1"], [24]), (["models_kept=9"], [4, 8, 12, 16, 20, 24]),
+    (["save_model_interval=4"], [4, 8, 12, 16, 20, 24]), (["save_model_interval=4", "models_kept=2"], [20, 24]),
+    (["save_model=false"], [24]), (["save_model_interval=0"], [24])])
+def test_the_last_few_stay(words: list[str], left: list[int], tiny_run: Run) -> None:
+    outcome = tiny_run(*WORDS, "t_max=24", *words)
+    assert outcome.steps() == left
+    assert outcome.models
+    assert all(folder.name.isdecimal() for folder in outcome.models.iterdir())
+
+
+# ------------------------------------------------------------------------------------------------ diverged
+def test_a_run_that_diverges_leaves_its_last_good_state(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    from epymarl_cpa.learners.ar_bc_learner import ArBcLearner
+
+    losses = ArBcLearner.losses
+
+    def diverging(self: ArBcLearner, step: Any) -> Any:
+        found, more = losses(self, step)
+        return {key: value * (float("nan") if self.update.count == 6 else 1) for key, value in found.items()}, more
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ArBcLearner, "losses", diverging)
+        outcome = tiny_run(*WORDS, status=2)
+    assert outcome.models
+    err = capsys.readouterr().err.strip()
+    assert err.endswith(f"What was learned by t_env 6 is in {outcome.models}/6.")
+    assert outcome.steps() == [4, 6]
+    assert outcome.state()["stages"]["training"]["updates"] == 6
+    assert outcome.record("run")["status"] == "FAILED"
+    resumed("resume=last", "lr=1e-4")
+    assert Outcome(0, RECORD, models()).steps() == [6, 8, 12]
+
+
+def test_networks_that_are_not_finite_are_never_saved(tiny_run: Run, capsys: pytest.CaptureFixture[str],
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = Trial._learn
+
+    def spoiled(self: Trial) -> None:
+        learn(self)
+        if self.runner.t_env == 8:
+            next(self.mac.agent.parameters()).data.fill_(float("inf"))
+
+    monkeypatch.setattr(Trial, "_learn", spoiled)
+    monkeypatch.setattr(Trial, "test", lambda self: None)
+    outcome = tiny_run(*WORDS, status=2)
+    assert "training diverged: the networks are not finite at t_env 8" in capsys.readouterr().err
+    assert outcome.steps() == [4]
