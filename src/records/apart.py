@@ -52,6 +52,9 @@ class Apart(RunObserver):
         try:
             with self._lock, self._limit():
                 self.id = getattr(self.observer, event)(*copy.deepcopy(facts), self.number)
+        except FileExistsError:
+            raise Error(f"{self.place} holds a run {self.number} already; leave out --id, or give another "
+                        "one.") from None
         except Exception as error:  # databases raise some dozen kinds
             raise Error(f"the run cannot be recorded in {self.place} ({in_short(error)}).") from None
         self._begun = True

@@ -119,6 +119,12 @@ def _no_observer(given: Sequence[tuple[str, Any]], error: Exception) -> Error:
             if module in fits[EXTRAS[option]].split():
                 return Error(f"{option} needs {module}: pip install 'epymarl-cpa[{EXTRAS[option]}]'.")
         return Error(f"{given[0][0]} needs what is not installed ({in_short(error)}).")
+    if given[0][0] == "--mongo_db" and isinstance(error, AttributeError):  # Sacred's reader of addresses found none
+        return Error(f"--mongo_db={given[0][1]} is no address; it has the form [host:port:]database, such as "
+                     "localhost:27017:study.")
+    if given[0][0] == "--mongo_db" and "ServerSelection" in type(error).__name__:
+        return Error(f"no MongoDB server has answered at --mongo_db={hidden(str(given[0][1]))} within {SECONDS:.0f} s "
+                     f"({hidden(in_short(error)).partition(' (')[0]}).")
     words = " ".join(f"{option}={hidden(str(value))}" for option, value in given)
     return Error(f"the run cannot be recorded: {words} is no database that can be reached ({hidden(in_short(error))}).")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from sacred.observers import SqlObserver
@@ -28,13 +29,17 @@ class SqlRuns(SqlObserver):
 
     def _add_event(self, ex_info: Any, command: Any, host_info: Any, config: Any, meta_info: Any, _id: Any, status: str,
                    **kwargs: Any) -> Any:
-        from sqlalchemy.exc import IntegrityError, OperationalError
+        from sqlalchemy.exc import IntegrityError, OperationalError, SADeprecationWarning, SAWarning
 
         if self.continued is not None:
             return self._go_on(status)
         for attempt in range(ATTEMPTS):
             try:
-                return super()._add_event(ex_info, command, host_info, config, meta_info, _id, status, **kwargs)
+                with warnings.catch_warnings():
+                    # Sacred is written for SQLAlchemy 1, which its user cannot help.
+                    warnings.filterwarnings("ignore", category=SADeprecationWarning)
+                    warnings.filterwarnings("ignore", category=SAWarning)
+                    return super()._add_event(ex_info, command, host_info, config, meta_info, _id, status, **kwargs)
             except (IntegrityError, OperationalError):  # another run has taken the number, or makes the tables
                 self.session.rollback()
                 if _id is not None or attempt + 1 == ATTEMPTS:

@@ -61,8 +61,8 @@ def whole(tiny_run: Run) -> tuple[Outcome, Path]:
     outcome = tiny_run(*WORDS)
     Path("results").rename("undisturbed")
     assert outcome.sacred and outcome.models
-    place = Path("undisturbed")
-    return Outcome(0, place / outcome.sacred.relative_to("results"), place / outcome.models.relative_to("results")), place
+    record, models = (Path("undisturbed", *place.parts[1:]) for place in (outcome.sacred, outcome.models))
+    return Outcome(0, record, models), record
 
 
 # --------------------------------------------------------------------------------------------------- killed
