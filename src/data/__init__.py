@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
 from .formats import load
-from .generate import cache_file, cached
+from .generate import cached, check_recipe
 from .validate import check_game
 
 
@@ -43,7 +43,7 @@ def check_named(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]],
         UserError: there is no such recipe or file, the recipe is not one, or ``folder`` cannot be written.
     """
     if name in recipes:
-        cache_file(game, recipes[name], 0, name, folder)
+        check_recipe(game, recipes[name], name)
         above = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
         if not above.is_dir():
             raise UserError(f"the data set cannot be written to {folder} (Not a directory); choose another folder with "

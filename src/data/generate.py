@@ -106,6 +106,14 @@ def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float
     return episodes, mixture, per == "step"
 
 
+def check_recipe(game: Game, recipe: Mapping[str, Any], quality: str) -> None:
+    """Raises:
+        UserError: the recipe is not one, or names an unknown behaviour.
+    """
+    for name in _checked(recipe, f"recipe '{quality}' of {game.name}")[1]:
+        behaviour_named(game, name)
+
+
 def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
     """Where a recipe's data set is kept: the name holds a digest of all that decides its contents, the rules too."""
     played = [folder_digest(behaviour_named(game, name)) for name in sorted(_checked(recipe, quality)[1])]

@@ -104,7 +104,7 @@ class Folder(FileStorageObserver):
             self._held = None
 
     def save_json(self, obj: Any, filename: str) -> None:
-        write_text(Path(self.dir, filename), json.dumps(flatten(obj), sort_keys=True, indent=2))
+        write_text(Path(self.dir, filename), json.dumps(flatten(obj), sort_keys=True, indent=2), named=False)
 
     def save_cout(self) -> None:
         new = self.cout[self.cout_write_cursor:].encode()
@@ -118,7 +118,11 @@ class Folder(FileStorageObserver):
     def save_file(self, filename: str, target_name: str | None = None) -> None:
         with open(filename, "rb") as source:
             write_with(Path(self.dir, target_name or Path(filename).name),
-                       lambda file: shutil.copyfileobj(source, file))
+                       lambda file: shutil.copyfileobj(source, file), named=False)
+
+    def artifact_event(self, name: str, filename: str, metadata: Any = None, content_type: Any = None) -> None:
+        self.save_file(filename, name)
+        self.run_entry["artifacts"].append(name)  # written with the next heartbeat
 
 
 def said(folder: Path) -> str:

@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_with(path: Path, write: Callable[[BinaryIO], object], named: bool = True) -> None:
     """Calls ``write`` on a temporary file beside ``path``, then puts it in place in one move.
+
+    Args:
+        path: of the file.
+        write: is given the temporary file.
+        named: whether to wait until the name is on the disk, too: without it, a crash of the machine (not of this
+            process) may bring the old file back, never half of one.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; ``path`` is then unchanged.
@@ -27,12 +33,13 @@ def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)  # it is gone if the interrupt came after the move
         raise
-    sync(path.parent)
+    if named:
+        sync(path.parent)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, named: bool = True) -> None:
     """Writes ``text`` as UTF-8, all or nothing (see :func:`write_with`)."""
-    write_with(path, lambda file: file.write(text.encode()))
+    write_with(path, lambda file: file.write(text.encode()), named)
 
 
 #: what the system's words for a failure mean to who reads them
