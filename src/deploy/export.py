@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,10 @@ from ..controllers.pa_controller import AgreementMAC
 from ..conventions.network import Conventions
 from ..envs import own_args
 from ..errors import UserError
-from ..utils.files import reason, write_text, write_with
+from ..utils.files import reason, sync, write_text, write_with
 from . import policy
 
+UNDER_WAY = ".exporting-"  # beginning of a folder of files that are not in place yet
 SHIPPED = (Path(policy.__file__), Path(key.__file__))  # what exported agents run
 
 
@@ -53,7 +57,8 @@ class StudentTeam(Team):
 def export(path: str, out: Path) -> list[Path]:
     """Writes ``agent_<i>.npz`` for every agent, and ``policy.py`` and ``key.py``, which read and run them.
 
-    A file holds what this agent needs and no other agent's head.
+    A file holds what this agent needs and no other agent's head.  All are written before the first is put in place, so
+    that a full disk leaves the team that was there.
 
     Args:
         path: a run's model folder, or one checkpoint in it.
@@ -66,15 +71,21 @@ def export(path: str, out: Path) -> list[Path]:
     _check_encoder(team)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for leftover in out.glob(f"{UNDER_WAY}*"):  # of an export that a kill cut off
+            shutil.rmtree(leftover, ignore_errors=True)
         files = [out / f"agent_{agent}.npz" for agent in range(team.game.n_agents)]
-        for agent, file in enumerate(files):
-            content = _content(team, agent)
-            write_with(file, lambda target, content=content: target.write(content))  # type: ignore[misc]
+        with tempfile.TemporaryDirectory(dir=out, prefix=UNDER_WAY) as work:
+            for agent, file in enumerate(files):
+                content = _content(team, agent)
+                write_with(Path(work, file.name), lambda target, content=content: target.write(content))  # type: ignore[misc]
+            for source in SHIPPED:
+                write_text(Path(work, source.name), source.read_text(encoding="utf-8"))
+            for name in sorted(os.listdir(work)):
+                os.replace(Path(work, name), out / name)
+            sync(out)
         for file in out.glob("agent_*.npz"):
             if file not in files:  # of a larger team that was here before
                 file.unlink()
-        for source in SHIPPED:
-            write_text(out / source.name, source.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"the policies cannot be written to {out} ({reason(error)}).") from None
     return files

@@ -43,8 +43,7 @@ def write_text(path: Path, text: str, named: bool = True) -> None:
 
 
 #: what the system's words for a failure mean to who reads them
-PLAIN = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of disk space is used up",
-         errno.EROFS: "the disk can only be read", errno.EIO: "the disk has failed"}
+PLAIN = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of disk space is used up"}
 
 
 def reason(error: OSError) -> str:
