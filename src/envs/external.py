@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .game import BoolArray, Game, IntArray, Step, estimated_headline
+from .game import BoolArray, FloatArray, Game, IntArray, Step, estimated_headline
 from .rules import Rules, layers, rules_of_environment
 from .world import Outcome, World
 
@@ -87,6 +87,7 @@ class ExternalGame(Game):
         self._free: deque[tuple[World, int]] = deque()  # with the number of the last episode, -1 for none
         self._episodes: dict[int, WorldEpisode] = {}
         self._count = 0
+        self.foreign_keys: set[str] = set()
         world = self.world()
         self._free.append((world, -1))
         self._env = world.env
@@ -158,6 +159,7 @@ class ExternalGame(Game):
             raise UserError(f"an episode of {self.key} occurs twice in a batch, but can be played on only once.")
         batch = len(state)
         rewards, done, truncated = np.zeros((batch, self.n_agents)), np.ones(batch, bool), np.zeros(batch, bool)
+        info: dict[str, FloatArray] = {}
         for row, (time, number) in enumerate(state.tolist()):
             episode = self._episode(number)
             if not episode.over:
@@ -168,10 +170,13 @@ class ExternalGame(Game):
                 assert episode.last is not None
                 rewards[row], done[row] = episode.last.rewards, episode.over
                 if episode.over:
+                    for name, value in episode.last.facts.items():
+                        info.setdefault(name, np.zeros(batch))[row] = value
                     self._free.append((episode.world, number))
             truncated[row] = episode.last is not None and done[row] and episode.last.truncated
+        self.foreign_keys |= info.keys()
         team = rewards.sum(1) if self.reward_scalarisation == "sum" else rewards.mean(1)
-        return Step(state + np.array([1, 0]), team, done, {}, rewards, truncated)
+        return Step(state + np.array([1, 0]), team, done, info, rewards, truncated)
 
     def release(self, state: IntArray) -> None:
         for number in state[:, 1].tolist() if state.size else []:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -83,6 +83,8 @@ class Game(ABC):
         episode_limit: T, the horizon.
         action_names: a word for each action, used for rendering and tables.
         info_keys: keys of ``Step.info``; the last value of an episode is logged as ``<key>_mean``.
+        foreign_keys: names of the numbers that the environment of another package has given at the end of episodes so
+            far, by which they come in ``Step.info``; each is logged as ``<key>_mean``, too.
         headline: what results are quoted in, ``return`` or one of the info keys.
         pure: whether the rules are a function of the state, so that a state can be played from again and again;
             the environments of other packages only go forward (see :mod:`epymarl_cpa.envs.external`).
@@ -92,6 +94,7 @@ class Game(ABC):
     name: ClassVar[str]
     action_names: tuple[str, ...]
     info_keys: ClassVar[tuple[str, ...]] = ()
+    foreign_keys: Collection[str] = frozenset()
     headline: ClassVar[str] = "return"
     n_agents: int
     n_actions: int

@@ -14,7 +14,7 @@ from ..errors import UserError
 from .external import ExternalGame, module_of
 from .game import IntArray
 from .registry import REGISTRY
-from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
+from .world import Outcome, Seats, Shown, World, not_built, numbers_of, one_line, own_limit
 
 
 @REGISTRY.register("gymma")
@@ -112,7 +112,7 @@ class TupleWorld(World):
             raise UserError(f"{self.key} pays {paid!r}; its reward must be a list of {self.n_agents} numbers, one for "
                             "each agent.")
         ended, cut = bool(np.all(terminated)), bool(np.all(truncated))  # some give one flag for each agent
-        return Outcome(self._shown(observations, info), rewards, ended, cut and not ended)
+        return Outcome(self._shown(observations, info), rewards, ended, cut and not ended, numbers_of(info))
 
     def _shown(self, observations: Sequence[Any], info: Mapping[str, Any]) -> Shown:
         masks = info.get("action_mask")

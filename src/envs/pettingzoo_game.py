@@ -18,7 +18,7 @@ from ..utils.registry import nearest
 from .external import ExternalGame, module_of
 from .game import IntArray
 from .registry import REGISTRY
-from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
+from .world import Outcome, Seats, Shown, World, not_built, numbers_of, one_line, own_limit
 
 
 @REGISTRY.register("pettingzoo")
@@ -125,7 +125,9 @@ class ParallelWorld(World):
         shown = self._shown(observations, infos, self._alive or before)
         rewards = np.array([float(paid.get(agent, 0.0)) if agent in before else 0.0 for agent in self.agents])
         truncated = not self._alive and any(cut.get(agent) and not ended.get(agent) for agent in before)
-        return Outcome(shown, rewards, not self._alive and not truncated, truncated)
+        facts = {name: value for agent in before for name, value in
+                 numbers_of(infos.get(agent) or {}, f"{agent}_").items()}
+        return Outcome(shown, rewards, not self._alive and not truncated, truncated, facts)
 
     def _shown(self, observations: Mapping[str, Any], infos: Mapping[str, Any], agents: list[str]) -> Shown:
         obs = np.zeros((self.n_agents, self.obs_dim), dtype=np.float32)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,12 +32,32 @@ class Shown(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a step leads to: what is shown then, the agents' rewards ``[N]``, whether and how the episode is over."""
+    """What a step leads to: what is shown then, the agents' rewards ``[N]``, whether and how the episode is over, and
+    the numbers that the environment says of it (see :func:`numbers_of`)."""
 
     shown: Shown
     rewards: FloatArray
     terminated: bool
     truncated: bool
+    facts: Mapping[str, float] = MappingProxyType({})
+
+
+#: names in an ``info`` that mean something else here
+TAKEN = re.compile(r"return|ep_length|exact_return|n_episodes|episode_limit|TimeLimit\.truncated|total_return"
+                   r"|agent_\d+_return")
+
+
+def numbers_of(info: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers in an environment's ``info``, by names that Sacred's databases take; all else is left out."""
+    found: dict[str, float] = {}
+    for key, value in info.items():
+        if isinstance(value, np.ndarray) and value.size == 1:
+            value = value.item()
+        if isinstance(value, bool | int | float | np.bool_ | np.number) and not np.iscomplexobj(value):
+            name = re.sub(r"[^\w-]+", "_", f"{prefix}{key}")
+            if not TAKEN.fullmatch(f"{prefix}{key}"):
+                found[name] = float(value)
+    return found
 
 
 class World(ABC):

@@ -32,8 +32,9 @@ def evaluate(game: Game, mac: Controller, batch: EpisodeBatch, seed: int, t_env:
         watch: if given, called with each state ``[K]`` of the first episode.
 
     Returns:
-        ``return`` (undiscounted), ``ep_length``, and the game's last info values, each ``[episodes]``; where the
-        agents have rewards of their own, ``agent_<i>_return``, too.
+        ``return`` (undiscounted), ``ep_length``, and the game's last info values, each ``[episodes]``, 0 in episodes
+        at whose end an environment of another package gave none; where the agents have rewards of their own,
+        ``agent_<i>_return``, too.
     """
     rng = np.random.default_rng([seed, EVALUATION_STREAM])
     mac.seed_tests()
@@ -43,6 +44,7 @@ def evaluate(game: Game, mac: Controller, batch: EpisodeBatch, seed: int, t_env:
     running = np.arange(episodes)
     out = {key: np.zeros(episodes) for key in ("return", "ep_length", *game.info_keys)}
     own: Values | None = None
+    foreign: dict[str, Values] = {}
     for t in range(game.episode_limit):
         if watch is not None and running[0] == 0:
             watch(state[0])
@@ -58,11 +60,14 @@ def evaluate(game: Game, mac: Controller, batch: EpisodeBatch, seed: int, t_env:
         out["ep_length"][running] += 1
         for key in game.info_keys:
             out[key][running] = step.info[key]
+        for key in step.info.keys() - set(game.info_keys):
+            foreign.setdefault(key, np.zeros(episodes))[running] = step.info[key]
         if watch is not None and running[0] == 0 and step.done[0]:
             watch(step.state[0])
         state, running = step.state[~step.done], running[~step.done]
         if not len(running):
             break
+    out |= dict(sorted(foreign.items()))
     return out if own is None else out | {key: own[agent] for agent, key in enumerate(agent_keys(game.n_agents))}
 
 

@@ -24,17 +24,19 @@ def summarise(game: Game, results: Mapping[str, Values], batch: EpisodeBatch, op
         optimum: of the return, None where unknown; some games need a second to find it.
 
     Returns:
-        The mean of every result; ``optimum``, ``headline`` (of the exact return, where it is known) and
-        ``headline_optimum`` (None where unknown); where the optimum is known ``headline_random`` and ``score`` (0 for
-        random play, 1 for the optimum); and ``joint_action`` for a game of one step in which all episodes played the
-        same one.
+        The mean of every result (those that an environment of another package gives under ``info``); ``optimum``,
+        ``headline`` (of the exact return, where it is known) and ``headline_optimum`` (None where unknown); where the
+        optimum is known ``headline_random`` and ``score`` (0 for random play, 1 for the optimum); and ``joint_action``
+        for a game of one step in which all episodes played the same one.
     """
-    means = {key: float(values.mean()) for key, values in results.items()}
+    means = {key: float(values.mean()) for key, values in results.items() if key not in game.foreign_keys}
     value, best = headline_of(game, results), game.headline_optimum()
     facts: dict[str, Any] = {**means, "optimum": optimum, "headline": value, "headline_optimum": best}
     if best is not None:
         random = game.random_headline()
         facts |= {"headline_random": random, "score": score(value, random, best)}
+    if foreign := {key: float(values.mean()) for key, values in results.items() if key in game.foreign_keys}:
+        facts["info"] = foreign  # by itself: what others call their numbers could be a name of ours
     if game.episode_limit == 1 and (action := _only_action(batch)) is not None:
         facts["joint_action"] = action
     return facts
