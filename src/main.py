@@ -31,8 +31,9 @@ def entry(argv: Sequence[str] | None = None) -> int:
     Importing all that it needs takes seconds, in which nothing is lost: Ctrl-C ends it with one line.
     """
     with ending_at_once():
-        from .cli import entry as ready
-    return ready(argv)
+        from . import cli
+        from .host import launcher  # noqa: F401 (it is asked for at once)
+    return cli.entry(argv)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from .. import config
 from ..envs.overcooked import Overcooked
 from ..errors import UserError
 from ..utils.files import reason
+from ..utils.process import told_if_interrupted
 from . import OfflineDataset, load_dataset
 from .describe import describe
 from .formats import REGISTRY, read
@@ -158,4 +159,4 @@ def _fitting(parts: Iterator[OfflineDataset], name: str, words: Sequence[str]) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told_if_interrupted(main))

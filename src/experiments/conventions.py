@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..utils.files import reason
+from ..utils.process import told_if_interrupted
 from .figures import matplotlib_needed
 from .figures.convention_use import ConventionUse, convention_use
 
@@ -65,4 +66,4 @@ def draw(use: ConventionUse, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told_if_interrupted(main))

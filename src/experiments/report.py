@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ..errors import UserError
+from ..utils.process import told_if_interrupted
 from .analysis.statistics import REPETITIONS
 from .reports.report import report
 from .rows.paper import METHODS, Methods
@@ -48,4 +49,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told_if_interrupted(main))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ..errors import UserError
+from ..utils.process import told_if_interrupted
 from .rows.origin import about_origin
 from .rows.reading import each_once, read_rows
 from .rows.tables import compact, diversity, markdown
@@ -36,4 +37,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told_if_interrupted(main))

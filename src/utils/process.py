@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,16 @@ def ending_at_once() -> Iterator[None]:
 
     with handling((signal.SIGINT, signal.SIGTERM), end):
         yield
+
+
+def told_if_interrupted(command: Callable[[], int]) -> int:
+    """Does a command; where SIGINT or SIGTERM ends it, that is one line and the exit status 130."""
+    try:
+        with handling((signal.SIGTERM,), interrupt):
+            return command()
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
 
 
 class StopRequest:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from outcome import Outcome, equal
 
-from epymarl_cpa.utils.process import StopRequest, handling, interrupt
+from epymarl_cpa.utils.process import StopRequest, handling, interrupt, told_if_interrupted
 
 Run = Callable[..., Outcome]
 WORDS = ("seed=1", "batch_size=8", "hidden_dim=8", "test_nepisode=2", "recipes.medium.episodes=40", "lr_final=1",
@@ -75,6 +75,59 @@ def test_a_real_process_saves_and_exits_non_zero(tmp_path: Path) -> None:
     folder, = tmp_path.glob("results/models/*/*")
     assert folder.name.isdecimal()
     assert (folder / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_everything_is_imported_it_ends_with_one_line(number: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Even where what is imported takes every exception for a missing library."""
+    from epymarl_cpa.main import entry
+
+    class Interrupting:
+        def find_spec(self, name: str, *rest: Any) -> None:
+            if name == "epymarl_cpa.cli":
+                try:
+                    os.kill(os.getpid(), number)
+                    time.sleep(5)
+                except BaseException:
+                    raise ImportError(name) from None
+
+    child = os.fork()
+    if child == 0:
+        sys.modules.pop("epymarl_cpa.cli")
+        del sys.modules["epymarl_cpa"].cli
+        sys.meta_path.insert(0, Interrupting())  # type: ignore[arg-type]
+        os._exit(entry(["main.py"]))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    assert capfd.readouterr().err == "Interrupted before anything was begun.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["epymarl_cpa.cli.resolve", "epymarl_cpa.cli.rehearse",
+                                   "epymarl_cpa.data.generate.generate",
+                                   "epymarl_cpa.data.dataset.np.savez_compressed"])
+def test_in_the_first_seconds_it_is_one_line(number: int, where: str, tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    def slow(*args: Any, **how: Any) -> Any:
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr(where, slow)
+    tiny_run(status=130)
+    err = capsys.readouterr().err
+    assert err.startswith("Interrupted") and err.count("\n") == 1
+    assert not list(Path().glob("datasets/*")) and not list(Path().glob("datasets/.*"))
+    assert not list(Path().rglob("*.th"))
+
+
+def test_other_commands_end_with_one_line_too(monkeypatch: pytest.MonkeyPatch,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        return 0
+
+    assert told_if_interrupted(command) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
 
 
 def test_before_training_it_ends_at_once(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
