@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,17 @@ from sacred.dependencies import PackageDependency
 
 from . import __version__
 from .build import rehearse
-from .config import merge, parse_overrides, resolve, resolve_again, take_option
+from .config import merge
 from .errors import UserError
 from .provenance import versions
-from .recording.parts import seed_of
-from .records import resume
 from .records.artifacts import attach
 from .records.experiment import Recorded, records_of
+from .request import RESUME, USAGE, read_request, sacred_words, without_unset_seed, words_of
 from .run import Begun, run
-from .utils import checkpoint
 from .utils.files import reason
 from .utils.logging import get_logger
 from .utils.process import handling, interrupt
 from .utils.registry import nearest
-
-USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
-RESUME = "resume"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -74,7 +68,7 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
         return ""
     program = "epymarl-cpa" if Path(argv[0]).name == "epymarl-cpa" else "python -m epymarl_cpa" \
         if Path(argv[0]).name == "__main__.py" else f"python {argv[0]}"
-    options = [word for word in _words(argv)[0] if not word.startswith(("--config", "--env-config"))]
+    options = [word for word in words_of(argv)[0] if not word.startswith(("--config", "--env-config"))]
     return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", f"{RESUME}={folder}"])
 
 
@@ -90,71 +84,6 @@ def entry(argv: Sequence[str] | None = None) -> int:
     return launcher.main(line) if launcher.is_asked(line) else main(line)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a command line asks for.
-
-    Attributes:
-        config: the whole configuration; its seed may be open.
-        known: the same before what was given on the command line, for Sacred to tell what was changed.
-        updates: the words that change it.
-        options: Sacred's words.
-        unfinished: the run that goes on, if not a new one is asked for.
-    """
-
-    config: dict[str, Any]
-    known: dict[str, Any]
-    updates: list[str]
-    options: list[str]
-    unfinished: resume.Unfinished | None = None
-
-
-def _words(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sacred's options and command, and the words after ``with``."""
-    rest = list(argv[1:])
-    options = rest[: rest.index("with")] if "with" in rest else rest
-    later = rest[len(options) + 1:]
-    early = [word for word in options if word.startswith(f"{RESUME}=")]
-    return ([word for word in options if word not in early] + [word for word in later if word.startswith("-")],
-            early + [word for word in later if not word.startswith("-")])
-
-
-def _asked(argv: Sequence[str], console: logging.Logger) -> _Asked:
-    """Raises:
-        UserError: a bad option, configuration key or value, or there is no run to resume.
-    """
-    options, words = _words(argv)
-    alg, env = take_option(options, "--config"), take_option(options, "--env-config")
-    if {"-h", "--help", "help"} & set(options):
-        alg, env = alg or "cpa_ar", env or "xor"
-    goes_on = take_option(words, RESUME)
-    if goes_on is not None:
-        return _go_on(goes_on, alg, env, words, options, console)
-    if not alg or not env:
-        raise UserError(f"--config and --env-config are both needed: {USAGE}")
-    defaults, chosen = resolve(alg, env), resolve(alg, env, words)
-    if chosen["seed"] is None and chosen["checkpoint_path"]:
-        chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")
-    if chosen["seed"] is None and chosen["runner"] == "record":
-        chosen["seed"] = seed_of(chosen["record_to"])
-    return _Asked(chosen, defaults, words, options)
-
-
-def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], options: list[str],
-           console: logging.Logger) -> _Asked:
-    """What is asked for where a run is resumed, perhaps with changed settings."""
-    given = parse_overrides(words)
-    named = resolve(alg, env) if alg and env else None
-    where = f"{named['name']}/{named['env_args']['map_name']}" if named else "*/*"
-    results = Path(str(given.get("local_results_path", "results"))).expanduser()
-    unfinished = resume.find(goes_on, results, console.warning, where, bool(given))
-    chosen = resolve_again(unfinished.config, words)
-    if named and (named["learner"], named["env"]) != (chosen["learner"], chosen["env"]):
-        raise UserError(f"{RESUME}={goes_on} is a run of {chosen['name']} on {chosen['env']}, not of {alg} on {env}; "
-                        "leave out --config and --env-config.")
-    return _Asked(chosen, chosen, [], options, unfinished)
-
-
 def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list[str]]:
     """The experiment with its resolved defaults, and the command line left for Sacred.
 
@@ -167,7 +96,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
             unwritable results folder.
     """
     console = get_logger()
-    asked = _asked(argv, console)
+    asked = read_request(argv, console)
     chosen, unfinished = asked.config, asked.unfinished
     SETTINGS["CAPTURE_MODE"] = "sys"
     SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = False
@@ -176,7 +105,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     experiment.place, experiment.continued = place, unfinished.records if unfinished else ()
     experiment.logger = console
     # Sacred refuses changes to keys that it does not know yet, such as a recipe's optional ones.
-    experiment.add_config(_without_unset_seed(merge(chosen, _without_unset_seed(asked.known))))
+    experiment.add_config(without_unset_seed(merge(chosen, without_unset_seed(asked.known))))
     experiment.main(_trial(unfinished.begun if unfinished else None))
     if _command(experiment, asked.options) == experiment.default_command:
         if rehearsed:
@@ -185,7 +114,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     made_with = {"epymarl-cpa": __version__, **versions(chosen)}
     for name in made_with.keys() - {"python"}:
         experiment.dependencies.add(PackageDependency(name, made_with[name]))
-    return experiment, [argv[0], *asked.options, *_sacred_words(asked.updates, chosen)]
+    return experiment, [argv[0], *asked.options, *sacred_words(asked.updates, chosen)]
 
 
 def _trial(begun: Begun | None) -> Callable[..., float | None]:
@@ -241,17 +170,6 @@ def _command(experiment: Experiment, options: Sequence[str]) -> str | None:
         raise UserError(f"unknown command '{command}'{nearest(command, commands)}; "
                         f"the choices are: {', '.join(commands)}.")
     return command
-
-
-def _sacred_words(words: Sequence[str], config: Mapping[str, Any]) -> list[str]:
-    """``with`` words whose values Sacred reads as exactly the checked ones."""
-    updated = [f"{key}={config[key]!r}" for key in parse_overrides(words) if config[key] is not None or key != "seed"]
-    return ["with", *updated] if updated else []
-
-
-def _without_unset_seed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Sacred draws and records a seed where the configuration has none."""
-    return {key: value for key, value in config.items() if key != "seed" or value is not None}
 
 
 def _need_writable(folder: Path) -> None:

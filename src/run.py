@@ -191,7 +191,7 @@ class Trial:
                     self.watch.statistics(t_env, {"episode": self.episode})
                 # After all that is told at this time, so that a run that goes on from here has told the same.
                 if args.save_model and due(t_env, before, args.saving_interval):
-                    self._save()
+                    self._save_if_possible()
             if signal.made:
                 self.console.warning("interrupted at t_env %d", self.runner.t_env)
                 self._save()
@@ -234,6 +234,19 @@ class Trial:
 
     def _show(self, state: IntArray) -> None:
         self.console.info("\n%s", self.runner.game.draw(state))
+
+    def _save_if_possible(self) -> None:
+        """Saves on the way, where a disk that is full for a while is no reason to end the run.
+
+        Raises:
+            Diverged: as :meth:`_save`.
+        """
+        try:
+            self._save()
+        except Diverged:
+            raise
+        except UserError as error:
+            self.console.warning("%s The run goes on, and tries again later.", error)
 
     def _last_good(self, t_env: int) -> str:
         """Saves what was learned before training diverged after ``t_env``, if that is finite; says where it is."""

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +16,7 @@ from ..utils.files import write_text
 #: held by the process whose record lies in the folder; the system lets go of it when the process ends, however it does
 LOCK = ".lock"
 RECORD = "run.json"
+GLANCES = 20  # tries to take a folder: whoever asks whether it is taken holds it for a moment, too
 
 
 def hold(folder: Path) -> TextIO | None:
@@ -24,11 +26,15 @@ def hold(folder: Path) -> TextIO | None:
         OSError: the folder cannot be written, or its disk has no locks.
     """
     file = open(folder / LOCK, "a", encoding="utf-8")  # noqa: SIM115 (it stays open)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
+    for left in reversed(range(GLANCES)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if not left:
+                file.close()
+                return None
+            time.sleep(0.02)
     file.truncate(0)
     file.write(f"{os.getpid()} on {socket.gethostname()}\n")
     file.flush()

@@ -102,7 +102,7 @@ def test_while_everything_is_imported_it_ends_with_one_line(number: int, capfd: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("where", ["epymarl_cpa.cli.resolve", "epymarl_cpa.cli.rehearse",
+@pytest.mark.parametrize("where", ["epymarl_cpa.request.resolve", "epymarl_cpa.cli.rehearse",
                                    "epymarl_cpa.data.generate.generate",
                                    "epymarl_cpa.data.dataset.np.savez_compressed"])
 def test_in_the_first_seconds_it_is_one_line(number: int, where: str, tiny_run: Run, monkeypatch: pytest.MonkeyPatch,

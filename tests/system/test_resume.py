@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -307,6 +308,23 @@ def test_the_last_few_stay(words: list[str], left: list[int], tiny_run: Run) -> 
     assert outcome.steps() == left
     assert outcome.models
     assert all(folder.name.isdecimal() for folder in outcome.models.iterdir())
+
+
+def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    save = checkpoint.save_tensors
+
+    def full(content: Any, file: Path) -> None:
+        save(content, file)
+        if content.get("episode") == 64:  # at t_env 8
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_tensors", full)
+    outcome = tiny_run(*WORDS)
+    assert outcome.models
+    assert f"the model cannot be saved to {outcome.models}/8 (the disk is full). The run goes on, and tries again" in \
+        capsys.readouterr().out
+    assert outcome.steps() == [4, 12]
 
 
 # ------------------------------------------------------------------------------------------------ diverged

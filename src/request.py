@@ -1,0 +1,94 @@
+"""What a command line asks for: a new run, or one that goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .config import parse_overrides, resolve, resolve_again, take_option
+from .errors import UserError
+from .recording.parts import seed_of
+from .records import resume
+from .utils import checkpoint
+
+USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
+RESUME = "resume"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command line asks for.
+
+    Attributes:
+        config: the whole configuration; its seed may be open.
+        known: the same before what was given on the command line, for Sacred to tell what was changed.
+        updates: the words that change it.
+        options: Sacred's words.
+        unfinished: the run that goes on, if not a new one is asked for.
+    """
+
+    config: dict[str, Any]
+    known: dict[str, Any]
+    updates: list[str]
+    options: list[str]
+    unfinished: resume.Unfinished | None = None
+
+
+def words_of(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Sacred's options and command, and the words after ``with``."""
+    rest = list(argv[1:])
+    options = rest[: rest.index("with")] if "with" in rest else rest
+    later = rest[len(options) + 1:]
+    early = [word for word in options if word.startswith(f"{RESUME}=")]
+    return ([word for word in options if word not in early] + [word for word in later if word.startswith("-")],
+            early + [word for word in later if not word.startswith("-")])
+
+
+def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
+    """Raises:
+        UserError: a bad option, configuration key or value, or there is no run to resume.
+    """
+    options, words = words_of(argv)
+    alg, env = take_option(options, "--config"), take_option(options, "--env-config")
+    if {"-h", "--help", "help"} & set(options):
+        alg, env = alg or "cpa_ar", env or "xor"
+    goes_on = take_option(words, RESUME)
+    if goes_on is not None:
+        return _go_on(goes_on, alg, env, words, options, console)
+    if not alg or not env:
+        raise UserError(f"--config and --env-config are both needed: {USAGE}")
+    defaults, chosen = resolve(alg, env), resolve(alg, env, words)
+    if chosen["seed"] is None and chosen["checkpoint_path"]:
+        chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")
+    if chosen["seed"] is None and chosen["runner"] == "record":
+        chosen["seed"] = seed_of(chosen["record_to"])
+    return Request(chosen, defaults, words, options)
+
+
+def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], options: list[str],
+           console: logging.Logger) -> Request:
+    """What is asked for where a run is resumed, perhaps with changed settings."""
+    given = parse_overrides(words)
+    named = resolve(alg, env) if alg and env else None
+    where = f"{named['name']}/{named['env_args']['map_name']}" if named else "*/*"
+    results = Path(str(given.get("local_results_path", "results"))).expanduser()
+    unfinished = resume.find(goes_on, results, console.warning, where, bool(given))
+    chosen = resolve_again(unfinished.config, words)
+    if named and (named["learner"], named["env"]) != (chosen["learner"], chosen["env"]):
+        raise UserError(f"{RESUME}={goes_on} is a run of {chosen['name']} on {chosen['env']}, not of {alg} on {env}; "
+                        "leave out --config and --env-config.")
+    return Request(chosen, chosen, [], options, unfinished)
+
+
+def sacred_words(words: Sequence[str], config: Mapping[str, Any]) -> list[str]:
+    """``with`` words whose values Sacred reads as exactly the checked ones."""
+    updated = [f"{key}={config[key]!r}" for key in parse_overrides(words) if config[key] is not None or key != "seed"]
+    return ["with", *updated] if updated else []
+
+
+def without_unset_seed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Sacred draws and records a seed where the configuration has none."""
+    return {key: value for key, value in config.items() if key != "seed" or value is not None}
