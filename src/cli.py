@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import shlex
 import signal
 import sys
@@ -26,7 +27,7 @@ from .config import merge
 from .errors import UserError
 from .provenance import versions
 from .records.artifacts import attach
-from .records.experiment import Recorded, records_of
+from .records.experiment import Recorded, hidden, records_of
 from .request import RESUME, USAGE, read_request, sacred_words, without_unset_seed, words_of
 from .run import Begun, run
 from .utils.files import reason
@@ -68,7 +69,7 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
         return ""
     program = "epymarl-cpa" if Path(argv[0]).name == "epymarl-cpa" else "python -m epymarl_cpa" \
         if Path(argv[0]).name == "__main__.py" else f"python {argv[0]}"
-    options = [word for word in words_of(argv)[0] if not word.startswith(("--config", "--env-config"))]
+    options = [hidden(word) for word in words_of(argv)[0] if not word.startswith(("--config", "--env-config"))]
     return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", f"{RESUME}={folder}"])
 
 
@@ -134,7 +135,7 @@ def _trial(begun: Begun | None) -> Callable[..., float | None]:
         finally:
             _run._get_captured_output()  # Sacred itself takes the last words of a run only if nothing went wrong
         value: float | None = result.get("headline", result.get("return"))
-        return value
+        return value if value is not None and math.isfinite(value) else None
 
     return trial
 

@@ -59,7 +59,8 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
     if goes_on is not None:
         return _go_on(goes_on, alg, env, words, options, console)
     if not alg or not env:
-        raise UserError(f"--config and --env-config are both needed: {USAGE}")
+        raise UserError(f"--config and --env-config are both needed: {USAGE}; a stopped run goes on with: "
+                        f"python src/main.py with {RESUME}=last")
     defaults, chosen = resolve(alg, env), resolve(alg, env, words)
     if chosen["seed"] is None and chosen["checkpoint_path"]:
         chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")

@@ -13,6 +13,7 @@ from sacred.observers import FileStorageObserver, MongoObserver, SqlObserver, Ti
 from sacred.utils import SacredError
 
 from ..utils.sacred_error import Error
+from .alive import read
 from .apart import Apart, in_short
 from .folder import Folder, said
 from .sql import SqlRuns
@@ -61,7 +62,7 @@ class Recorded(Experiment):
                 left.remove(found)
             return found[1] if found else None
 
-        own = continued("Folder")
+        own = continued("Folder") if left and left[0][0] == "Folder" else None
         folder = Folder(self.place, Path(own) if own else None)
         if own:
             run.captured_out = said(Path(own))
@@ -69,8 +70,10 @@ class Recorded(Experiment):
         for each in run.observers:
             if isinstance(each, FileStorageObserver):
                 if Path(each.basedir).resolve() != self.place.resolve():
-                    old = continued("Folder")
-                    apart.append(Apart(Folder(each.basedir, Path(old) if old else None), each.basedir, run._id))
+                    old = Path(each.basedir) / Path(str(continued("Folder"))).name
+                    known = read(old).get("model")
+                    goes_on = own and known and known == read(Path(own)).get("model")
+                    apart.append(Apart(Folder(each.basedir, old if goes_on else None), each.basedir, run._id))
             elif isinstance(each, MongoObserver):
                 apart.append(self._mongo(each, continued("MongoObserver"), run._id, limit))
             elif isinstance(each, SqlObserver):

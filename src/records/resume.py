@@ -111,7 +111,8 @@ def _of_models(folder: Path, tell: Callable[[str], object], further: bool) -> Un
         return Unfinished(manifest["config"], Begun(name, chosen), records)
     said = Path(str(records[0][1]))
     moved = [parent / "sacred" / Path(*said.parts[-3:]) for parent in chosen.resolve().parents[2:3]]
-    record = next((place for place in (*moved, said) if (place / RECORD).is_file()), None)
+    # Only a record that says so itself is this run's: whatever a checkpoint says, others are not touched.
+    record = next((place for place in (*moved, said) if Path(str(read(place).get("model"))).name == name), None)
     if record is None:
         return Unfinished(manifest["config"], Begun(name, chosen), records[1:])
     _need_stopped(record, further)
@@ -121,5 +122,5 @@ def _of_models(folder: Path, tell: Callable[[str], object], further: bool) -> Un
 def _records(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Where a run was recorded, as its checkpoint says; nothing where it says something else."""
     said = manifest.get("record")
-    return [(str(each[0]), each[1]) for each in said if isinstance(each, list) and len(each) == 2] \
-        if isinstance(said, list) else []
+    return [(str(each[0]), each[1]) for each in said if isinstance(each, list) and len(each) == 2
+            and isinstance(each[1], str | int)] if isinstance(said, list) else []

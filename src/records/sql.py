@@ -31,8 +31,8 @@ class SqlRuns(SqlObserver):
                    **kwargs: Any) -> Any:
         from sqlalchemy.exc import IntegrityError, OperationalError, SADeprecationWarning, SAWarning
 
-        if self.continued is not None:
-            return self._go_on(status)
+        if self.continued is not None and (known := self._go_on(status)) is not None:
+            return known
         for attempt in range(ATTEMPTS):
             try:
                 with warnings.catch_warnings():
@@ -49,7 +49,9 @@ class SqlRuns(SqlObserver):
     def _go_on(self, status: str) -> str | None:
         from sacred.observers.sql_bases import Run
 
-        self.run = self.session.query(Run).filter_by(run_id=self.continued).one()
+        self.run = self.session.query(Run).filter_by(run_id=str(self.continued)).one_or_none()
+        if self.run is None:  # another database
+            return None
         self.run.status, self.run.stop_time, self.run.fail_trace = status, None, None
         self.save()
         return self.continued

@@ -280,6 +280,16 @@ def test_resealed_nonsense_is_a_sentence(change: Callable[[dict[str, Any]], obje
         assert "\n" not in err and "Traceback" not in err and "weights_only" not in err
 
 
+def test_a_checkpoint_cannot_send_a_run_into_the_record_of_another(tiny_run: Run) -> None:
+    other, trained = tiny_run(), tiny_run()
+    assert other.sacred and trained.models
+    before = (other.sacred / "run.json").read_bytes()
+    reseal(trained.models / "6", lambda facts: facts.update(record=[["Folder", str(other.sacred)]]))
+    resumed(f"resume={trained.models}", "t_max=9")
+    assert (other.sacred / "run.json").read_bytes() == before
+    assert RECORD.with_name("3").is_dir()
+
+
 @pytest.mark.parametrize("name", ["run.th", "learner.th", "told.json"])
 @pytest.mark.parametrize("content", [[], {}, {"curve": 3, "runner": 3}, "x", {"series": 3}])
 def test_resealed_nonsense_in_files_is_a_sentence(name: str, content: Any, tiny_run: Run,
