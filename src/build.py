@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from logging import Logger
+from pathlib import Path
 from typing import Any
 
 import torch as th
 
 from .components.env_info import EnvInfo
 from .components.episode_buffer import EpisodeBatch
+from .config import keys_of
 from .controllers import REGISTRY as MACS
 from .controllers import Controller
-from .envs import Game, make_game, own_args
+from .envs import REGISTRY, Game, make_game, own_args
 from .envs.game import IntArray
 from .envs.multi_agent_env import MultiAgentEnv
+from .errors import UserError
 from .learners import REGISTRY as LEARNERS
 from .learners.base import Stage, stages_of
 from .learners.staged import StagedLearner
-from .settings import UNSET, Settings, settings_of
+from .settings import UNSET, Settings, check_env_args, settings_of
 from .utils import checkpoint
 
 Config = Mapping[str, Any]
@@ -74,6 +77,8 @@ class Team:
 
     Args:
         path: a run's model folder, or one checkpoint in it.
+        key: the ``env_args.key`` of its environment, if that is of another package: what a model folder says is not
+            enough to import and call it.
 
     Attributes:
         folder: of the checkpoint.
@@ -85,13 +90,12 @@ class Team:
         UserError: there is no whole checkpoint, or its environment cannot be made here.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, key: str = "") -> None:
         self.folder = checkpoint.find(path, 0, "the model folder")
         manifest = checkpoint.read_manifest(self.folder)
-        own = settings_of(MACS[manifest["config"]["mac"]]).keys()
-        came_later = {name: key.before for name, key in own.items() if key.before is not UNSET}
-        self.config: dict[str, Any] = {**came_later, **manifest["config"]}
+        self.config: dict[str, Any] = _sound(manifest["config"], self.folder)
         self.t_env: int = manifest["t_env"]
+        check_named(self.config, key, self.folder)
         self.game = build_game(self.config)
         self.info = EnvInfo.of(self.game)
         self.mac = build_mac(self.config, self.info)
@@ -105,6 +109,45 @@ class Team:
     def empty_batch(self) -> EpisodeBatch:
         """Room for one episode."""
         return self.info.batch(1)
+
+
+def check_named(config: Config, key: str, folder: Path) -> None:
+    """Refuses to import an environment of another package only because a model folder names it.
+
+    Args:
+        config: of the checkpoint.
+        key: the ``env_args.key`` that the command names.
+        folder: of the checkpoint.
+
+    Raises:
+        UserError: the command names none, or another one.
+    """
+    if REGISTRY[config["env"]].pure:
+        return
+    own = config["env_args"].get("key")
+    if not key:
+        raise UserError(f"{folder} was trained on {own} of another package, which would be imported on its word alone; "
+                        f"if you trust it, name it in the command, too: --key={own}")
+    if key != own:
+        raise UserError(f"{folder} was trained on {own}, not on --key={key}.")
+
+
+def _sound(config: Config, folder: Path) -> dict[str, Any]:
+    """The configuration in a checkpoint, with what came later than it, every value checked.
+
+    Raises:
+        UserError: it lacks what every one has, or a value is none that the key can have.
+    """
+    try:
+        known = keys_of(config)
+        later = {name: key.before for name, key in known.items() if key.before is not UNSET}
+        checked = {name: known[name].check(name, value) for name, value in config.items() if name in known}
+        env_args = check_env_args(checked["env"], REGISTRY[checked["env"]], checked["env_args"])
+    except UserError as error:
+        raise UserError(f"{folder} cannot be used here: {error}") from None
+    except KeyError as error:
+        raise UserError(f"{folder} has no whole configuration: {error} is missing; take another checkpoint.") from None
+    return {**later, **config, **checked, "env_args": env_args}
 
 
 def device_of(args: Settings, console: Logger) -> str:

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from .. import envs
 from ..controllers import REGISTRY as MACS
 from ..controllers import Controller
+from ..envs.trust import check_key
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..learners.base import Learner
@@ -68,19 +69,48 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
     """
     env_file = _read_env(env)
     config = merge(read_yaml(FOLDER / "default.yaml"), env_file)
+    sources = {find_config("envs", env): env_file}
     for path, content in _algorithms(find_config("algs", alg)):
         per_env = _per_env(path, content)
         config = merge(config, content)
         for name in dict.fromkeys((env_file["env"], Path(env).stem)):  # the game's, then that of the environment's file
             config = merge(config, per_env.get(name, {}))
-    config = merge(config, parse_overrides(overrides))
+        sources[path] = config
+    updates = parse_overrides(overrides)
+    config = merge(config, updates)
     _check_fit(config)
     config = check(config, keys_of(config))
     game = envs.REGISTRY[config["env"]]
+    _check_key(config["env"], config["env_args"], sources, updates)
     env_args = check_env_args(config["env"], game, config["env_args"])
     config["env_args"] = {"map_name": game.label(env_args), **env_args}
     _check_parts(config)
     return config
+
+
+def _check_key(env: str, env_args: Mapping[str, Any], sources: Mapping[Path, Mapping[str, Any]],
+               updates: Mapping[str, Any]) -> None:
+    """Refuses an environment of another package that only a file of somebody's names.
+
+    Args:
+        env, env_args: as resolved.
+        sources: files and what was known when they had been read, the last one last.
+        updates: what the command line says.
+
+    Raises:
+        UserError: neither the command line nor a file of this package names it.
+    """
+    key = env_args.get("key")
+    if "key" in _env_args_of(updates):
+        return
+    first = next((path for path, known in sources.items() if _env_args_of(known).get("key") == key), None)
+    if first is not None and not first.resolve().is_relative_to(FOLDER.resolve()):
+        check_key(env, env_args, str(first), f"add env_args.key={key} to the command")
+
+
+def _env_args_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = content.get("env_args")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _check_fit(config: Mapping[str, Any]) -> None:
@@ -156,9 +186,12 @@ def read_env(name: str, overrides: Iterable[str] = ()) -> tuple[str, dict[str, A
     for key in updates:
         if key != "env_args":
             raise UserError(f"only env_args.<key>=<value> can be set here, not '{key}'.")
-    file = merge(_read_env(name), updates)
+    own = _read_env(name)
+    file = merge(own, updates)
     env_args = CORE["env_args"].check("env_args", file.get("env_args", {}))
     recipes = CORE["recipes"].check("recipes", file.get("recipes", {}))
+    envs.REGISTRY[file["env"]]
+    _check_key(file["env"], env_args, {find_config("envs", name): own}, updates)
     return file["env"], check_env_args(file["env"], envs.REGISTRY[file["env"]], env_args), recipes
 
 

@@ -102,6 +102,16 @@ class ExternalGame(Game):
     def world(self) -> World:
         """Builds one more environment."""
 
+    @classmethod
+    @abstractmethod
+    def module_of_key(cls, key: str) -> str | None:
+        """The module that a key leads to; None where nothing is imported for it."""
+
+    @classmethod
+    def is_plain(cls, key: str) -> bool:
+        """Whether a key leaves it to its module what is called."""
+        return True
+
     @abstractmethod
     def modules(self) -> Iterable[str]:
         """Names of the modules that the key leads to."""

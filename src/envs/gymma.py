@@ -13,7 +13,9 @@ from gymnasium import spaces
 from ..errors import UserError
 from .external import ExternalGame, module_of
 from .game import IntArray
+from .makers import is_standard
 from .registry import REGISTRY
+from .trust import missing
 from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
 
@@ -45,15 +47,17 @@ class GymmaGame(ExternalGame):
 
     def world(self) -> TupleWorld:
         module, colon, _ = self.key.partition(":")
+        if colon and is_standard(module):
+            raise UserError(f"env_args.key={self.key} names no environment: {module} is a module of Python itself.")
         if colon and not _is_there(module):
-            raise UserError(f"env_args.key={self.key} needs the package {module}, which is not installed: "
-                            f"pip install {module}.")
+            if not module:
+                raise UserError(f"env_args.key={self.key} is no name of a module and an id.")
+            raise missing(self.key, None, module)
         try:
             # Gymnasium's own checker would complain about the list of rewards at the first step.
             env: Any = gymnasium.make(self.key, disable_env_checker=True, **self.kwargs)
         except ImportError as error:
-            raise UserError(f"env_args.key={self.key} cannot be imported ({one_line(error)}); install what it "
-                            "needs.") from None
+            raise missing(self.key, error, module) from None
         except gymnasium.error.Error as error:
             raise UserError(f"env_args.key={self.key} names no environment that Gymnasium knows ({one_line(error)}); "
                             "the module that registers it stands before a colon, as in "
@@ -61,6 +65,13 @@ class GymmaGame(ExternalGame):
         except Exception as error:  # whatever an environment makes of arguments that it does not like
             raise not_built(self.key, self.kwargs, error) from error
         return TupleWorld(self.key, env, self.kwargs)
+
+    @classmethod
+    def module_of_key(cls, key: str) -> str | None:
+        module, colon, _ = key.partition(":")
+        if colon:
+            return module
+        return module_of(getattr(gymnasium.registry.get(key), "entry_point", None))
 
     def modules(self) -> list[str]:
         """The module in front of the id and the one that its entry in the registry names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,8 +18,12 @@ from ..errors import UserError
 from ..utils.registry import nearest
 from .external import ExternalGame, module_of
 from .game import IntArray
+from .makers import builds, is_standard
 from .registry import REGISTRY
-from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
+from .trust import missing
+from .world import Outcome, Seats, Shown, World, described, not_built, own_limit
+
+KINDS = (ParallelEnv, AECEnv)
 
 
 @REGISTRY.register("pettingzoo")
@@ -53,17 +58,26 @@ class PettingZooGame(ExternalGame):
         try:
             env = self._make()
         except ImportError as error:
-            raise _missing(self.key, error) from None
+            raise missing(self.key, error, self.key.partition(":")[0]) from None
         except Exception as error:  # whatever an environment makes of arguments that it does not like
             raise not_built(self.key, self.kwargs, error) from error
         return ParallelWorld(self.key, _parallel(self.key, env), self.kwargs)
+
+    @classmethod
+    def module_of_key(cls, key: str) -> str | None:
+        if "/" not in key:
+            return key.partition(":")[0]
+        return next((module_of(entry.entry_point) for entry in _entries(key)), None)
+
+    @classmethod
+    def is_plain(cls, key: str) -> bool:
+        return ":" not in key
 
     def modules(self) -> list[str]:
         """The module of the key and that of what it names; for an id, the one that its entry in the registry names."""
         if "/" not in self.key:
             return [self.key.partition(":")[0], *filter(None, [self._maker_module])]
-        entries = [getattr(pettingzoo, f"{kind}_registry", {}).get(self.key) for kind in ("parallel", "aec")]
-        return [*filter(None, [module_of(getattr(entry, "entry_point", None)) for entry in entries])]
+        return [*filter(None, [module_of(entry.entry_point) for entry in _entries(self.key)])]
 
 
 class ParallelWorld(World):
@@ -165,16 +179,45 @@ def _maker(key: str) -> Callable[..., Any]:
     if "/" in key:
         return _registered(key)
     module, _, name = key.partition(":")
+    if is_standard(module) and module not in sys.modules:
+        raise UserError(f"env_args.key={key} names no environment: {module} is a module of Python itself.")
     try:
         found = importlib.import_module(module)
     except ImportError as error:
-        raise _missing(key, error) from None
-    except ValueError:  # such as an empty or relative name
+        raise missing(key, error, module) from None
+    except (ValueError, TypeError):  # such as an empty or relative name
         raise UserError(f"env_args.key={key} is no name of a module.") from None
+    except Exception as error:  # whatever a module does while it is imported
+        raise UserError(f"env_args.key={key} cannot be imported ({described(error)}).") from error
     for wanted in [name] if name else ["parallel_env", "env"]:
-        if callable(getattr(found, wanted, None)):
-            return getattr(found, wanted)  # type: ignore[no-any-return]
+        if callable(thing := getattr(found, wanted, None)):
+            _check_maker(key, thing)
+            return thing  # type: ignore[no-any-return]
     raise UserError(f"env_args.key={key} names no environment: {module} has no {name or 'parallel_env, nor env'}.")
+
+
+def _check_maker(key: str, thing: Any) -> None:
+    """Refuses what builds no environment, before it is called.
+
+    Raises:
+        UserError: as far as can be seen it builds none, or something that it imports is missing.
+    """
+    try:
+        fits = builds(thing, KINDS)
+    except ImportError as error:
+        raise missing(key, error, key.partition(":")[0]) from None
+    if not fits and isinstance(thing, type):
+        raise UserError(f"env_args.key={key} builds a {thing.__name__}, not an environment of PettingZoo.")
+    if not fits:
+        raise UserError(f"env_args.key={key} names a function that builds no environment of PettingZoo as far as its "
+                        "code tells, so it is not called; if it does, let it say so by its return type, "
+                        "'-> ParallelEnv' or '-> AECEnv'.")
+
+
+def _entries(key: str) -> list[Any]:
+    """What PettingZoo's registry knows of an id, for both ways of playing."""
+    found = [getattr(pettingzoo, f"{kind}_registry", {}).get(key) for kind in ("parallel", "aec")]
+    return [entry for entry in found if entry is not None]
 
 
 def _registered(key: str) -> Callable[..., Any]:
@@ -202,14 +245,3 @@ def _parallel(key: str, env: Any) -> Any:
     if not isinstance(env, ParallelEnv):
         raise UserError(f"env_args.key={key} builds a {type(env).__name__}, not an environment of PettingZoo.")
     return env
-
-
-def _missing(key: str, error: Exception) -> UserError:
-    """What to say where a package is missing; the error may say itself what to install."""
-    name = getattr(error, "name", None) or ""
-    own = key.partition(":")[0].split(".")
-    if name and name == own[0]:
-        return UserError(f"env_args.key={key} needs the package {name}, which is not installed: pip install {name}.")
-    if name and ".".join(own).startswith(name):
-        return UserError(f"env_args.key={key} cannot be imported: there is no {name}.")
-    return UserError(f"env_args.key={key} cannot be imported ({one_line(error)}); install what it needs.")

@@ -173,7 +173,12 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
+def described(error: Exception) -> str:
+    """The kind of an error and what it says, on one line."""
+    said = one_line(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 def not_built(key: str, kwargs: Mapping[str, Any], error: Exception) -> UserError:
     """The sentence about an environment that does not accept its arguments."""
-    return UserError(f"{key} cannot be built with env_args.kwargs={dict(kwargs)} "
-                     f"({type(error).__name__}: {one_line(error)}).")
+    return UserError(f"{key} cannot be built with env_args.kwargs={dict(kwargs)} ({described(error)}).")

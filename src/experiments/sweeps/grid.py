@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...config import FOLDER, keys_of, read_yaml, resolve
+from ...envs.trust import check_key
 from ...errors import UserError
 from ...settings import CORE
 from ...utils.registry import nearest
@@ -146,6 +147,8 @@ def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:
         name, *overrides = alg.split()
         common = (*grid.get("with", []), f"dataset={data}")
         config = resolve(name, env, [*common, "seed=0", *overrides])  # once for all seeds: it takes a while
+        if not path.resolve().is_relative_to(FOLDER.resolve()):
+            check_key(config["env"], config["env_args"], str(path), "put its folder on PYTHONPATH", own_path=True)
         one = RunSpec(alg, env, (*common, "seed=0"), config, stack=seeds if grid.get(STACK) else ())
         specs += [one.with_seed(seed) for seed in seeds]
     return specs
