@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..utils.bounded import NotRegular, size_of
 
 COLUMNS = ("layout_name", "workerid_num", "cur_gameloop", "state", "joint_action", "next_state", "reward")
 Table = dict[str, NDArray[Any]]
@@ -49,7 +50,7 @@ ALLOWED = {
     ("pandas.core.indexes.base", "Index"): _Box, ("pandas.core.indexes.base", "_new_Index"): _index,
     ("pandas.core.indexes.numeric", "Int64Index"): _Box, ("numpy.core.multiarray", "_reconstruct"): _array,
     ("numpy._core.multiarray", "_reconstruct"): _array,
-    ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
+    ("numpy", "ndarray"): _Box, ("numpy", "dtype"): np.dtype}
 
 
 class _Reader(pickle.Unpickler):
@@ -66,8 +67,11 @@ def read_trials(path: Path) -> Table:
         UserError: the file is missing, damaged, no such table, or names anything but tables and arrays.
     """
     try:
+        size_of(path)
         with open(path, "rb") as file:
             frame = _Reader(file).load()
+    except NotRegular:
+        raise
     except UserError as error:
         raise UserError(f"{path} is refused: {error}.") from None
     except OSError as error:

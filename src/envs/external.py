@@ -168,6 +168,7 @@ class ExternalGame(Game):
             raise UserError(f"an episode of {self.key} occurs twice in a batch, but can be played on only once.")
         batch = len(state)
         rewards, done, truncated = np.zeros((batch, self.n_agents)), np.ones(batch, bool), np.zeros(batch, bool)
+        paid = np.full(batch, np.nan)  # the team, where agents are not paid
         for row, (time, number) in enumerate(state.tolist()):
             episode = self._episode(number)
             if not episode.over:
@@ -177,10 +178,14 @@ class ExternalGame(Game):
                 episode.step(actions[row], self.episode_limit)
                 assert episode.last is not None
                 rewards[row], done[row] = episode.last.rewards, episode.over
+                if episode.last.team is not None:  # of which each gets a share, so that together they are it
+                    paid[row] = episode.last.team
+                    rewards[row] = paid[row] / (self.n_agents if self.reward_scalarisation == "sum" else 1)
                 if episode.over:
                     self._free.append((episode.world, number))
             truncated[row] = episode.last is not None and done[row] and episode.last.truncated
         team = rewards.sum(1) if self.reward_scalarisation == "sum" else rewards.mean(1)
+        team = np.where(np.isnan(paid), team, paid)
         return Step(state + np.array([1, 0]), team, done, {}, rewards, truncated)
 
     def release(self, state: IntArray) -> None:

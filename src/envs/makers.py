@@ -10,6 +10,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, get_args, get_origin
 
+LONGEST = 200  # letters of a module's name
 MOST = 2000  # things to look at; a function that leads further is not followed
 
 
@@ -25,6 +26,16 @@ def builds(thing: Any, kinds: tuple[type, ...]) -> bool:
     return any(_is_one(each, kinds) for each in _reached(thing, kinds))
 
 
+def is_name(module: str) -> bool:
+    """Whether a text can be the name of a module."""
+    return len(module) <= LONGEST and all(part and "\0" not in part for part in module.split("."))
+
+
+def clipped(text: str) -> str:
+    """A text of bounded length, for messages."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
 def is_standard(module: str) -> bool:
     """Whether a module is of Python itself, which holds no environments."""
     return module.partition(".")[0] in sys.stdlib_module_names
@@ -37,6 +48,7 @@ def _is_one(thing: Any, kinds: tuple[type, ...]) -> bool:
 def _reached(thing: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
     """The thing, and what is named by it if it is a function, and so on."""
     waiting, seen = [thing], set[int]()
+    own = getattr(_inner(thing), "__module__", None)
     while waiting and len(seen) < MOST:
         each = _inner(waiting.pop())
         if id(each) in seen:
@@ -46,7 +58,7 @@ def _reached(thing: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
         if isinstance(each, FunctionType) and not is_standard(each.__module__ or ""):
             said = _returned(each)
             if said is None:
-                waiting += _named(each)
+                waiting += _named(each, each.__module__ == own)
             elif any(_is_one(kind, kinds) for kind in said) or any(kind in _names(kinds) for kind in said):
                 yield kinds[0]
 
@@ -57,10 +69,8 @@ def _inner(thing: Any) -> Any:
         thing = thing.func
     if isinstance(thing, MethodType):
         return thing.__self__ if isinstance(thing.__self__, type) else thing.__func__
-    if not isinstance(thing, type | FunctionType | ModuleType) and isinstance(
-            call := getattr(type(thing), "__call__", None), FunctionType):
-        return call
-    return thing
+    call = next((vars(cls)["__call__"] for cls in type(thing).__mro__ if "__call__" in vars(cls)), None)
+    return call if isinstance(call, FunctionType) and not isinstance(thing, type) else thing
 
 
 def _returned(function: FunctionType) -> list[Any] | None:
@@ -82,7 +92,7 @@ def _names(kinds: Iterable[type]) -> set[str]:
     return {kind.__name__ for kind in kinds}
 
 
-def _named(function: FunctionType) -> list[Any]:
+def _named(function: FunctionType, import_too: bool) -> list[Any]:
     """What a function's code names: globals, what it encloses and imports, and these things' parts of such names.
 
     Raises:
@@ -92,7 +102,7 @@ def _named(function: FunctionType) -> list[Any]:
     for code in codes:
         codes += [part for part in code.co_consts if isinstance(part, CodeType)]
         names |= {*code.co_names, *code.co_freevars}
-        found += _imported(code, function.__globals__)
+        found += _imported(code, function.__globals__) if import_too else []
     known = function.__globals__
     cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     found += [*cells, *(known[name] for name in names if name in known)]

@@ -16,12 +16,13 @@ from pettingzoo.utils.conversions import aec_to_parallel  # type: ignore[import-
 
 from ..errors import UserError
 from ..utils.registry import nearest
+from .calls import called, described, not_built, number, parts
 from .external import ExternalGame, module_of
 from .game import IntArray
-from .makers import builds, is_standard
+from .makers import builds, clipped, is_name, is_standard
 from .registry import REGISTRY
 from .trust import missing
-from .world import Outcome, Seats, Shown, World, described, not_built, own_limit
+from .world import Outcome, Seats, Shown, World, own_limit
 
 KINDS = (ParallelEnv, AECEnv)
 
@@ -97,8 +98,9 @@ class ParallelWorld(World):
         self.agents: list[str] = list(getattr(env, "possible_agents", None) or ())
         if not self.agents:
             raise UserError(f"{key} does not list its possible_agents; a team must be known before it plays.")
-        self.seats = Seats(key, self.agents, [env.observation_space(agent) for agent in self.agents],
-                           [env.action_space(agent) for agent in self.agents])
+        seen, acted = ([called(key, f"{space.__name__}()", space, agent) for agent in self.agents]
+                       for space in (env.observation_space, env.action_space))
+        self.seats = Seats(key, self.agents, seen, acted)
         self.n_agents, self.n_actions, self.obs_dim = len(self.agents), self.seats.n_actions, self.seats.obs_dim
         self.limit = own_limit(env, kwargs)
         self.state_is_obs, self.state_dim = False, 0  # until it has been looked at
@@ -113,8 +115,10 @@ class ParallelWorld(World):
         return self._shown(*self._begin(seed), self._alive)
 
     def _begin(self, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        observations, infos = self.env.reset(seed=seed)
-        self._check_agents(self.agents)
+        returned = called(self.key, "reset(seed=...)", self.env.reset, seed=seed)
+        observations, infos = parts(self.key, "reset()", returned, ("observations", "infos"))
+        self._listed = list(self.agents)
+        self._check_agents()
         absent = [agent for agent in self.agents if agent not in self.env.agents]
         if absent:
             raise UserError(f"an episode of {self.key} starts without '{absent[0]}', one of its possible_agents; teams "
@@ -122,22 +126,34 @@ class ParallelWorld(World):
         self._alive = list(self.agents)
         return observations, infos
 
-    def _check_agents(self, known: list[str]) -> None:
+    def _check_agents(self) -> None:
         for agent in self.env.agents:
-            if agent not in known:
+            if agent not in self._listed:
                 why = "joins in the middle of an episode" if agent in self.agents else "is not one of possible_agents"
                 raise UserError(f"agent '{agent}' of {self.key} {why}; teams whose agents vary cannot be trained here.")
+        self._listed = list(self.env.agents)
 
     def step(self, actions: IntArray) -> Outcome:
         before = self._alive
+        # Some environments list agents that have ended, and want to hear of them; what they get does not count.
         chosen = {agent: self.seats.action(self.agents.index(agent), int(actions[self.agents.index(agent)]))
-                  for agent in before}
-        observations, paid, ended, cut, infos = self.env.step(chosen)
-        self._check_agents(before)
-        self._alive = [agent for agent in self.env.agents if not (ended.get(agent) or cut.get(agent))]
+                  for agent in self._listed}
+        returned = called(self.key, "step()", self.env.step, chosen)
+        observations, paid, ended, cut, infos = parts(
+            self.key, "step()", returned, ("observations", "rewards", "terminations", "truncations", "infos"))
+        for what, given in (("rewards", paid), ("terminations", ended), ("truncations", cut)):
+            if not isinstance(given, Mapping):
+                raise UserError(f"the {what} of {self.key} must be a dict with an entry for each agent, not a "
+                                f"{type(given).__name__}.")
+        if unpaid := [agent for agent in before if agent not in paid]:
+            raise UserError(f"step() of {self.key} gives no reward for '{unpaid[0]}', which acted in it.")
+        self._check_agents()
+        self._alive = [agent for agent in before
+                       if agent in self._listed and not (ended.get(agent) or cut.get(agent))]
         # At the end PettingZoo empties its list of agents, but what they saw and got last still counts.
         shown = self._shown(observations, infos, self._alive or before)
-        rewards = np.array([float(paid.get(agent, 0.0)) if agent in before else 0.0 for agent in self.agents])
+        rewards = np.array([number(self.key, f"'{agent}'", paid[agent]) if agent in before else 0.0
+                            for agent in self.agents])
         truncated = not self._alive and any(cut.get(agent) and not ended.get(agent) for agent in before)
         return Outcome(shown, rewards, not self._alive and not truncated, truncated)
 
@@ -179,6 +195,8 @@ def _maker(key: str) -> Callable[..., Any]:
     if "/" in key:
         return _registered(key)
     module, _, name = key.partition(":")
+    if not is_name(module):
+        raise UserError(f"env_args.key={clipped(key)} is no name of a module.")
     if is_standard(module) and module not in sys.modules:
         raise UserError(f"env_args.key={key} names no environment: {module} is a module of Python itself.")
     try:

@@ -75,9 +75,9 @@ def missing(key: str, error: ImportError | None, module: str) -> UserError:
     top, own = name.partition(".")[0], module.partition(".")[0]
     if top in KNOWN and top not in sys.modules:
         return UserError(f"env_args.key={key} needs the package {top}, which is not installed: {how_to_install(top)}.")
-    if name == own:
+    if own and name == own:
         return UserError(f"env_args.key={key}: Python finds no module {own}; {_how_to_find(own)}.")
-    if module == name or module.startswith(f"{name}."):
+    if module and (module == name or module.startswith(f"{name}.")):
         return UserError(f"env_args.key={key} cannot be imported: there is no {name}.")
     said = " ".join(str(error).split()).rstrip(".")
     return UserError(f"env_args.key={key} cannot be imported ({said}); install what it needs.")

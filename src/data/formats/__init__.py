@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UserError
+from ...utils.bounded import size_of
 from ...utils.registry import discover
 from ..chunks import some
 from ..dataset import OfflineDataset
@@ -24,6 +25,8 @@ def recognise(path: Path) -> Format:
         raise UserError(f"there is no file or folder {path}.")
     entries = {name: REGISTRY[name]() for name in sorted(REGISTRY)}
     try:
+        if not path.is_dir():
+            size_of(path)  # opening a pipe might wait for ever
         found = {name: entry for name, entry in entries.items() if entry.recognises(path)}
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...utils.bounded import RATIO, check_claim
 from ..chunks import spans
 from ..dataset import OfflineDataset
 from ..seal import checked
@@ -33,6 +34,7 @@ from .minari_write import EXTRA, MAIN, SIDE, WHAT, held, package, sha256, write_
 from .parts import HEADER, read_header
 
 Array = NDArray[Any]
+LEAST = 64  # bytes that an episode takes in any file
 
 
 @REGISTRY.register("minari")
@@ -104,11 +106,13 @@ def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDat
 def _foreign(path: Path) -> Iterator[OfflineDataset]:
     with _told(path):
         spaces, storage = _open(path)
-        total = storage.total_episodes
+        total, size = storage.total_episodes, sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        check_claim(path, total * LEAST * RATIO, size)
         steps = np.array([int(each["total_steps"]) for each in storage.get_episode_metadata(range(total))])
         if not total or steps.min() < 1:
             raise UserError(f"{path} holds no episodes, or some without a step.")
         limit = int(steps.max())
+        check_claim(path, float((steps + 1).sum()) * spaces.step_bytes, size)
         individual = "agent_reward" in (next(iter(storage.get_episodes([0])))["infos"] or {})
         meta = {"format": "minari", "provenance": {"dataset_id": metadata(path).get("dataset_id")}}
         for span in spans(total, spaces.step_bytes * (limit + 1)):

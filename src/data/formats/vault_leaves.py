@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...utils.bounded import check_claim
 from ..chunks import spans
 from ..dataset import REMEDY
 from .base import metadata, optional
@@ -42,6 +43,8 @@ class Leaves:
         self._leaves = {key: self._open(key, f"{key}.") for key in self.keys}
         self.steps = int(self._whole("vault_index", self._open("vault_index", "vault_index")).ravel()[0])
         self._check()
+        check_claim(path, self.steps * self.step_bytes(*self.keys),
+                    sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
         self.agents = int(self._leaves["actions"].shape[2])
 
     def _check(self) -> None:
