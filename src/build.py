@@ -24,10 +24,13 @@ from .errors import UserError
 from .learners import REGISTRY as LEARNERS
 from .learners.base import Stage, stages_of
 from .learners.staged import StagedLearner
+from .runners import REGISTRY as RUNNERS
 from .settings import UNSET, Settings, check_env_args, settings_of
 from .utils import checkpoint
+from .utils.bounded import check_memory
 
 Config = Mapping[str, Any]
+ADAM = 4  # numbers for each weight: itself, its gradient, and what the optimiser keeps of it
 
 
 def build_game(config: Config) -> Game:
@@ -51,8 +54,27 @@ def build_mac(config: Config, info: EnvInfo) -> Controller:
     Raises:
         UserError: settings that contradict one another.
     """
+    _check_size(config, info)
     mac = MACS[config["mac"]]
     return mac(info, settings_of(mac).of(config))
+
+
+def _check_size(config: Config, info: EnvInfo) -> None:
+    """Refuses networks and batches that are far too large for this machine, before they are made.
+
+    Raises:
+        UserError: naming the key.
+    """
+    kept = [] if RUNNERS[config["runner"]].learns_offline else ["buffer_size"]
+    kept += ["record_episodes"] if config["runner"] == "record" else []
+    for key in ("test_nepisode", *kept):
+        check_memory(f"{key}={config[key]} episodes of {config['env']}", config[key] * info.episode_bytes)
+    layers = 8 * (info.episode_limit + 1) * info.n_agents * config["hidden_dim"] * config["n_layers"]
+    check_memory(f"batch_size={config['batch_size']} episodes of {config['env']}",
+                 config["batch_size"] * (info.episode_bytes + layers))
+    width, seen = config["hidden_dim"], info.state_shape + info.n_agents * (info.obs_shape + info.n_actions)
+    weights = width * (config["n_layers"] * width + seen)
+    check_memory(f"hidden_dim={width} with n_layers={config['n_layers']}: even one network", 4 * ADAM * weights)
 
 
 def build_learner(config: Config, mac: Controller, info: EnvInfo, console: Logger) -> StagedLearner:

@@ -79,10 +79,17 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
     updates = parse_overrides(overrides)
     config = merge(config, updates)
     _check_fit(config)
+    _check_pair(alg, config, updates)
     config = check(config, keys_of(config))
     game = envs.REGISTRY[config["env"]]
     _check_key(config["env"], config["env_args"], sources, updates)
-    env_args = check_env_args(config["env"], game, config["env_args"])
+    try:
+        env_args = check_env_args(config["env"], game, config["env_args"])
+    except UserError:
+        if config["env"] == env_file["env"]:
+            raise
+        raise UserError(f"env={config['env']} is not the game of --env-config={env}, and takes other arguments; choose "
+                        "the game by --env-config.") from None
     config["env_args"] = {"map_name": game.label(env_args), **env_args}
     _check_parts(config)
     return config
@@ -141,6 +148,37 @@ def _check_parts(config: Mapping[str, Any]) -> None:
     if not runner.learns_offline and config["buffer_size"] < config["batch_size"]:
         raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
                         f"at least batch_size={config['batch_size']}.")
+
+
+def _check_pair(alg: str, config: Mapping[str, Any], updates: Mapping[str, Any]) -> None:
+    """Refuses a controller or learner that was chosen apart from its file, where keys would be missed or left over.
+
+    Keys that the user wrote are left to the check of all keys.
+
+    Raises:
+        UserError: naming the keys, and the files made for such a pair.
+    """
+    chosen = [f"{part}={config[part]}" for part in ("mac", "learner") if part in updates]
+    keys = keys_of(config)
+    lacking = [name for name in keys if name not in config]
+    idle = [name for name in config if name not in keys and name not in updates]
+    if not chosen or not (lacking or idle):
+        return
+    fitting = [path.stem for path in sorted((FOLDER / "algs").glob("*.yaml"))
+               if _pair(path) == (config["mac"], config["learner"])]
+    said = [f"needs {', '.join(lacking)}, which --config={alg} does not set"] if lacking else []
+    said += [f"does not read {', '.join(idle)}, which --config={alg} sets"] if idle else []
+    remedy = f"take --config={' or --config='.join(fitting)} instead" if fitting else \
+        "give them on the command line, too" if not idle else "write a YAML file for this pair"
+    raise UserError(f"{' with '.join(chosen)} {' and '.join(said)}; {remedy}.")
+
+
+def _pair(path: Path) -> tuple[Any, Any]:
+    """The controller and the learner of an algorithm's file."""
+    whole: dict[str, Any] = {}
+    for _, content in _algorithms(path):
+        whole |= content
+    return whole.get("mac"), whole.get("learner")
 
 
 def mac_of(learner: type[Learner]) -> type[Controller]:

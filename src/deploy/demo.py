@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch as th
 
-from ..envs import Game, make_game, ours
+from ..envs import REGISTRY, Game, make_game, ours
 from ..envs.game import IntArray
 from ..errors import UserError
+from ..settings import check_env_args
 from .export import StudentTeam
 from .policy import Policy, PolicyError
 
@@ -204,7 +205,11 @@ def _game(meta: dict[str, Any]) -> Game:
     if meta["env"] not in ours():
         raise UserError(f"these policies play {meta['env_args'].get('key')} of another package, which would be "
                         "imported on their word alone; name the run that they were exported from with --model.")
-    return make_game(meta["env"], **meta["env_args"])
+    env_args = check_env_args(meta["env"], REGISTRY[meta["env"]], meta["env_args"])
+    if env_args.get("n_agents", meta["n_agents"]) != meta["n_agents"]:
+        raise UserError(f"these policies are for {meta['n_agents']} agents, but say n_agents={env_args['n_agents']} of "
+                        "their game.")
+    return make_game(meta["env"], **env_args)
 
 
 class _Beside:

@@ -20,9 +20,9 @@ from ..conventions.network import Conventions
 from ..envs import own_args
 from ..errors import UserError
 from ..utils.files import write_text, write_with
-from . import policy
+from . import policy, policy_file
 
-SHIPPED = (Path(policy.__file__), Path(key.__file__))  # what exported agents run
+SHIPPED = (Path(policy.__file__), Path(policy_file.__file__), Path(key.__file__))  # what exported agents run
 
 
 class StudentTeam(Team):
@@ -51,7 +51,7 @@ class StudentTeam(Team):
 
 
 def export(path: str, out: Path, key: str = "") -> list[Path]:
-    """Writes ``agent_<i>.npz`` for every agent, and ``policy.py`` and ``key.py``, which read and run them.
+    """Writes ``agent_<i>.npz`` for every agent, and the programs that read and run them (:data:`SHIPPED`).
 
     A file holds what this agent needs and no other agent's head.
 

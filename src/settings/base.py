@@ -23,6 +23,7 @@ from typing import Any, Self, get_type_hints
 
 from .schema import UNSET, Decides, Key
 
+WIDEST = 2**16  # of a layer, and of other sizes that decide how large networks are
 _EXTENT, _TESTING, _WATCHING, _FILES = Decides.EXTENT, Decides.TESTING, Decides.WATCHING, Decides.FILES
 
 
@@ -86,21 +87,21 @@ class Settings:
     record_episodes: int = setting(low=1, decides=_FILES)
 
     use_cuda: bool
-    torch_threads: int = setting(low=1)
+    torch_threads: int = setting(low=1, high=1024)
 
     gamma: float = setting(low=0.0, high=1.0)
     lr: float = setting(low=0.0)
     lr_final: float = setting(low=0.0, high=1.0)
     grad_norm_clip: float = setting(low=1e-9)
-    hidden_dim: int = setting(low=1)
-    n_layers: int = setting(low=1)
+    hidden_dim: int = setting(low=1, high=WIDEST)
+    n_layers: int = setting(low=1, high=1000)
     policy_input: str = setting(choices=("state", "obs"), before="state")
     use_rnn: bool = setting(before=False)
     agent: str = setting(before="rnn")
     obs_last_action: bool = setting(before=False)
     obs_agent_id: bool = setting(before=False)
     critic_input: str = setting(choices=("state", "history"), before="state")
-    state_levels: int = setting(low=0)
+    state_levels: int = setting(low=0, high=WIDEST)
     target_update_interval_or_tau: float = setting(low=1e-9)
 
     @classmethod

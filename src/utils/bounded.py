@@ -31,6 +31,14 @@ class NotRegular(UserError):
     """There is something else than a file: a pipe, a device, a folder."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder; a name that no file can have is that of none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def size_of(path: Path) -> int:
     """Bytes in a regular file.
 
@@ -40,7 +48,7 @@ def size_of(path: Path) -> int:
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise NotRegular(f"{path} is no regular file.")
+        raise NotRegular(f"{path} cannot be read: it is no regular file.")
     return found.st_size
 
 
@@ -91,8 +99,8 @@ def check_memory(source: str | Path, claimed: float) -> None:
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if claimed > memory:
-        raise UserError(f"{source} holds {claimed / 1e9:.3g} GB, which does not fit into the {memory / 1e9:.3g} GB of "
-                        "this machine.")
+        raise UserError(f"{source} would take {claimed / 1e9:.3g} GB of memory; this machine has {memory / 1e9:.3g} "
+                        "GB.")
 
 
 class Entry(NamedTuple):

@@ -219,7 +219,8 @@ def test_a_team_made_of_two_trainings_is_found_out(exported: Callable[..., tuple
 def test_a_smaller_team_replaces_a_larger_one(exported: Callable[..., tuple[Path, str]]) -> None:
     exported("permutation")
     folder, _ = exported("xor")
-    assert sorted(file.name for file in folder.iterdir()) == ["agent_0.npz", "agent_1.npz", "key.py", "policy.py"]
+    assert sorted(file.name for file in folder.iterdir()) == ["agent_0.npz", "agent_1.npz", "key.py", "policy.py",
+                                                            "policy_file.py"]
     assert play(folder, [0], 3).steps == 3
 
 

@@ -16,6 +16,7 @@ from ...config import FOLDER, keys_of, read_yaml, resolve
 from ...envs.trust import check_key
 from ...errors import UserError
 from ...settings import CORE
+from ...utils.bounded import is_there
 from ...utils.registry import nearest
 from .search import SEARCH, from_search
 
@@ -106,8 +107,8 @@ def read_grid(name: str, seeds: int | None = None) -> list[RunSpec]:
 
 def _find(name: str) -> Path:
     own = FOLDER / "sweeps" / f"{name}.yaml"
-    path = own if own.exists() else Path(name)
-    if not path.is_file():
+    path = own if is_there(own) else Path(name)
+    if not is_there(path) or not path.is_file():
         choices = sorted(file.stem for file in own.parent.glob("*.yaml"))
         raise UserError(f"unknown sweep '{name}'{nearest(name, choices)}; the choices are: {', '.join(choices)}, "
                         "or the path of a YAML file.")
