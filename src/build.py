@@ -20,6 +20,7 @@ from .controllers import Controller
 from .envs import REGISTRY, Game, make_game, own_args
 from .envs.game import IntArray
 from .envs.multi_agent_env import MultiAgentEnv
+from .envs.trust import check_files
 from .errors import UserError
 from .learners import REGISTRY as LEARNERS
 from .learners.base import Stage, stages_of
@@ -120,7 +121,11 @@ class Team:
         check_named(self.config, key, self.folder)
         self.game = build_game(self.config)
         self.info = EnvInfo.of(self.game)
-        self.mac = build_mac(self.config, self.info)
+        try:
+            self.mac = build_mac(self.config, self.info)
+        except KeyError as error:
+            raise UserError(f"{self.folder} has no whole configuration: {error} is missing; take another "
+                            "checkpoint.") from None
         checkpoint.load_into(self.mac, self.folder)
 
     def seen(self, state: IntArray, batch: EpisodeBatch, step: int = 0) -> None:
@@ -145,6 +150,7 @@ def check_named(config: Config, key: str, folder: Path) -> None:
         UserError: the command names none, or another one.
     """
     if REGISTRY[config["env"]].pure:
+        check_files(config["env"], config["env_args"], str(folder))
         return
     own = config["env_args"].get("key")
     if not key:

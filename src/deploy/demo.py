@@ -16,6 +16,7 @@ import torch as th
 
 from ..envs import REGISTRY, Game, make_game, ours
 from ..envs.game import IntArray
+from ..envs.trust import check_files
 from ..errors import UserError
 from ..settings import check_env_args
 from .export import StudentTeam
@@ -209,6 +210,7 @@ def _game(meta: dict[str, Any]) -> Game:
     if env_args.get("n_agents", meta["n_agents"]) != meta["n_agents"]:
         raise UserError(f"these policies are for {meta['n_agents']} agents, but say n_agents={env_args['n_agents']} of "
                         "their game.")
+    check_files(meta["env"], env_args, "a policy file")
     return make_game(meta["env"], **env_args)
 
 

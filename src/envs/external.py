@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .calls import called
 from .game import BoolArray, Game, IntArray, Step, estimated_headline
 from .rules import Rules, layers, rules_of_environment
 from .world import Outcome, World
@@ -232,6 +233,18 @@ class ExternalGame(Game):
 
     def draw(self, state: IntArray) -> str:
         return f"{self.key}  step {state[0]:>{len(str(self.episode_limit))}} of {self.episode_limit}"
+
+    def show(self, state: IntArray) -> str:
+        """By the environment's own ``render()``, where it was made with a ``render_mode``.
+
+        Raises:
+            UserError: it cannot show itself.
+        """
+        env = self._episode(int(state[1])).world.env
+        if getattr(env, "render_mode", None) is None:
+            return f"{self.draw(state)} (env_args.kwargs.render_mode=human shows the environment itself)"
+        shown = called(self.key, "render()", env.render)
+        return shown if isinstance(shown, str) else self.draw(state)
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "key": self.key, "time_limit": self.time_limit, "kwargs": self.kwargs,

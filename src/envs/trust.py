@@ -45,13 +45,32 @@ def check_key(env: str, env_args: Mapping[str, Any], source: str, remedy: str, o
     if module is None:
         return
     top = module.partition(".")[0]
+    if is_standard(module):
+        raise UserError(f"{source} names env_args.key={key}, but {module} is a module of Python itself and holds no "
+                        "environment.")
     if module in listed() or top in listed() or (top in KNOWN and game.is_plain(key)):
         return
-    if own_path and not is_standard(module) and _on_own_path(top):
+    if own_path and _on_own_path(top):
         return
     raise UserError(f"{source} names env_args.key={key}, for which {module or 'a module'} would be imported; a file "
                     f"alone does not decide what runs here: if you trust it, {remedy}, or list the module: "
                     f"{LISTED}={top or '<module>'}.")
+
+
+def check_files(env: str, env_args: Mapping[str, Any], source: str) -> None:
+    """Refuses a game that would read a file of any kind because another file names it.
+
+    Args:
+        env, env_args: of the game.
+        source: the file that names it, for the message.
+
+    Raises:
+        UserError: the file is no ``.dpomdp`` file by its name.
+    """
+    file = REGISTRY[env].file_of(env_args)
+    if file and Path(file).suffix != ".dpomdp":
+        raise UserError(f"{source} names the file {file} as its game, which is not read: its name does not end in "
+                        ".dpomdp.")
 
 
 def listed() -> set[str]:
@@ -71,7 +90,7 @@ def _on_own_path(top: str) -> bool:
 
 def missing(key: str, error: ImportError | None, module: str) -> UserError:
     """What to say where a module of a key cannot be imported, or one that it needs."""
-    name = getattr(error, "name", None) or module
+    name = getattr(error, "name", None) or module.partition(".")[0]
     top, own = name.partition(".")[0], module.partition(".")[0]
     if top in KNOWN and top not in sys.modules:
         return UserError(f"env_args.key={key} needs the package {top}, which is not installed: {how_to_install(top)}.")

@@ -57,7 +57,7 @@ class Settings:
     recipes: dict[str, Any]
     datasets_path: str = setting(decides=_FILES)
     reward_scale: float = setting(low=1e-9)
-    reward_min: float | None
+    reward_min: float | None = setting(low=-1e30, high=1e30)
 
     t_max: int = setting(low=0, decides=_EXTENT)
     batch_size: int = setting(low=1)
