@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..envs.game import Game
 from ..errors import UserError
-from ..utils.bounded import check_memory
+from ..utils.bounded import check_memory, is_there
 from ..utils.sources import folder_digest
 from . import behaviours_dpomdp, scripted  # noqa: F401 (register their behaviours)
 from .behaviours import behaviour_named
@@ -123,7 +123,7 @@ def cached(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folde
         UserError: as :func:`generate`; the kept file is damaged; the folder cannot be written.
     """
     path = cache_file(game, recipe, seed, quality, folder)
-    if path.exists():
+    if is_there(path):
         return OfflineDataset.load(path)
     data = generate(game, recipe, seed, quality)
     try:

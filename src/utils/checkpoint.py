@@ -212,6 +212,8 @@ def load_tensors(file: Path) -> Any:
         content = th.load(file, map_location="cpu", weights_only=True)
         check_tensors(content)
         return content
+    except UserError:
+        raise
     except Exception as error:  # zipfile, pickle and torch raise some dozen kinds for damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file} is damaged or holds more than tensors ({reason}).") from None

@@ -19,6 +19,7 @@ NEEDED = ("observations", "actions", "rewards", "terminals")
 POSSIBLE = ("truncations", "infos.state", "infos.legals")
 
 Array = NDArray[Any]
+MOST_ACTIONS = 2**16
 
 
 class Leaves:
@@ -76,6 +77,18 @@ class Leaves:
 
     def _damaged(self, key: str, error: Exception) -> UserError:
         return UserError(f"{self._path}: key '{key}' is absent or damaged ({type(error).__name__}); {REMEDY}.")
+
+    def count_actions(self) -> int:
+        """The largest recorded action and 1, for vaults that do not say how many there are.
+
+        Raises:
+            UserError: it is no number of an action.
+        """
+        largest = max(int(block.max()) for block in self.blocks("actions"))
+        if largest > MOST_ACTIONS:
+            raise UserError(f"{self._path}: key 'actions' holds {largest}; actions are numbered from 0, and more than "
+                            f"{MOST_ACTIONS} are not possible here.")
+        return 1 + largest
 
     def shape(self, key: str) -> tuple[int, ...]:
         """Shape of one step of an array."""
