@@ -8,7 +8,7 @@ this environment (``per_env``), both after those of the algorithm that it ``exte
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -166,11 +166,18 @@ def _check_pair(alg: str, config: Mapping[str, Any], updates: Mapping[str, Any])
         return
     fitting = [path.stem for path in sorted((FOLDER / "algs").glob("*.yaml"))
                if _pair(path) == (config["mac"], config["learner"])]
-    said = [f"needs {', '.join(lacking)}, which --config={alg} does not set"] if lacking else []
-    said += [f"does not read {', '.join(idle)}, which --config={alg} sets"] if idle else []
+    pair = " with ".join(chosen)
+    said = [f"{_listed(lacking)} missing: {pair} needs what --config={alg} does not set"] if lacking else []
+    said += [f"{pair} does not read {', '.join(idle)}, which --config={alg} sets"] if idle else []
     remedy = f"take --config={' or --config='.join(fitting)} instead" if fitting else \
         "give them on the command line, too" if not idle else "write a YAML file for this pair"
-    raise UserError(f"{' with '.join(chosen)} {' and '.join(said)}; {remedy}.")
+    raise UserError(f"{'; '.join(said)}; {remedy}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The beginning of a sentence about keys."""
+    said = ", ".join(f"'{name}'" for name in names)
+    return f"config key {said} is" if len(names) == 1 else f"config keys {said} are"
 
 
 def _pair(path: Path) -> tuple[Any, Any]:

@@ -18,7 +18,6 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
          list: "a list", type(None): "null"}
 
 
-LARGEST = 2**53  # of whole numbers, which other programs read as floating-point numbers
 LONGEST = 4000  # letters of a text, such as a path
 #: what keys of ours are called elsewhere
 ELSEWHERE = {"learning_rate": "lr", "actor_lr": "lr", "critic_lr": "lr", "discount": "gamma",
@@ -105,16 +104,14 @@ class Key:
             raise UserError(f"config key '{name}' must be {' or '.join(map(str, self.choices))}, not {value!r}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"config key '{name}' must be a finite number, not {value}.")
-        if type(value) is int and not -LARGEST <= value <= LARGEST:
-            raise UserError(f"config key '{name}' must be at most {LARGEST}, not {str(value)[:20]}... .")
         if isinstance(value, int | float) and not self.low <= value <= self.high:
             bound = f"at least {self.low}" if value < self.low else f"at most {self.high}"
-            raise UserError(f"config key '{name}' must be {bound}, not {value}.")
+            raise UserError(f"config key '{name}' must be {bound}, not {clipped(value)}.")
+        if self.is_name and (not value.strip(". ") or re.search(r"[/\\\0]", value)):
+            raise UserError(f"config key '{name}' names a folder and must be a word without slashes, not {value!r}.")
         if isinstance(value, str) and (len(value) > LONGEST or "\0" in value):
             what = f"has {len(value)} letters, {LONGEST} at most are possible" if len(value) > LONGEST else "has a NUL"
             raise UserError(f"config key '{name}' {what}.")
-        if self.is_name and (not value.strip(". ") or re.search(r"[/\\\0]", value)):
-            raise UserError(f"config key '{name}' names a folder and must be a word without slashes, not {value!r}.")
         return value
 
 

@@ -17,6 +17,8 @@ from .bounded import TEXT, size_of
 #: what files of tensors and plain values name; anything else is refused before it is looked up
 NAMED = re.compile(r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+Storage|torch Size")
 
+MORE = "is damaged or holds more than tensors and plain values; nothing of it was run"
+
 
 def check_tensor_file(path: Path) -> None:
     """Refuses a file that is compressed, or whose plain part names more than tensors are made of.
@@ -32,11 +34,11 @@ def check_tensor_file(path: Path) -> None:
             raise UserError(f"{path} is compressed, as files of this program never are.")
         for member in (each for each in members if each.filename.endswith(".pkl")):
             if member.file_size > TEXT:
-                raise UserError(f"{path} holds more than tensors.")
+                raise UserError(f"{path} {MORE}.")
             for operation, value, _ in pickletools.genops(archive.read(member)):
                 if operation.name in ("INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4") or (
                         operation.name == "GLOBAL" and not NAMED.fullmatch(str(value))):
-                    raise UserError(f"{path} names '{str(value)[:80]}', which tensors do not need.")
+                    raise UserError(f"{path} {MORE} (it names '{str(value)[:80]}').")
 
 
 def check_tensors(content: Any) -> None:
