@@ -238,7 +238,7 @@ def test_plain_values_that_make_something_large_are_refused(tmp_path: Path) -> N
         for member in whole.infolist():
             is_plain = member.filename.endswith("data.pkl")
             archive.writestr(member.filename, pickle.dumps(Large(), 2) if is_plain else whole.read(member))
-    with pytest.raises(UserError, match=r"holds more than tensors and plain values; nothing of it was run \(it names '\w+ bytearray'\)"):
+    with pytest.raises(UserError, match=r"more than tensors and plain values; .* run \(it names '\w+ bytearray'\)"):
         load_tensors(tmp_path / "x.th")
 
 
