@@ -168,6 +168,27 @@ def test_a_minari_data_set_that_claims_a_thousand_million(what: str, tmp_path: P
         load(tmp_path / "x-v0")
 
 
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external data"])
+def test_a_minari_data_set_that_leads_to_other_files(kind: str, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("minari")
+    folder = tmp_path / "x-v0" / "data"
+    folder.mkdir(parents=True)
+    spaces_too = {"data_format": "hdf5", "observation_space": "", "action_space": ""}
+    (folder / "metadata.json").write_text(json.dumps(spaces_too))
+    with h5py.File(folder / "main_data.hdf5", "w") as file:
+        group = file.create_group("episode_0")
+        group["again"] = file  # a circle
+        if kind == "external link":
+            group["rewards"] = h5py.ExternalLink("/etc/passwd", "/")
+        elif kind == "soft link":
+            group["rewards"] = h5py.SoftLink("/episode_0")
+        else:
+            group.create_dataset("rewards", (3,), "u1", external=[("/etc/passwd", 0, 3)])
+    with pytest.raises(UserError, match=r"rewards' is (a link|kept in another file), which is not"):
+        load(tmp_path / "x-v0")
+
+
 def test_a_vault_whose_actions_are_no_numbers_of_actions(tmp_path: Path) -> None:
     ts = pytest.importorskip("tensorstore")
     folder = tmp_path / "x.vlt" / "Good"

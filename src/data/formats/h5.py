@@ -80,6 +80,27 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
     return found
 
 
+def refuse_links(file: Any, path: Path) -> None:
+    """Refuses a file in which anything, at any depth, is kept in another file or linked from elsewhere.
+
+    Raises:
+        UserError: naming it.
+    """
+    h5py, seen = optional("h5py", WHAT, "hdf5"), set[int]()
+    waiting = [file]
+    while waiting:
+        group = waiting.pop()
+        for key in group:
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise UserError(f"{path}: '{group.name}/{key}' is a link, which is not followed.")
+            item = group[key]
+            if isinstance(item, h5py.Group) and (place := h5py.h5o.get_info(item.id).addr) not in seen:
+                seen.add(place)
+                waiting.append(item)
+            elif isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                raise UserError(f"{path}: '{group.name}/{key}' is kept in another file, which is not followed.")
+
+
 def append(file: Any, key: str, rows: Array) -> None:
     """Adds rows to an array of a file, which is made if it is not there."""
     if key not in file:

@@ -28,7 +28,7 @@ from ..chunks import spans
 from ..dataset import OfflineDataset
 from ..seal import checked
 from .base import REGISTRY, Format, metadata
-from .h5 import opened
+from .h5 import opened, refuse_links
 from .minari_spaces import Spaces
 from .minari_write import EXTRA, MAIN, SIDE, WHAT, held, package, sha256, write_minari
 from .parts import HEADER, read_header
@@ -127,6 +127,9 @@ def _open(path: Path) -> tuple[Spaces, Any]:
         # Minari would make the environment that the file names, and with it run whatever code that is.
         raise UserError(f"{path}: metadata.json lacks the spaces of observations and actions, without which the data "
                         "cannot be read.")
+    if (path / MAIN).exists():
+        with opened(path / MAIN, "r", WHAT, EXTRA) as file:
+            refuse_links(file, path / MAIN)
     storage_class, _ = package()
     storage = storage_class.read(path)
     return Spaces.of(storage.observation_space, storage.action_space, path), storage
