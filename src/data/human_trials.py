@@ -19,6 +19,7 @@ from ..utils.bounded import NotRegular, size_of
 
 COLUMNS = ("layout_name", "workerid_num", "cur_gameloop", "state", "joint_action", "next_state", "reward")
 Table = dict[str, NDArray[Any]]
+MOST = 2**30  # bytes of a file
 
 
 class _Box:
@@ -53,7 +54,9 @@ ALLOWED = {
     ("numpy", "ndarray"): _Box, ("numpy", "dtype"): np.dtype}
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(pickle._Unpickler):
+    """The reader in Python: that in C makes room for as many things as a few bytes of a file say."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
             raise UserError(f"it names {module}.{name}, which a table of trials does not need")
@@ -67,7 +70,8 @@ def read_trials(path: Path) -> Table:
         UserError: the file is missing, damaged, no such table, or names anything but tables and arrays.
     """
     try:
-        size_of(path)
+        if size_of(path) > MOST:
+            raise UserError("it is larger than any such table")
         with open(path, "rb") as file:
             frame = _Reader(file).load()
     except NotRegular:

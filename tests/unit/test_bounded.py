@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import resource
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -230,6 +231,17 @@ def test_yaml_of_many_megabytes_is_no_configuration(tmp_path: Path) -> None:
         file.truncate(2**30)
     with pytest.raises(UserError, match="is larger than 17 MB"):
         read_yaml(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize("content", [b"\x80\x02Nr\xff\xff\xff\x7f.", b"\x80\x05\x96\x00\x00\x00\x00\x00\x01\x00\x00.",
+                                     b"\x80\x02X\xff\xff\xff\x7f.", pickle.dumps(np.ndarray)],
+                         ids=["memo", "bytearray", "text", "class"])
+def test_a_pickled_table_that_makes_something_large(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.pickle").write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=r"is damaged|is no table|is refused"):
+        read_trials(tmp_path / "x.pickle")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 
 # ------------------------------------------------------------------------------------------ tensors
