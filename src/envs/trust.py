@@ -39,7 +39,7 @@ def check_key(env: str, env_args: Mapping[str, Any], source: str, remedy: str, o
         UserError: the module is neither; it says how to name it.
     """
     game, key = REGISTRY[env], str(env_args.get("key", ""))
-    if not issubclass(game, ExternalGame):
+    if not key or not issubclass(game, ExternalGame):
         return
     module = game.module_of_key(key)
     if module is None:

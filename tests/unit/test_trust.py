@@ -222,3 +222,11 @@ def test_a_module_that_is_not_found_is_not_looked_for_on_the_package_index(tmp_p
     (tmp_path / "smac_of_mine.py").write_text("def make(): ...\n")
     with pytest.raises(UserError, match=f"it lies in this folder, .*begins with PYTHONPATH={tmp_path}"):
         make_game("pettingzoo", key="smac_of_mine:make")
+
+
+@pytest.mark.parametrize("key", ["", "key: null, ", "key: 3, ", "key: [a], "])
+def test_a_key_that_is_none_is_not_taken_for_a_module(key: str, tmp_path: Path) -> None:
+    own = written(tmp_path / "own.yaml", f"env: pettingzoo\nenv_args: {{{key}time_limit: 3}}\nrecipes: {{}}\n")
+    with pytest.raises(UserError, match=r"key.* must be (given|text)|names env_args\.key"):
+        make_game("pettingzoo", **{name: value for name, value in resolve("bc", own)["env_args"].items()
+                                   if name != "map_name"})
