@@ -25,4 +25,4 @@ class ConventionSettings(Settings):
     @property
     def guided(self) -> bool:
         """Whether conventions are looked for with a teacher that sees the state as a guide."""
-        return self.improvement in ("stages", "stationary")
+        return self.improvement == "stages"
