@@ -28,7 +28,7 @@ from .errors import UserError
 from .provenance import versions
 from .records.artifacts import attach
 from .records.experiment import Recorded, hidden, records_of
-from .request import RESUME, USAGE, read_request, sacred_words, without_unset_seed, words_of
+from .request import RESUME, USAGE, check_trusted, read_request, sacred_words, without_unset_seed, words_of
 from .run import Begun, run
 from .utils.files import reason
 from .utils.logging import get_logger
@@ -65,12 +65,17 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
     records = records_of(stopped) if stopped is not None and stopped.status == "INTERRUPTED" else []
     folder = next((place for kind, place in records if kind == "Folder"), None) or \
         (stopped.info.get("model") if stopped is not None else None)
-    if not folder:
+    if not folder or stopped is None:
         return ""
     program = "epymarl-cpa" if Path(argv[0]).name == "epymarl-cpa" else "python -m epymarl_cpa" \
         if Path(argv[0]).name == "__main__.py" else f"python {argv[0]}"
     options = [hidden(word) for word in words_of(argv)[0] if not word.startswith(("--config", "--env-config"))]
-    return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", f"{RESUME}={folder}"])
+    words = [f"{RESUME}={folder}"]
+    try:
+        check_trusted(stopped.config, {}, "")
+    except UserError:  # which is the user's own, and has to be named again
+        words.append(f"env_args.key={stopped.config['env_args'].get('key')}")
+    return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", *words])
 
 
 def entry(argv: Sequence[str] | None = None) -> int:
@@ -132,6 +137,9 @@ def _trial(begun: Begun | None) -> Callable[..., float | None]:
             _run._get_captured_output()
             _run.captured_out += f"Error: {error}\n"
             raise Error(str(error)) from None
+        except MemoryError as error:
+            raise Error(f"the memory of this machine does not suffice ({' '.join(str(error).split())}); choose smaller "
+                        "networks, batches or data.") from None
         finally:
             _run._get_captured_output()  # Sacred itself takes the last words of a run only if nothing went wrong
         value: float | None = result.get("headline", result.get("return"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import parse_overrides, resolve, resolve_again, take_option
+from .envs.trust import check_files, check_key
 from .errors import UserError
 from .recording.parts import seed_of
 from .records import resume
@@ -78,10 +79,28 @@ def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], opt
     results = Path(str(given.get("local_results_path", "results"))).expanduser()
     unfinished = resume.find(goes_on, results, console.warning, where, bool(given))
     chosen = resolve_again(unfinished.config, words)
+    check_trusted(chosen, given, f"{RESUME}={goes_on}")
     if named and (named["learner"], named["env"]) != (chosen["learner"], chosen["env"]):
         raise UserError(f"{RESUME}={goes_on} is a run of {chosen['name']} on {chosen['env']}, not of {alg} on {env}; "
                         "leave out --config and --env-config.")
     return Request(chosen, chosen, [], options, unfinished)
+
+
+def check_trusted(config: Mapping[str, Any], given: Mapping[str, Any], source: str) -> None:
+    """Refuses to import or read what only the record of a run names.
+
+    Args:
+        config: of the run.
+        given: what the command line says.
+        source: what to call the record.
+
+    Raises:
+        UserError: it says how to name it.
+    """
+    env_args = config["env_args"]
+    if "key" not in given.get("env_args", {}):
+        check_key(config["env"], env_args, source, f"add env_args.key={env_args.get('key')} to the command")
+    check_files(config["env"], env_args, source)
 
 
 def sacred_words(words: Sequence[str], config: Mapping[str, Any]) -> list[str]:

@@ -233,7 +233,7 @@ class Trial:
         self.watch.evaluation(self.tested_at, self.runner.stats_of(self.results))
 
     def _show(self, state: IntArray) -> None:
-        self.console.info("\n%s", self.runner.game.draw(state))
+        self.console.info("\n%s", self.runner.game.show(state))
 
     def _save_if_possible(self) -> None:
         """Saves on the way, where a disk that is full for a while is no reason to end the run.

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..envs.game import Game
 from ..errors import UserError
+from ..settings.schema import clipped
+from ..utils.bounded import is_there
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
 from .formats import load
@@ -30,13 +32,13 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
     Raises:
         UserError: no such recipe or file, a damaged file, or data of another game.
     """
-    check_named(name, game, recipes, folder)
+    check_asked(name, game, recipes, folder)
     data = cached(game, recipes[name], seed, name, folder) if name in recipes else load(Path(name).expanduser())
     check_game(data, game)
     return data
 
 
-def check_named(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+def check_asked(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
     """Refuses what cannot become a data set, before anything is read or made; arguments as for :func:`load_dataset`.
 
     Raises:
@@ -48,8 +50,8 @@ def check_named(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]],
         if not above.is_dir():
             raise UserError(f"the data set cannot be written to {folder} (Not a directory); choose another folder with "
                             "datasets_path=<folder>.")
-    elif not Path(name).expanduser().exists():
-        raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
+    elif not is_there(Path(name).expanduser()):
+        raise UserError(f"there is no recipe and no file '{clipped(name)}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..errors import UserError
+from ..utils.bounded import read_text
 from ..utils.files import write_text
 
 #: held by the process whose record lies in the folder; the system lets go of it when the process ends, however it does
@@ -62,8 +64,8 @@ def is_alive(folder: Path) -> bool:
 def read(folder: Path) -> dict[str, Any]:
     """What Sacred's ``run.json`` in the folder says; nothing if it cannot be read."""
     try:
-        entry = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        entry = json.loads(read_text(folder / RECORD))
+    except (OSError, ValueError, RecursionError, UserError):
         return {}
     return entry if isinstance(entry, dict) else {}
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import UserError
 from ..run import Begun
 from ..utils import checkpoint
+from ..utils.bounded import read_text
 from .alive import RECORD, is_alive, read
 
 LAST = "last"
@@ -75,7 +76,7 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
     entry = read(folder)
     _need_stopped(folder, further)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_text(folder / "config.json"))
     except (OSError, ValueError, RecursionError):
         config = None
     if not entry or not isinstance(config, dict) or not isinstance(config.get("seed"), int):

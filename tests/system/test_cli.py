@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,25 @@ def test_mistakes_that_are_found_before_anything_is_written(word: str, sentence:
     tiny_run(word, "t_max=20", status=2)
     assert sentence in spoken(capsys)
     assert [file.name for file in Path().iterdir()] == ["broken.npz"], "no record, no data"
+
+
+@pytest.mark.parametrize(("words", "sentence"), [
+    (["teacher=nowhere"], "teacher=nowhere holds no checkpoint"), (["teacher=bridge"], "was trained with game=bridge"),
+    (["checkpoint_path=bridge"], "was trained with game=bridge"),
+    (["teacher=bridge", "env_args.n_agents=3"], "was trained with"),
+    (["checkpoint_path=bridge", "evaluate=true"], "was trained with game=bridge")])
+def test_wrong_models_are_found_before_anything_is_written(words: list[str], sentence: str,
+                                                           tiny_run: Callable[..., Outcome],
+                                                           capsys: pytest.CaptureFixture[str]) -> None:
+    trained = tiny_run("recipes.poor.episodes=8", "t_max=1", alg="cpa_ar", env="bridge")
+    assert trained.models
+    trained.models.rename("bridge")
+    for folder in ("results", "datasets"):
+        shutil.rmtree(folder)
+    capsys.readouterr()
+    tiny_run(*words, alg="cpa_pa", status=2)
+    assert sentence in spoken(capsys)
+    assert [file.name for file in Path().iterdir()] == ["bridge"], "no record, no data"
 
 
 def test_other_failures_keep_their_traceback(tiny_run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch,

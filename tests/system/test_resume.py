@@ -375,3 +375,24 @@ def test_networks_that_are_not_finite_are_never_saved(tiny_run: Run, capsys: pyt
     outcome = tiny_run(*WORDS, status=2)
     assert "training diverged: the networks are not finite at t_env 8" in capsys.readouterr().err
     assert outcome.steps() == [4]
+
+
+def test_an_environment_of_ones_own_is_named_again(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    """What a record says is not imported on its word alone; the message that a stopped run ends with names it."""
+    learn = Trial._learn
+
+    def stopped(self: Trial) -> None:
+        learn(self)
+        if self.runner.t_env == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    key = "env_args.key=test_foreign_numbers:Fight"
+    with monkeypatch.context() as patched:
+        patched.setattr(Trial, "_learn", stopped)
+        tiny_run(*WORDS, "dataset=random", key, "recipes.random.episodes=20", alg="bc", env="pettingzoo", status=130)
+    command = shlex.split(capsys.readouterr().err.strip().partition("goes on with: ")[2].removesuffix("."))
+    assert command[-1] == key
+    resumed("resume=last", status=2)
+    assert f"add {key} to the command" in capsys.readouterr().err
+    assert main(command[1:]) == 0
