@@ -10,6 +10,7 @@ from ..envs.game import Game
 from ..errors import UserError
 from ..settings.schema import clipped
 from ..utils.bounded import is_there
+from ..utils.files import reason
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
 from .formats import load
@@ -46,10 +47,14 @@ def check_asked(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]],
     """
     if name in recipes:
         check_recipe(game, recipes[name], name)
-        above = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
-        if not above.is_dir():
-            raise UserError(f"the data set cannot be written to {folder} (Not a directory); choose another folder with "
-                            "datasets_path=<folder>.")
+        try:
+            above = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+            why = "" if above.is_dir() else "Not a directory"
+        except OSError as error:
+            why = reason(error)
+        if why:
+            raise UserError(f"the data set cannot be written to {clipped(str(folder))} ({why}); choose another folder "
+                            "with datasets_path=<folder>.")
     elif not is_there(Path(name).expanduser()):
         raise UserError(f"there is no recipe and no file '{clipped(name)}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import UserError
 from ..run import Begun
 from ..utils import checkpoint
-from ..utils.bounded import read_text
+from ..utils.bounded import is_there, read_text
 from .alive import RECORD, is_alive, read
 
 LAST = "last"
@@ -48,7 +48,7 @@ def find(asked: str, results: Path, tell: Callable[[str], object], where: str = 
         UserError: there is no such run, it goes on at present, or it has come to its end.
     """
     folder = _last(results, where) if asked == LAST else Path(asked).expanduser()
-    if (folder / RECORD).is_file():
+    if is_there(folder / RECORD):
         return _of_record(folder, tell, further)
     return _of_models(folder, tell, further)
 

@@ -172,7 +172,7 @@ def find(path: str, load_step: int, key: str = "checkpoint_path") -> Path:
         if (root / MANIFEST).exists():
             return root
         steps = _steps(root)
-    except OSError:
+    except (OSError, ValueError):  # a name that no folder can have
         steps = {}
     if not steps:
         raise UserError(f"{key}={path} holds no checkpoint; give the folder that a run printed as its model.")

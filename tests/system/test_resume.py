@@ -180,7 +180,8 @@ def test_a_longer_run(tiny_run: Run) -> None:
 
 @pytest.mark.parametrize(("asked", "sentence"), [
     ("last", "resume=last: no run below results was stopped before its end."),
-    ("nowhere", "resume=nowhere holds no checkpoint"), ("", "holds no checkpoint"),
+    ("nowhere", "resume=nowhere holds no checkpoint"), ("x" * 3000, "holds no checkpoint"),
+    ("a\0b", "holds no checkpoint"), ("", "holds no checkpoint"),
     ("results/sacred/ar_bc/xor/1", "has come to its end; to train it for longer, add t_max=<more>."),
     ("broken", "broken is no whole record of a run")])
 def test_what_cannot_be_resumed(asked: str, sentence: str, tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
