@@ -10,6 +10,7 @@ from ..envs.game import Game
 from ..errors import UserError
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
+from .fitting import fitted
 from .formats import load
 from .generate import cached
 from .validate import check_game
@@ -34,7 +35,7 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
     if name in recipes:
         data = cached(game, recipes[name], seed, name, folder)
     elif path.exists():
-        data = load(path)
+        data = fitted(load(path), game)
     else:
         raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")

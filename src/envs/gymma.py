@@ -14,6 +14,7 @@ from ..errors import UserError
 from .external import ExternalGame, module_of
 from .game import IntArray
 from .registry import REGISTRY
+from .team_ends import TeamEnds
 from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
 
@@ -102,6 +103,7 @@ class TupleWorld(World):
         self.limit = own_limit(env, kwargs) or getattr(env.spec, "max_episode_steps", None)
 
     def reset(self, seed: int) -> Shown:
+        self._ends = TeamEnds(self.n_agents)
         return self._shown(*self.env.reset(seed=seed))
 
     def step(self, actions: IntArray) -> Outcome:
@@ -111,8 +113,19 @@ class TupleWorld(World):
         if rewards.shape != (self.n_agents,):
             raise UserError(f"{self.key} pays {paid!r}; its reward must be a list of {self.n_agents} numbers, one for "
                             "each agent.")
-        ended, cut = bool(np.all(terminated)), bool(np.all(truncated))  # some give one flag for each agent
-        return Outcome(self._shown(observations, info), rewards, ended, cut and not ended)
+        return Outcome(self._shown(observations, info), rewards, *self._flags(terminated, truncated))
+
+    def _flags(self, terminated: Any, truncated: Any) -> tuple[bool, bool]:
+        """Whether the episode has ended, and whether it was cut off; some give one flag for each agent.
+
+        Raises:
+            UserError: they are as many as neither.
+        """
+        try:
+            return self._ends.step(terminated, truncated)
+        except (TypeError, ValueError):
+            raise UserError(f"{self.key} says {terminated!r} and {truncated!r} of the end of an episode; it must be "
+                            f"one flag, or a list of {self.n_agents}, one for each agent.") from None
 
     def _shown(self, observations: Sequence[Any], info: Mapping[str, Any]) -> Shown:
         masks = info.get("action_mask")

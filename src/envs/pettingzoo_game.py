@@ -26,9 +26,9 @@ class PettingZooGame(ExternalGame):
     """A PettingZoo environment.
 
     Observations are flattened and padded to one size; action masks are read from ``observation["action_mask"]``
-    or ``info["action_mask"]``; agents with fewer actions have the others masked.  An agent that leaves
-    while others play on sees zeros from then on, can only choose action 0, and gets nothing.  The state is
-    the environment's own, where it has one, else the observations one after another.
+    or ``info["action_mask"]``; agents with fewer actions have the others masked.  An agent that terminates, is
+    truncated or leaves while others play on sees zeros from then on, can only choose action 0, and gets nothing.  The
+    state is the environment's own, where it has one, else the observations one after another.
 
     Args:
         key: a module with ``parallel_env`` or ``env`` (``mpe2.simple_spread_v3``), a function or class in a module
@@ -100,7 +100,8 @@ class ParallelWorld(World):
 
     def _begin(self, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         observations, infos = self.env.reset(seed=seed)
-        self._check_agents(self.agents)
+        self._listed = list(self.agents)
+        self._check_agents()
         absent = [agent for agent in self.agents if agent not in self.env.agents]
         if absent:
             raise UserError(f"an episode of {self.key} starts without '{absent[0]}', one of its possible_agents; teams "
@@ -108,19 +109,22 @@ class ParallelWorld(World):
         self._alive = list(self.agents)
         return observations, infos
 
-    def _check_agents(self, known: list[str]) -> None:
+    def _check_agents(self) -> None:
         for agent in self.env.agents:
-            if agent not in known:
+            if agent not in self._listed:
                 why = "joins in the middle of an episode" if agent in self.agents else "is not one of possible_agents"
                 raise UserError(f"agent '{agent}' of {self.key} {why}; teams whose agents vary cannot be trained here.")
+        self._listed = list(self.env.agents)
 
     def step(self, actions: IntArray) -> Outcome:
         before = self._alive
+        # Some environments list agents that have ended, and want to hear of them; what they get does not count.
         chosen = {agent: self.seats.action(self.agents.index(agent), int(actions[self.agents.index(agent)]))
-                  for agent in before}
+                  for agent in self._listed}
         observations, paid, ended, cut, infos = self.env.step(chosen)
-        self._check_agents(before)
-        self._alive = [agent for agent in self.env.agents if not (ended.get(agent) or cut.get(agent))]
+        self._check_agents()
+        self._alive = [agent for agent in before
+                       if agent in self._listed and not (ended.get(agent) or cut.get(agent))]
         # At the end PettingZoo empties its list of agents, but what they saw and got last still counts.
         shown = self._shown(observations, infos, self._alive or before)
         rewards = np.array([float(paid.get(agent, 0.0)) if agent in before else 0.0 for agent in self.agents])

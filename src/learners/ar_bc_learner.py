@@ -20,6 +20,7 @@ class ArBcLearner(Learner):
     """Maximum likelihood of the recorded joint actions under Eq. 4's factorisation."""
 
     mac: AutoregressiveMAC
+    outcomes = False
 
     def build(self) -> dict[str, nn.Module]:
         return {"policy": self.mac.agent}

@@ -19,6 +19,7 @@ class BcLearner(Learner):
     """
 
     mac: BasicMAC
+    outcomes = False
 
     def build(self) -> dict[str, nn.Module]:
         return {"policy": self.mac.agent}

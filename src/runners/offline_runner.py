@@ -16,7 +16,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.transforms import OneHot
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
-from ..data.validate import foreign_rules
+from ..data.fitting import ends_at_horizon, remarks
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..settings import Settings
 from . import REGISTRY
@@ -49,16 +49,24 @@ class OfflineRunner(Runner):
     def dataset(self) -> OfflineDataset:
         args = self.args
         data = load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path).expanduser())
-        if other := foreign_rules(data, self.game):
-            self.console.warning(other)
+        for remark in remarks(data, self.game):
+            self.console.warning(remark)
         return data
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
         data, game = self.dataset, self.game
-        arrays = {"state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
-                  "reward": data.reward[..., None], "terminated": data.terminated[..., None],
-                  "filled": data.filled[..., None]}
+        arrays: dict[str, Any] = {
+            "state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
+            "reward": data.reward[..., None], "terminated": data.terminated[..., None],
+            "filled": data.filled[..., None]}
+        if data.no_next is not None:  # what follows a step matters, except beyond the horizon
+            ended = ends_at_horizon(data, game)
+            cut = data.no_next & ~ended
+            arrays["terminated"] = (data.terminated | ended)[..., None]
+            arrays["filled"] = data.filled.copy()[..., None]
+            arrays["filled"][:, 1:][cut[:, :-1]] = False
+            arrays["no_next"] = cut[..., None]
         if data.obs is not None and data.obs.shape[-1] == game.obs_dim:
             arrays["obs"] = data.obs
         if not self.args.common_reward:
@@ -91,8 +99,7 @@ class OfflineRunner(Runner):
 
     def episodes(self, rows: Tensor) -> EpisodeBatch:
         """The recorded episodes ``rows`` ``[B]`` as a batch, cut to the longest of them."""
-        filled = self._tensors["filled"][rows]
-        length = int(filled.sum(1).max())
+        length = int(self.dataset.filled[rows.numpy()].sum(1).max())
         data = {key: value[rows, :length].to(self.device) for key, value in self._tensors.items()}
         if "obs" not in data:
             data["obs"] = self._view(data["state"])

@@ -19,7 +19,8 @@ from ...errors import UserError
 from ..dataset import OfflineDataset
 from ..seal import NAME, Header, Seal, sealing
 from .base import REGISTRY, Format, metadata, starts_with
-from .columns import NEEDED, OURS, POSSIBLE, Columns, foreign, own, to_columns
+from .columns import NEEDED, OURS, POSSIBLE, Columns, own, to_columns
+from .foreign import foreign
 from .h5 import MAGIC, append, arrays, opened
 
 

@@ -93,6 +93,8 @@ def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDat
             length = side["length"][span]
             arrays = _filled_in(storage, spaces, length, limit, number, "agent_reward" in side)
             number += int((length > 0).sum())
+            if "no_next" in side:
+                arrays["no_next"] = np.zeros((len(length), limit + 1), np.bool_)
             for key in set(arrays) & set(side):
                 rest = ~held(key, length, limit)
                 arrays[key][rest] = side[key][place[key]: place[key] + rest.sum()]

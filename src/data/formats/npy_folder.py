@@ -17,7 +17,8 @@ import numpy as np
 from ...errors import UserError
 from ..chunks import join
 from ..dataset import OfflineDataset
-from .columns import NEEDED, POSSIBLE, Array, Columns, foreign
+from .columns import NEEDED, POSSIBLE, Array, Columns
+from .foreign import foreign
 
 
 def load_npy_folder(path: Path) -> OfflineDataset:
@@ -44,7 +45,7 @@ def read_buffer(path: Path) -> Iterator[OfflineDataset]:
         raise UserError(f"{path}: meta.json tells of {recorded!r} episodes, but the arrays hold {columns.episodes}.")
     # The rest of the buffer was never written.
     columns = columns._replace(arrays={key: array[:recorded] for key, array in columns.arrays.items()})
-    yield from foreign([columns], {"format": "alberdice", "provenance": meta})
+    yield from foreign([columns], {"format": "alberdice", "provenance": meta}, buffer=True)
 
 
 def open_columns(path: Path, keys: Iterable[str]) -> Columns:

@@ -1,0 +1,58 @@
+"""Data of other programs in the terms of the game that they are used for, and what is to be said of data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..envs.game import Game
+from .dataset import OfflineDataset
+from .validate import foreign_rules
+
+
+def fitted(data: OfflineDataset, game: Game) -> OfflineDataset:
+    """Data of other programs as the game has it; ours are returned as they are.
+
+    Where every agent is paid by itself, in the data and in the game, the team's reward becomes what the game makes of
+    them (``reward_scalarisation``).  Where nobody recorded which actions there were, they are those of the game.
+    """
+    if data.meta.get("spec"):
+        return data
+    changed: dict[str, Any] = {}
+    if data.agent_reward is not None and not game.pure:
+        own = data.agent_reward.astype(np.float64)
+        changed["reward"] = (own.sum(2) if game.reward_scalarisation == "sum" else own.mean(2)).astype(np.float32)
+    missing = game.n_actions - data.avail_actions.shape[3]
+    if "avail_actions" in data.meta.get("unrecorded", []) and missing > 0:
+        changed["avail_actions"] = np.pad(data.avail_actions, [(0, 0)] * 3 + [(0, missing)], constant_values=True)
+    return data.with_arrays(**changed) if changed else data
+
+
+def remarks(data: OfflineDataset, game: Game) -> Iterator[str]:
+    """Sentences about what users of the data must know."""
+    yield from filter(None, [foreign_rules(data, game), open_ends(data, game)])
+    yield from (f"{data.source}: {assumed}." for assumed in data.meta.get("assumed", []))
+
+
+def open_ends(data: OfflineDataset, game: Game) -> str:
+    """A sentence about episodes that end without the state after their last action; empty if there are none."""
+    if data.no_next is None or not data.no_next.any():
+        return ""
+    at_horizon = int(ends_at_horizon(data, game).sum())
+    early = int(data.no_next.sum()) - at_horizon
+    told = []
+    if at_horizon:
+        told.append(f"{at_horizon} of them last as long as {game.name} does ({game.episode_limit} steps), which is "
+                    "taken for their true end")
+    if early:
+        told.append(f"{early} were cut off before, so that only returns and imitation (bc, ar_bc) use their last step")
+    return (f"{data.source}: {at_horizon + early} of {data.n_episodes} episodes end without the state after their last "
+            f"action; {'; '.join(told)}.")
+
+
+def ends_at_horizon(data: OfflineDataset, game: Game) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Bool ``[E, T + 1]``: last steps without a state after them beyond which the game does not go either."""
+    time = np.arange(data.filled.shape[1])
+    return np.asarray(data.no_next & (time == game.episode_limit - 1))
