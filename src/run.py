@@ -218,6 +218,10 @@ class Trial:
         changed = checkpoint.differences(manifest, self.config, learning)
         if changed and not self.args.evaluate:
             self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
+        rules = manifest.get("made_by", {}).get("rules")
+        if rules and rules != self.runner.game.rules():
+            self.console.warning("%s was trained when the rules of %s were others (digest %s, now %s)", folder,
+                                 self.runner.game.name, rules, self.runner.game.rules())
         checkpoint.load_into(self.learner, folder, evaluate=self.args.evaluate)
         state = checkpoint.load_run_state(folder)
         if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else

@@ -105,12 +105,16 @@ def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float
     return episodes, mixture, per == "step"
 
 
-def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
-    """Where a recipe's data set is kept: the name holds a digest of all that decides its contents, the rules too."""
+def recipe_digest(game: Game, recipe: Mapping[str, Any], seed: int, quality: str) -> str:
+    """Twelve hex digits for all that decides a recipe's data set: the game, its rules, those of its behaviours."""
     played = [folder_digest(behaviour_named(game, name)) for name in sorted(_checked(recipe, quality)[1])]
     identity = json.dumps([game.spec(), game.rules(), played, dict(recipe), seed, quality, GENERATOR], sort_keys=True)
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    return folder / f"{game.name}-{quality}-seed{seed}-{digest}.npz"
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
+    """Where a recipe's data set is kept: the name holds its :func:`recipe_digest`."""
+    return folder / f"{game.name}-{quality}-seed{seed}-{recipe_digest(game, recipe, seed, quality)}.npz"
 
 
 def cached(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> OfflineDataset:

@@ -114,7 +114,7 @@ class ExternalGame(Game):
         """A game of ours that comes back through an adapter has its own rules; else those of the environment's code."""
         inner = [getattr(layer, "game", None) for layer in layers(self._env)]
         return next((game.origin() for game in inner if isinstance(game, Game)),
-                    rules_of_environment(self._env, self.modules()))
+                    rules_of_environment(self._env, self.modules(), self.kwargs))
 
     @cached_property
     def _random_headline(self) -> float:

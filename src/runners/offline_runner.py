@@ -17,6 +17,7 @@ from ..components.transforms import OneHot
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
 from ..data.fitting import ends_at_horizon, remarks
+from ..data.generate import recipe_digest
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..settings import Settings
 from . import REGISTRY
@@ -127,7 +128,12 @@ class OfflineRunner(Runner):
         return th.from_numpy(np.ascontiguousarray(seen)).to(state).view(*state.shape[:2], *seen.shape[1:])
 
     def made_from(self) -> dict[str, str]:
-        return {} if self.args.evaluate else {"data": self.dataset.digest[:12]}
+        args = self.args
+        if args.evaluate:
+            return {}
+        recipe = args.recipes.get(args.dataset)
+        made = {} if recipe is None else {"recipe": recipe_digest(self.game, recipe, args.seed, args.dataset)}
+        return {"data": self.dataset.digest[:12], **made}
 
     def facts(self) -> dict[str, Any]:
         return {"dataset": {"source": self.dataset.source, "digest": self.dataset.digest}}

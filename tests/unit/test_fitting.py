@@ -34,7 +34,7 @@ class Counting(ParallelEnv[str, Any, int]):  # type: ignore[misc]
     """Two agents, three steps, cut off; each is paid 1 for the action that equals the step."""
 
     metadata = {"name": "counting"}  # noqa: RUF012 (PettingZoo's own way)
-    possible_agents, max_cycles = ["x", "y"], T  # noqa: RUF012
+    possible_agents, max_cycles = ["x", "y"], T
 
     def action_space(self, agent: str) -> Any:
         return spaces.Discrete(3)
@@ -92,8 +92,8 @@ def test_games_that_pay_the_team_take_the_team_reward_as_it_is() -> None:
 
 def test_actions_that_nobody_played_are_those_of_the_game() -> None:
     whole = foreign()
-    two = OfflineDataset(**{**whole.arrays, "avail_actions": whole.avail_actions[..., :2], "actions": whole.actions % 2},
-                         meta={"format": "vault", "unrecorded": ["avail_actions"]})
+    fewer = {"avail_actions": whole.avail_actions[..., :2], "actions": whole.actions % 2}
+    two = OfflineDataset(**{**whole.arrays, **fewer}, meta={"format": "vault", "unrecorded": ["avail_actions"]})
     data = fitted(two, game())
     assert data.avail_actions.shape[3] == 3 and data.avail_actions.all()
     check_game(data, game())
@@ -133,7 +133,7 @@ def test_one_long_episode_is_said_to_have_no_marked_end() -> None:
               "avail_actions": np.ones((1, 7, 2, 3), np.bool_), "reward": np.zeros((1, 7), np.float32),
               "terminated": time < 0, "filled": time < 7, "behaviour": np.array([-1])}
     data = OfflineDataset(**arrays, meta={}, source="never")
-    with pytest.raises(UserError, match="never has episodes of 6 steps, but pettingzoo ends after 3: no step is marked "
-                                        "as an end .* mark the ends in the data, or, if they are, set "
-                                        "env_args.time_limit=6"):
+    with pytest.raises(UserError, match=r"never has episodes of 6 steps, but pettingzoo ends after 3: no step is "
+                                        r"marked as an end .* mark the ends in the data, or, if they are, set "
+                                        r"env_args\.time_limit=6"):
         check_game(data, game())
