@@ -36,7 +36,8 @@ def unfit(spec: RunSpec, row: Row) -> str:
     recipe = row.get(MADE_BY, {}).get("recipe")
     if recipe and config["dataset"] in config["recipes"]:
         name = config["dataset"]
-        played = _recipe_now(*where, json.dumps(config["recipes"][name]), config["seed"], name)
+        seed = row.get("seed", config["seed"])  # rows of a stack are of other seeds than its first run
+        played = _recipe_now(*where, json.dumps(config["recipes"][name]), seed, name)
         if played and played != recipe:
             return f"made with data of other behaviours than those in '{name}' now"
     data = row.get(MADE_BY, {}).get("data")
