@@ -232,6 +232,10 @@ class Trial:
             self.curve = state["curve"]
             if self.curve and self.curve[-1][0] == self.runner.t_env:
                 self.curve.pop()  # the same team is evaluated again now
+            if self.runner.t_env > self.learner.t_max:
+                raise UserError(f"{folder} is at t_env {self.runner.t_env}, after the end of this run at "
+                                f"{self.learner.t_max}; set a larger t_max, take an earlier checkpoint with load_step, "
+                                "or only evaluate it with evaluate=true.")
         if self.args.evaluate and "data" in (made_by := manifest.get("made_by", {})):
             self.made_by["data"] = made_by["data"]  # of the run that trained the team
         self.episode = state["episode"]

@@ -7,12 +7,13 @@ from torch import Tensor
 
 
 def masked_logits(logits: Tensor, available: Tensor) -> Tensor:
-    """Logits ``[..., A]`` with unavailable actions at the lowest finite value.
+    """Logits ``[..., A]`` with unavailable actions at the lowest finite value, and infinite ones at half the range.
 
-    After a softmax their probability is exactly 0.  Rows without any available action (padding)
+    After a softmax the probability of unavailable actions is exactly 0.  Rows without any available action (padding)
     become uniform instead of NaN.
     """
-    return logits.masked_fill(~available.bool(), th.finfo(logits.dtype).min)
+    far = th.finfo(logits.dtype).max / 2
+    return logits.clamp(-far, far).masked_fill(~available.bool(), th.finfo(logits.dtype).min)
 
 
 def threshold(probs: Tensor, beta: float, mode: str = "ratio") -> Tensor:

@@ -103,6 +103,11 @@ class Learner(ABC):
         """What is learned one after the other; where they begin follows from their lengths."""
         return [Stage("training", cls, args.t_max)]
 
+    @classmethod
+    def reads_critic_input(cls, args: Settings) -> bool:
+        """Whether it has a critic or a mixer that sees the state, in any of its stages."""
+        return True
+
     def use_data(self, source: EpisodeSource) -> None:  # noqa: B027 (most learn batch by batch)
         """Takes the whole data set that the batches come from, before learning begins."""
 
@@ -229,7 +234,7 @@ def trained(net: nn.Module) -> list[Tensor]:
 
 
 #: what a learner may override so that several seeds of it can still be trained as one
-STACKABLE = frozenset(("args", "mac", "outcomes", "build", "losses", "steps"))
+STACKABLE = frozenset(("args", "mac", "outcomes", "reads_critic_input", "build", "losses", "steps"))
 
 
 def unstackable(learner: type[Learner]) -> list[str]:

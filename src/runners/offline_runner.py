@@ -45,6 +45,8 @@ class OfflineRunner(Runner):
         if not args.evaluate:
             console.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
                          self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
+            if args.state_levels:
+                self.check_levels(self.episodes(th.arange(self.n_episodes)), self.dataset.source)
 
     @cached_property
     def dataset(self) -> OfflineDataset:
