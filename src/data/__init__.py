@@ -10,7 +10,7 @@ from ..envs.game import Game
 from ..errors import UserError
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
-from .fitting import fitted
+from .fitting import check_team, fitted
 from .formats import load
 from .generate import cached
 from .validate import check_game
@@ -29,7 +29,7 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
         folder: where data sets made from recipes are kept.
 
     Raises:
-        UserError: no such recipe or file, a damaged file, or data of another game.
+        UserError: no such recipe or file, a damaged file, or data of another game, or of opponents.
     """
     path = Path(name).expanduser()
     if name in recipes:
@@ -40,6 +40,7 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
         raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
     check_game(data, game)
+    check_team(data, game)
     return data
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..envs.game import Game
+from ..errors import UserError
 from .dataset import OfflineDataset
 from .validate import foreign_rules
 
@@ -28,6 +29,20 @@ def fitted(data: OfflineDataset, game: Game) -> OfflineDataset:
     if "avail_actions" in data.meta.get("unrecorded", []) and missing > 0:
         changed["avail_actions"] = np.pad(data.avail_actions, [(0, 0)] * 3 + [(0, missing)], constant_values=True)
     return data.with_arrays(**changed) if changed else data
+
+
+def check_team(data: OfflineDataset, game: Game) -> None:
+    """Refuses data of opponents: where the agents' own rewards always cancel out, a team has nothing to win.
+
+    Raises:
+        UserError: they do.
+    """
+    if data.agent_reward is None or game.pure:
+        return
+    own = data.agent_reward[data.steps].astype(np.float64)
+    if own.any() and np.allclose(own.sum(1), 0.0, atol=1e-6):
+        raise UserError(f"the agents' rewards in {data.source} cancel out at every step: what one gets the others "
+                        f"lose. Agents of {game.name} that play against one another cannot be trained as one team.")
 
 
 def remarks(data: OfflineDataset, game: Game) -> Iterator[str]:

@@ -14,6 +14,7 @@ from ..errors import UserError
 from .external import ExternalGame, module_of
 from .game import IntArray
 from .registry import REGISTRY
+from .suitability import check_team
 from .team_ends import TeamEnds
 from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
@@ -93,6 +94,7 @@ class TupleWorld(World):
             raise UserError(f"{key} is no environment of many agents: its spaces must be Tuples with one space for "
                             f"each, but are {env.observation_space} and {env.action_space}.")
         self.n_agents = len(env.action_space)
+        check_team(key, env, [f"agent_{i}" for i in range(self.n_agents)])
         if len(env.observation_space) != self.n_agents:
             raise UserError(f"{key} has {len(env.observation_space)} spaces of observations, but {self.n_agents} of "
                             "actions.")

@@ -18,6 +18,7 @@ from ..utils.registry import nearest
 from .external import ExternalGame, module_of
 from .game import IntArray
 from .registry import REGISTRY
+from .suitability import check_team, is_large_picture
 from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
 
 
@@ -83,6 +84,7 @@ class ParallelWorld(World):
         self.agents: list[str] = list(getattr(env, "possible_agents", None) or ())
         if not self.agents:
             raise UserError(f"{key} does not list its possible_agents; a team must be known before it plays.")
+        check_team(key, env, self.agents)
         self.seats = Seats(key, self.agents, [env.observation_space(agent) for agent in self.agents],
                            [env.action_space(agent) for agent in self.agents])
         self.n_agents, self.n_actions, self.obs_dim = len(self.agents), self.seats.n_actions, self.seats.obs_dim
@@ -150,9 +152,10 @@ class ParallelWorld(World):
         return Shown(self._state, obs, available)  # after the end some have none: the last one stands
 
     def _own_state(self) -> NDArray[np.float32] | None:
-        """The environment's own state as a vector; None if it has none, or one that is no array."""
+        """The environment's own state as a vector; None if it has none, one that is no array, or a large picture."""
         try:
-            return np.array(self.env.state(), dtype=np.float32).ravel()
+            seen = np.asarray(self.env.state())
+            return None if is_large_picture(seen) else np.array(seen, dtype=np.float32).ravel()
         except (NotImplementedError, AttributeError, TypeError, ValueError):
             return None
 

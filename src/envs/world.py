@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .game import BoolArray, FloatArray, IntArray
+from .suitability import check_size
 
 
 class Shown(NamedTuple):
@@ -82,7 +83,7 @@ class Seats:
         obs_dim, n_actions: O and A, the largest of all agents.
 
     Raises:
-        UserError: actions are not discrete, or observations are of no fixed size.
+        UserError: actions are not discrete, or observations are of no fixed size or large pictures.
     """
 
     def __init__(self, key: str, agents: Sequence[str], observations: Sequence[Any], actions: Sequence[Any]) -> None:
@@ -97,6 +98,7 @@ class Seats:
         self._seen = [_unmasked(space) if masked else space
                       for space, masked in zip(observations, self._masked, strict=True)]
         for agent, space in zip(agents, self._seen, strict=True):
+            check_size(key, agent, space)
             if not space.is_np_flattenable:
                 raise UserError(f"the observations of '{agent}' in {key} are {space}, which has no fixed size, but "
                                 "networks here need vectors.")
