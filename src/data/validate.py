@@ -154,15 +154,15 @@ def check_game(data: EpisodeArrays, game: Game) -> None:
     longest = int(data.steps.sum(1).max())
     if longest > game.episode_limit:
         raise UserError(f"{data.source} has episodes of {longest} steps, but {game.name} ends after "
-                        f"{game.episode_limit}{_remedy(data, game, longest)}.")
+                        f"{game.episode_limit}{_remedy(data, game)}.")
     if not spec:
         check_states(data, game)
 
 
-def _remedy(data: EpisodeArrays, game: Game, longest: int) -> str:
+def _remedy(data: EpisodeArrays, game: Game) -> str:
     """What to do about episodes that are too long."""
     known = inspect.signature(type(game)).parameters
-    limits = [f"set env_args.{name}={longest}" for name in ("episode_limit", "time_limit") if name in known]
+    limits = [f"set env_args.{name}={data.episode_limit}" for name in ("episode_limit", "time_limit") if name in known]
     if data.n_episodes == 1 and not data.terminated.any():
         return (": no step is marked as an end (terminated or truncated), so that all of them are one episode; "
                 + ", or, if they are, ".join(["mark the ends in the data", *limits]))

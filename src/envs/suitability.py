@@ -33,9 +33,9 @@ def check_team(key: str, env: Any, agents: Sequence[str]) -> None:
         sides = ["adversary" in agent.lower() for agent in agents]
     if any(sides) and not all(sides):
         one, other = agents[sides.index(True)], agents[sides.index(False)]
-        raise UserError(f"'{one}' and '{other}' of {key} play against each other, but here all agents are one team that "
-                        "is paid together. Take an environment in which all want the same, or a function of your own in "
-                        "which one side acts by itself, with env_args.key=<module>:<function>.")
+        raise UserError(f"'{one}' and '{other}' of {key} play against each other, but here all agents are one team "
+                        "that is paid together. Take an environment in which all want the same, or a function of your "
+                        "own in which one side acts by itself, with env_args.key=<module>:<function>.")
 
 
 def check_size(key: str, agent: str, space: Any) -> None:
@@ -46,9 +46,9 @@ def check_size(key: str, agent: str, space: Any) -> None:
     """
     for shape in _pictures(space):
         raise UserError(f"the observations of '{agent}' in {key} are pictures of {' x '.join(map(str, shape))}, "
-                        f"{prod(shape):,} values each, but networks here see vectors; pictures may have {LARGE:,} at most. "
-                        "Make them smaller in a function of your own, such as with color_reduction_v0 and resize_v1 of "
-                        "the package supersuit, and name it with env_args.key=<module>:<function>.")
+                        f"{prod(shape):,} values each, but networks here see vectors; pictures may have {LARGE:,} at "
+                        "most. Make them smaller in a function of your own, such as with color_reduction_v0 and "
+                        "resize_v1 of the package supersuit, and name it with env_args.key=<module>:<function>.")
 
 
 def is_large_picture(array: np.ndarray[Any, Any]) -> bool:

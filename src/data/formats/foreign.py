@@ -12,8 +12,8 @@ from ..chunks import spans
 from ..dataset import OfflineDataset
 from .columns import NEEDED, Array, Columns, check_onehot, flags_of
 
-ASSUMED = ("no episode says how it ended, so the last entry of each is taken for the state after its last action; if "
-           "it is a step itself, that step is left out")
+ASSUMED = ("{} episodes do not say how they ended, so the last entry of each is taken for the state after its last "
+           "action; if it is a step itself, that step is left out")
 
 
 class Tails(NamedTuple):
@@ -22,18 +22,21 @@ class Tails(NamedTuple):
     Attributes:
         lacking: whether nobody recorded the states after the last actions, so that the last entry of an episode that
             was cut off is a step.  Else it holds the last state.
+        cut: number of episodes that were cut off.
         unsure: whether nothing tells, and the last entries of episodes that were cut off are taken for states.
         more: time slots to add for the entry after the last step.
     """
 
     lacking: bool
+    cut: int
     unsure: bool
     more: int
 
     @classmethod
     def of(cls, files: Sequence[Columns]) -> Tails:
         """True ends with an entry after them tell of states; those without, and rewards in last entries, of steps."""
-        states = steps = cut = full = False
+        states = steps = full = False
+        cut = 0
         for columns in files:
             for span in spans(columns.episodes, columns.episode_bytes):
                 filled, ended = (np.asarray(columns.read(key, span)[..., 0] == 1) for key in ("filled", "terminated"))
@@ -44,10 +47,10 @@ class Tails(NamedTuple):
                 states |= bool((ended[:, :-1] & filled[:, 1:]).any())
                 open_end = last & ~ended.any(1, keepdims=True)
                 steps |= bool((open_end & paid).any() or (ended & last).any())
-                cut |= bool(open_end.any())
+                cut += int(open_end.any(1).sum())
                 full |= bool(ended[:, -1].any())
-        lacking = cut and steps and not states
-        return cls(lacking, cut and not steps and not states, int(lacking or full))
+        lacking = bool(cut) and steps and not states
+        return cls(lacking, cut, bool(cut) and not steps and not states, int(lacking or full))
 
 
 def foreign(files: Sequence[Columns], meta: dict[str, Any], buffer: bool = False) -> Iterator[OfflineDataset]:
@@ -67,9 +70,11 @@ def foreign(files: Sequence[Columns], meta: dict[str, Any], buffer: bool = False
     for columns in files:
         columns.check()
     with_obs = not all(_obs_is_state(columns) for columns in files)
-    tails = Tails(False, False, 0) if buffer else Tails.of(files)
+    tails = Tails.of(files)
+    if buffer:
+        tails = Tails(False, tails.cut, tails.unsure or tails.lacking, 0)
     if tails.unsure:
-        meta = {**meta, "assumed": [ASSUMED]}
+        meta = {**meta, "assumed": [ASSUMED.format(tails.cut)]}
     for columns in files:
         for span in spans(columns.episodes, columns.episode_bytes):
             yield _cleaned(columns, span, meta, with_obs, tails)
