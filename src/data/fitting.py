@@ -25,9 +25,11 @@ def fitted(data: OfflineDataset, game: Game) -> OfflineDataset:
     if data.agent_reward is not None and not game.pure:
         own = data.agent_reward.astype(np.float64)
         changed["reward"] = (own.sum(2) if game.reward_scalarisation == "sum" else own.mean(2)).astype(np.float32)
-    missing = game.n_actions - data.avail_actions.shape[3]
-    if "avail_actions" in data.meta.get("unrecorded", []) and missing > 0:
-        changed["avail_actions"] = np.pad(data.avail_actions, [(0, 0)] * 3 + [(0, missing)], constant_values=True)
+    fits = data.actions.shape[2] == game.n_agents and data.avail_actions.shape[3] <= game.n_actions
+    if "avail_actions" in data.meta.get("unrecorded", []) and fits:
+        available = np.broadcast_to(game.possible(), (*data.actions.shape, game.n_actions)).copy()
+        available[~data.filled] = True  # so that a masked softmax over padding has something to choose
+        changed["avail_actions"] = available
     return data.with_arrays(**changed) if changed else data
 
 

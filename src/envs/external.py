@@ -95,7 +95,7 @@ class ExternalGame(Game):
             raise UserError(f"{key} does not say after how many steps its episodes end; set env_args.time_limit.")
         self.episode_limit = min(limits)
         self.n_agents, self.n_actions, self.state_dim = world.n_agents, world.n_actions, world.state_dim
-        self._obs_dim, self._state_is_obs = world.obs_dim, world.state_is_obs
+        self._obs_dim, self._state_is_obs, self._possible = world.obs_dim, world.state_is_obs, world.seats.possible
         self.action_names = tuple(map(str, range(self.n_actions)))
 
     @abstractmethod
@@ -203,6 +203,9 @@ class ExternalGame(Game):
 
     def available(self, state: IntArray) -> BoolArray:
         return self._shown(state, "available", self.n_agents, self.n_actions).astype(np.bool_, copy=False)
+
+    def possible(self) -> BoolArray:
+        return self._possible
 
     def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`Game.view`, where the state is the agents' observations one after another.

@@ -187,6 +187,10 @@ class Game(ABC):
         """Mask of the actions that may be chosen, ``[B, N, A]``."""
         return np.ones((len(state), self.n_agents, self.n_actions), dtype=np.bool_)
 
+    def possible(self) -> BoolArray:
+        """The actions that each agent has at all, whatever the state, ``[N, A]``."""
+        return np.ones((self.n_agents, self.n_actions), dtype=np.bool_)
+
     @classmethod
     def label(cls, env_args: Mapping[str, Any]) -> str:
         """What results of the game with these arguments are filed under; a word that can name a folder."""

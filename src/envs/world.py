@@ -47,9 +47,11 @@ class World(ABC):
         n_agents, n_actions, obs_dim, state_dim: N, A, O, S.
         state_is_obs: whether the state is the observations one after another.
         limit: number of steps after which the environment ends an episode by itself; None if it does not say.
+        seats: the agents' spaces.
     """
 
     env: Any
+    seats: Seats
     n_agents: int
     n_actions: int
     obs_dim: int
@@ -81,6 +83,7 @@ class Seats:
     Attributes:
         agents: as given.
         obs_dim, n_actions: O and A, the largest of all agents.
+        possible: the actions that each agent has, ``[N, A]``.
 
     Raises:
         UserError: actions are not discrete, or observations are of no fixed size or large pictures.
@@ -104,6 +107,7 @@ class Seats:
                                 "networks here need vectors.")
         self.obs_dim = max(map(flatdim, self._seen))
         self.n_actions = max(int(space.n) for space in self._actions)
+        self.possible = np.arange(self.n_actions) < np.array([[int(space.n)] for space in self._actions])
 
     def vector(self, agent: int, seen: Any) -> NDArray[np.float32]:
         """An observation, flattened and padded, ``[O]``.

@@ -61,6 +61,13 @@ def game(way: str = "sum") -> Game:
     return made
 
 
+class Uneven(Counting):
+    """The second agent has two actions only."""
+
+    def action_space(self, agent: str) -> Any:
+        return spaces.Discrete(3 if agent == "x" else 2)
+
+
 def foreign(lengths: tuple[int, ...] = (T, T, 2), **meta: Any) -> OfflineDataset:
     """Episodes of random play that another program recorded without the states after the last actions."""
     data = generate(game(), {"episodes": len(lengths), "mixture": {"random": 1.0}}, 0)
@@ -97,6 +104,10 @@ def test_actions_that_nobody_played_are_those_of_the_game() -> None:
     data = fitted(two, game())
     assert data.avail_actions.shape[3] == 3 and data.avail_actions.all()
     check_game(data, game())
+    uneven = make_game("pettingzoo", key=f"{__name__}:Uneven")
+    assert fitted(two, uneven).avail_actions[0, 0].tolist() == [[True, True, True], [True, True, False]]
+    with pytest.raises(UserError, match="an agent took an action that was not available"):
+        fitted(two.with_arrays(actions=two.actions + 1, avail_actions=whole.avail_actions), uneven)
     with pytest.raises(UserError, match="has 2 actions, but pettingzoo has 3"):  # masks that were recorded count
         check_game(fitted(two.with_arrays(meta={"format": "vault"}), game()), game())
 

@@ -156,3 +156,12 @@ def test_where_nothing_tells_it_is_said(tmp_path: Path) -> None:
     data = load(write_h5(tmp_path / "cut.h5", without_last_states(reward_last=0.0)))
     assert data.steps.sum(1).tolist() == [0, 2, 3]
     assert data.meta["assumed"][0].startswith("3 episodes do not say how they ended, so the last entry of each is")
+
+
+def test_rewards_of_each_agent(tmp_path: Path) -> None:
+    content = batch()
+    content["reward"] = np.concatenate([content["reward"], 3 * content["reward"]], 2)
+    data = load(write_h5(tmp_path / "own.h5", content))
+    assert data.agent_reward is not None
+    np.testing.assert_array_equal(data.agent_reward[data.filled], content["reward"][data.filled])
+    np.testing.assert_allclose(data.reward, data.agent_reward.mean(2))

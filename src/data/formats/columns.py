@@ -41,11 +41,13 @@ class Columns(NamedTuple):
         source: what to call it in messages.
         arrays: NumPy arrays, or what is sliced like them.
         label: how messages call the array of a key.
+        individual: whether rewards may be those of each agent, as in EPyMARL with common_reward=False.
     """
 
     source: str
     arrays: Mapping[str, Any]
     label: Callable[[str], str]
+    individual: bool = False
 
     @property
     def episodes(self) -> int:
@@ -76,6 +78,8 @@ class Columns(NamedTuple):
         sizes: dict[str, tuple[int, str]] = {"1": (1, "")}
         for key in (key for key in AXES if key in self.arrays):
             array, axes, label = self.arrays[key], AXES[key], self.label(key)
+            if key == "reward" and self.individual and array.ndim == 3 and array.shape[2] != 1:
+                axes = AXES["agent_reward"]
             kinds, numbers = ("iu", "whole numbers") if key in ("actions", "behaviour") else ("fiub", "numbers")
             if array.dtype.kind not in kinds:
                 raise UserError(f"{self.source}: {label} must hold {numbers}, not {array.dtype}.")

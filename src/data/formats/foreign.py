@@ -40,7 +40,7 @@ class Tails(NamedTuple):
         for columns in files:
             for span in spans(columns.episodes, columns.episode_bytes):
                 filled, ended = (np.asarray(columns.read(key, span)[..., 0] == 1) for key in ("filled", "terminated"))
-                paid = np.asarray(columns.read("reward", span)[..., 0] != 0)
+                paid = np.asarray((columns.read("reward", span) != 0).any(2))
                 last = filled.copy()
                 last[:, :-1] &= ~filled[:, 1:]
                 ended &= filled
@@ -86,9 +86,11 @@ def _cleaned(columns: Columns, span: slice, meta: dict[str, Any], with_obs: bool
     available = flags_of(columns, "avail_actions", arrays["avail_actions"], span)
     available[~filled] = True  # so that a masked softmax over padding has something to choose
     actions = np.where(filled[..., None], arrays["actions"][..., 0], 0).astype(np.int64)
-    reward, state = _floats(arrays["reward"][..., 0], filled), _floats(arrays["state"], filled)
-    whole: dict[str, Array] = {"state": state, "actions": actions, "avail_actions": available, "reward": reward,
+    paid, state = _floats(arrays["reward"], filled), _floats(arrays["state"], filled)
+    whole: dict[str, Array] = {"state": state, "actions": actions, "avail_actions": available, "reward": paid[..., 0],
                                "terminated": terminated, "filled": filled}
+    if paid.shape[2] > 1:  # one for each agent; until a game is known that adds them up, the team gets their mean
+        whole |= {"reward": paid.mean(2, dtype=np.float64).astype(np.float32), "agent_reward": paid}
     if with_obs:
         whole["obs"] = _floats(arrays["obs"], filled)
     if tails.lacking:

@@ -94,7 +94,7 @@ def _columns(file: Path, handle: Any) -> Columns:
             raise UserError(f"{file} lacks the key '{key}', which offpymarl's layout needs; "
                             f"it holds {', '.join(sorted(found)) or 'nothing'}.")
     kept = {key: array for key, array in found.items() if key in (*NEEDED, *POSSIBLE, *OURS)}
-    return Columns(str(file), kept, lambda key: f"key '{key}'")
+    return Columns(str(file), kept, lambda key: f"key '{key}'", individual=True)
 
 
 def _alike(files: list[Columns]) -> None:
