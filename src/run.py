@@ -236,8 +236,9 @@ class Trial:
                 raise UserError(f"{folder} is at t_env {self.runner.t_env}, after the end of this run at "
                                 f"{self.learner.t_max}; set a larger t_max, take an earlier checkpoint with load_step, "
                                 "or only evaluate it with evaluate=true.")
-        if self.args.evaluate and "data" in (made_by := manifest.get("made_by", {})):
-            self.made_by["data"] = made_by["data"]  # of the run that trained the team
+        if self.args.evaluate:  # the data are those of the run that trained the team
+            made_by = manifest.get("made_by", {})
+            self.made_by |= {key: made_by[key] for key in ("data", "recipe") if key in made_by}
         self.episode = state["episode"]
         th.set_rng_state(state["torch"])
         self.console.info("loaded %s", folder)
