@@ -71,10 +71,13 @@ def test_rows_of_other_rules_are_not_mixed() -> None:
 
 def test_the_papers_cells_hold_one_kind_of_rows() -> None:
     methods = Methods(("BC",), {"bc": "BC"})
-    rows = [row(env="xor", headline_optimum=1.0), row("hidden_dim=9", env="xor", headline_optimum=1.0, seed=1)]
-    with pytest.raises(UserError, match=r"the rows of BC on xor, good are of different settings \(none and "
+    plain, *changed = [row(*words, env="xor", headline_optimum=1.0, seed=seed)
+                       for seed, words in enumerate(((), ("hidden_dim=9",), ("hidden_dim=8",)))]
+    assert [[*task.values()] for task in methods.grouped([plain, *changed]).values()] == [[[plain]]]
+    assert [[*task.values()] for task in methods.grouped(changed[:1]).values()] == [[changed[:1]]]
+    with pytest.raises(UserError, match=r"the rows of BC on xor, good are of different settings \(hidden_dim=8 and "
                                         r"hidden_dim=9\)"):
-        methods.grouped(rows)
+        methods.grouped(changed)
     assert methods.grouped([row("env_args.n_agents=3", env="xor")]) == {}
 
 

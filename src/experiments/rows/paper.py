@@ -118,17 +118,23 @@ class Methods:
         Raises:
             UserError: a seed comes twice under different names of one method, or its rows are of different settings.
 
-        Left out are other tasks, methods without a name, and those that learn online, whatever data their rows name.
+        Left out are other tasks, methods without a name, those that learn online, whatever data their rows name, and
+        rows with settings of their own beside some without.
         """
         found: dict[str, dict[Task, list[dict[str, Any]]]] = {}
+        kinds: dict[tuple[str | None, Task], set[tuple[str, ...]]] = {}
+        for row in rows:
+            kinds.setdefault((self.of(row["alg"]), Task(game_of(row), data_of(row))), set()).add(_settings(row))
         for row in rows:
             method, task = self.of(row["alg"]), Task(game_of(row), data_of(row))
             if method is not None and not method.endswith(ONLINE) and task in table1().names:
-                group = found.setdefault(method, {}).setdefault(task, [])
-                if group and _settings(group[0]) != _settings(row):
-                    told = " and ".join(" ".join(_settings(each)) or "none" for each in (group[0], row))
+                if _settings(row) and () in kinds[method, task]:
+                    continue  # a variant of what is there as the configuration has it
+                if _settings(row) and len(kinds[method, task]) > 1:
+                    told = " and ".join(sorted(" ".join(words) for words in kinds[method, task]))
                     raise UserError(f"the rows of {method} on {task.env}, {task.dataset} are of different settings "
                                     f"({told}); report each on its own.")
+                group = found.setdefault(method, {}).setdefault(task, [])
                 if any(other["seed"] == row["seed"] for other in group):
                     raise UserError(f"there are two rows of {method} on {task.env}, {task.dataset}, seed "
                                     f"{row['seed']}, under different names; leave the rows of one of them out.")
