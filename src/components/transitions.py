@@ -10,6 +10,10 @@ from torch import Tensor
 
 from .episode_buffer import EpisodeBatch, Index
 
+#: what ``filled`` holds at a last step that leads to a state which nobody recorded: that entry and the one after it
+#: count, as EPyMARL's buffers find the length of an episode by its sum, though there is nothing in the latter
+NO_NEXT = 2
+
 
 @dataclass(frozen=True)
 class Transitions:
@@ -73,8 +77,8 @@ def played_steps(batch: EpisodeBatch, outcomes: bool = True) -> Tensor:
     terminated: Tensor = batch["terminated"][..., 0].bool()
     ended = terminated.long().cumsum(1) - terminated.long()  # ends strictly before each step
     followed = filled[:, 1:] | terminated[:, :-1]
-    if not outcomes and "no_next" in batch.data.transition_data:
-        followed = followed | batch["no_next"][:, :-1, 0]
+    if not outcomes:
+        followed = followed | (batch["filled"][:, :-1, 0] == NO_NEXT)
     return filled[:, :-1] & followed & (ended[:, :-1] == 0)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transforms import OneHot
+from ..components.transitions import NO_NEXT
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
 from ..data.fitting import ends_at_horizon, remarks
@@ -67,9 +68,9 @@ class OfflineRunner(Runner):
             ended = ends_at_horizon(data, game)
             cut = data.no_next & ~ended
             arrays["terminated"] = (data.terminated | ended)[..., None]
-            arrays["filled"] = data.filled.copy()[..., None]
-            arrays["filled"][:, 1:][cut[:, :-1]] = False
-            arrays["no_next"] = cut[..., None]
+            filled = np.where(cut, NO_NEXT, data.filled)
+            filled[:, 1:][cut[:, :-1]] = 0
+            arrays["filled"] = filled[..., None]
         if data.obs is not None and data.obs.shape[-1] == game.obs_dim:
             arrays["obs"] = data.obs
         if not self.args.common_reward:

@@ -148,3 +148,18 @@ def test_one_long_episode_is_said_to_have_no_marked_end() -> None:
                                         r"marked as an end .* mark the ends in the data, or, if they are, set "
                                         r"env_args\.time_limit=6"):
         check_game(data, game())
+
+
+def test_epymarls_buffers_keep_what_is_known_of_last_steps(tmp_path: Path) -> None:
+    """They know no keys but their own, and cut batches to the longest episode by the sum of ``filled``."""
+    path = tmp_path / "theirs.npz"
+    foreign((2, 2, 2)).save(path)
+    args = settings(Settings, "bc", "pettingzoo", f"env_args.key={__name__}:Counting", f"dataset={path}", "seed=1",
+                    "batch_size=3")
+    runner = OfflineRunner(args, build_env(args), logging.getLogger("test"))
+    batch, buffer = runner.run(), runner.info.buffer(3, 0)
+    buffer.insert_episode_batch(batch)
+    again = buffer.sample(3)
+    assert again.max_t_filled() == batch.max_seq_length == 3
+    for outcomes, steps in ((True, 3), (False, 6)):
+        assert len(transitions(again[:, :3], again[:, :3]["state"], outcomes=outcomes).reward) == steps
