@@ -22,8 +22,9 @@ def fitted(data: OfflineDataset, game: Game) -> OfflineDataset:
     if data.meta.get("spec"):
         return data
     changed: dict[str, Any] = {}
-    if data.agent_reward is not None and not game.pure:
-        own = data.agent_reward.astype(np.float64)
+    own = None if data.agent_reward is None or game.pure else data.agent_reward.astype(np.float64)
+    # Where all get the same from a game that pays the team only, these are copies of the team's reward.
+    if own is not None and not ((own == own[..., :1]).all() and game.pays_team()):
         changed["reward"] = (own.sum(2) if game.reward_scalarisation == "sum" else own.mean(2)).astype(np.float32)
     fits = data.actions.shape[2] == game.n_agents and data.avail_actions.shape[3] <= game.n_actions
     if "avail_actions" in data.meta.get("unrecorded", []) and fits:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch as th
-from gymnasium import spaces
+from gymnasium import Env, register, spaces
 from helpers import settings
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
@@ -90,6 +90,32 @@ def test_rewards_are_in_the_unit_of_the_game(way: str, scale: float) -> None:
     with pytest.raises(UserError, match="was recorded with reward_scalarisation=sum, but this run plays "
                                         "reward_scalarisation=mean"):
         check_game(ours, game("mean"))
+
+
+class TeamPaid(Env[Any, Any]):
+    """Two agents that are paid one number together."""
+
+    observation_space = spaces.Tuple([spaces.Box(0, 9, (1,))] * 2)
+    action_space = spaces.Tuple([spaces.Discrete(3)] * 2)
+    max_steps = T
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        return (np.zeros(1, np.float32),) * 2, {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return (np.zeros(1, np.float32),) * 2, 5.0, False, False, {}
+
+
+register("cpa-test/TeamPaid-v0", TeamPaid, disable_env_checker=True)
+
+
+def test_copies_of_the_teams_reward_are_not_added_up() -> None:
+    paid = make_game("gymma", key="cpa-test/TeamPaid-v0")
+    assert paid.pays_team() and make_game("xor").pays_team() and not game().pays_team()
+    theirs = foreign()
+    copies = theirs.with_arrays(agent_reward=np.repeat(theirs.reward[..., None], 2, 2))
+    assert fitted(copies, paid) is copies
+    np.testing.assert_allclose(fitted(copies, game()).reward, 2 * theirs.reward)
 
 
 def test_games_that_pay_the_team_take_the_team_reward_as_it_is() -> None:

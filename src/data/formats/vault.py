@@ -92,10 +92,7 @@ def _overview(leaves: Leaves) -> Overview:
     truncated = flagged("truncations") if "truncations" in leaves.keys else np.zeros_like(terminal)
     ends = ends_of(*np.broadcast_arrays(terminal, truncated))
     start = np.concatenate([[0], ends.stop[:-1]])
-    if "infos.legals" in leaves.keys:
-        n_actions = leaves.shape("infos.legals")[-1]
-    else:
-        n_actions = 1 + max(int(block.max()) for block in leaves.blocks("actions"))
+    n_actions = leaves.shape("infos.legals")[-1] if "infos.legals" in leaves.keys else leaves.count_actions()
     length = ends.stop - start
     padding = {key: _padding(leaves, key) for key in PADDED if key in leaves.keys}
     return Overview(start, length, ends.ended, int(length.max()) + 1, max(1, n_actions), padding)
