@@ -79,6 +79,9 @@ def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], opt
     results = Path(str(given.get("local_results_path", "results"))).expanduser()
     unfinished = resume.find(goes_on, results, console.warning, where, bool(given))
     chosen = resolve_again(unfinished.config, words)
+    if "local_results_path" not in given and \
+            Path(chosen["local_results_path"]).expanduser().resolve() != unfinished.results.resolve():
+        chosen["local_results_path"] = str(unfinished.results)  # it has been moved, and says nothing of where to write
     check_trusted(chosen, given, f"{RESUME}={goes_on}")
     if named and (named["learner"], named["env"]) != (chosen["learner"], chosen["env"]):
         raise UserError(f"{RESUME}={goes_on} is a run of {chosen['name']} on {chosen['env']}, not of {alg} on {env}; "

@@ -13,6 +13,7 @@ from ..utils.bounded import is_there
 from ..utils.files import reason
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
+from .fitting import check_team, fitted
 from .formats import load
 from .generate import cached, check_recipe
 from .validate import check_game
@@ -31,11 +32,15 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
         folder: where data sets made from recipes are kept.
 
     Raises:
-        UserError: no such recipe or file, a damaged file, or data of another game.
+        UserError: no such recipe or file, a damaged file, or data of another game, or of opponents.
     """
     check_asked(name, game, recipes, folder)
-    data = cached(game, recipes[name], seed, name, folder) if name in recipes else load(Path(name).expanduser())
+    if name in recipes:
+        data = cached(game, recipes[name], seed, name, folder)
+    else:
+        data = fitted(load(Path(name).expanduser()), game)
     check_game(data, game)
+    check_team(data, game)
     return data
 
 

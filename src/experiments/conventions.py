@@ -27,8 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("model", help="model folder of a cpa_pa run with policy_input=obs, or one checkpoint in it")
     parser.add_argument("--dataset", default="", metavar="NAME",
                         help="recipe, or a file or folder of recorded episodes (default: what the model learned from)")
-    parser.add_argument("--datasets-path", default="", metavar="FOLDER",
-                        help="where data sets made from recipes are kept (default: where the run kept them)")
+    parser.add_argument("--datasets-path", default="datasets", metavar="FOLDER",
+                        help="where data sets made from recipes are kept (default: datasets)")
     parser.add_argument("--key", default="",
                         help="env_args.key of the environment, if it is of another package: the model folder alone "
                              "cannot have it imported")

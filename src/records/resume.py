@@ -25,11 +25,13 @@ class Unfinished:
         config: as it was resolved when the run began.
         begun: what the run needs to know; None where it left nothing but its settings.
         records: kind and number of each of its records, its folder under the results first, if it has one.
+        results: the folder of results that it lies in, wherever that was when it began.
     """
 
     config: Mapping[str, Any]
     begun: Begun | None
     records: list[tuple[str, Any]]
+    results: Path
 
 
 def find(asked: str, results: Path, tell: Callable[[str], object], where: str = "*/*", further: bool = False,
@@ -84,10 +86,12 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
     models = _models(folder, str(entry.get("model", "")))
     if models is None:
         name = Path(str(entry.get("model", ""))).name
-        return Unfinished(config, Begun(name, None) if name else None, [("Folder", str(folder))])
+        return Unfinished(config, Begun(name, None) if name else None, [("Folder", str(folder))],
+                          _above(folder, 4))
     chosen, manifest = checkpoint.find_whole(str(models), 0, "resume", tell)
     others = _records(manifest)[1:]
-    return Unfinished(manifest["config"], Begun(models.name, chosen), [("Folder", str(folder)), *others])
+    return Unfinished(manifest["config"], Begun(models.name, chosen), [("Folder", str(folder)), *others],
+                      _above(folder, 4))
 
 
 def _models(folder: Path, said: str) -> Path | None:
@@ -107,17 +111,24 @@ def _models(folder: Path, said: str) -> Path | None:
 
 def _of_models(folder: Path, tell: Callable[[str], object], further: bool) -> Unfinished:
     chosen, manifest = checkpoint.find_whole(str(folder), 0, "resume", tell)
+    results = _above(chosen, 3)
     name, records = chosen.resolve().parent.name, _records(manifest)
     if not records or records[0][0] != "Folder":
-        return Unfinished(manifest["config"], Begun(name, chosen), records)
+        return Unfinished(manifest["config"], Begun(name, chosen), records, results)
     said = Path(str(records[0][1]))
     moved = [parent / "sacred" / Path(*said.parts[-3:]) for parent in chosen.resolve().parents[2:3]]
     # Only a record that says so itself is this run's: whatever a checkpoint says, others are not touched.
     record = next((place for place in (*moved, said) if Path(str(read(place).get("model"))).name == name), None)
     if record is None:
-        return Unfinished(manifest["config"], Begun(name, chosen), records[1:])
+        return Unfinished(manifest["config"], Begun(name, chosen), records[1:], results)
     _need_stopped(record, further)
-    return Unfinished(manifest["config"], Begun(name, chosen), [("Folder", str(record)), *records[1:]])
+    return Unfinished(manifest["config"], Begun(name, chosen), [("Folder", str(record)), *records[1:]], results)
+
+
+def _above(folder: Path, levels: int) -> Path:
+    """The folder so many levels above, as short as it was given."""
+    above = folder.resolve().parents[levels - 1] if len(folder.resolve().parents) >= levels else folder.resolve()
+    return above.relative_to(Path.cwd()) if above.is_relative_to(Path.cwd()) else above
 
 
 def _records(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -137,7 +137,8 @@ def test_results_may_have_been_moved(tiny_run: Run, monkeypatch: pytest.MonkeyPa
     killed(lambda: tiny_run(*WORDS), 10, monkeypatch)
     Path("elsewhere ö").mkdir()
     Path("results").rename("elsewhere ö/Erg 1")
-    resumed("resume=elsewhere ö/Erg 1/sacred/ar_bc/xor/1", "local_results_path=elsewhere ö/Erg 1")
+    resumed("resume=elsewhere ö/Erg 1/sacred/ar_bc/xor/1")
+    assert sorted(path.name for path in Path("elsewhere ö/Erg 1/models").glob("*/*")) == ["12", "4", "8"]
     assert Outcome(0, Path("elsewhere ö/Erg 1/sacred/ar_bc/xor/1"), None).record("run")["status"] == "COMPLETED"
     assert not Path("results").exists()
 
