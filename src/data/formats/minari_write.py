@@ -39,7 +39,7 @@ def write_minari(parts: Iterator[OfflineDataset], path: Path) -> None:
         assert storage is not None
         storage.update_metadata({"dataset_id": path.name, "description": "Joint-agent episodes of a team.",
                                  "minari_version": optional("minari", WHAT, EXTRA).__version__})
-        side.attrs["main"] = sha256(data / MAIN)
+        side.attrs["main"] = np.bytes_(sha256(data / MAIN))  # of fixed length, as the header in hdf5.py
     (data / HEADER).write_text(seal.header().text(), encoding="ascii")
 
 

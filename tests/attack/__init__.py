@@ -1,0 +1,11 @@
+"""The long run behind "nothing lost, nothing false, nothing executed": ``python -m tests.attack`` (docs/promises.md)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+for _folder in (TESTS, TESTS / "unit", TESTS / "contract", TESTS / "property"):  # what the other tests build is used here, too
+    if str(_folder) not in sys.path:
+        sys.path.append(str(_folder))
