@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import errno
 import io
+import json
 import os
 import resource
 import shutil
@@ -189,8 +190,6 @@ def _with_fault(scene: Scene, place: Path, way: str, call: int) -> str:
 
 def json_of(place: Path) -> str:
     """The result of the undisturbed scene."""
-    import json
-
     return str(json.loads((place / "wanted.json").read_text())[0])
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import sys
@@ -76,14 +77,17 @@ def _disturbed(scene: Scene, place: Path, luck: random.Random) -> tuple[int, str
 
 
 def in_child(scene: Scene, here: Path, delay: float | None, first: Callable[[], object] = lambda: None) -> str:
-    """Does a scene in a child; how it ended ("" for well). ``delay``: seconds until it is killed, None for never."""
+    """Does a scene in a child; how it ended ("" for well). ``delay``: seconds until it is killed, None for never.
+
+    What it says goes through a pipe, so that a child that may write no file can tell of it.
+    """
+    pipe, end = os.pipe()
     pid = os.fork()
     if not pid:
         status = 1
         try:
-            log = os.open(here.with_name("said"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
+            os.dup2(end, 1)
+            os.dup2(end, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             os.chdir(here)
             first()
@@ -95,13 +99,16 @@ def in_child(scene: Scene, here: Path, delay: float | None, first: Callable[[], 
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)
-    if delay is not None:
-        end = time.monotonic() + delay
-        while time.monotonic() < end:
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                break
-            time.sleep(0.001)
+    os.close(end)
+    words, deadline = b"", time.monotonic() + (60 if delay is None else delay)
+    while (left := deadline - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+        if not (more := os.read(pipe, 65536)):
+            break
+        words += more
+    else:
         os.kill(pid, signal.SIGKILL)
+    os.close(pipe)
+    here.with_name("said").write_bytes(words)
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
         return signal.Signals(os.WTERMSIG(status)).name

