@@ -1,4 +1,4 @@
-"""The long run behind "nothing lost, nothing false, nothing executed": ``python -m tests.attack`` (docs/promises.md)."""
+"""The long run behind "nothing lost, nothing false, nothing executed" (docs/promises.md)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-for _folder in (TESTS, TESTS / "unit", TESTS / "contract", TESTS / "property"):  # what the other tests build is used here, too
+# What other tests build is used here, too.
+for _folder in (TESTS, TESTS / "unit", TESTS / "contract", TESTS / "property"):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))

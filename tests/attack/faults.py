@@ -20,7 +20,7 @@ import torch as th
 from .forked import Tally, each, note
 from .kills import in_child, looked_at, said
 from .reading import fault_of
-from .scenes import Scene, prepare_all
+from .scenes import Scene, prepare_all, some
 
 PROMISE = "Whichever write fails (disk full, forbidden, process gone), files that were there are whole, a sentence " \
           "says what failed, and the same command goes on to the same bits"
@@ -120,7 +120,8 @@ def limit_size(size: int) -> None:
 
 def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
     """Lets each call of each scene fail in each way; where these are more than ``count``, every n-th, by the seed."""
-    scenes = prepare_all(work, workers)
+    scenes = some(seed, max(2, count // 20))
+    prepare_all(scenes, work, workers)
     totals = {scene.name: _calls(scene, work / scene.name) for scene in scenes}
     cases: list[tuple[Scene, str, int]] = [(scene, way, number) for scene in scenes for way in WAYS
                                            for number in range(1, totals[scene.name] + 1)]

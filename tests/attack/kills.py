@@ -17,18 +17,19 @@ from pathlib import Path
 
 from .forked import Tally, each, note, place_of
 from .reading import quiet
-from .scenes import Scene, prepare_all
+from .scenes import Scene, prepare_all, some
 
 PROMISE = "A run, sweep, recording or export that is killed at any moment leaves whole files, and goes on to the " \
           "very bits of one that nothing disturbed"
 GUARDS = ("system/test_sweep_resume.py", "system/test_record.py", "system/test_interrupt.py",
           "system/test_run.py", "unit/test_checkpoint.py", "unit/test_files.py", "unit/test_formats_store.py")
-MOST = 12  # kills of one scene before it is left alone
+MOST = 6  # kills of one scene before it is left alone
 
 
 def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
     """Kills ``count`` processes or a few more; a case is a scene with all of its kills."""
-    scenes, tally, first = prepare_all(work, workers), Tally(), 0
+    scenes, tally, first = some(seed, count), Tally(), 0
+    prepare_all(scenes, work, workers)
 
     def case(number: int) -> tuple[str, str]:
         scene = scenes[number % len(scenes)]
@@ -37,8 +38,8 @@ def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
         return f"{scene.name}: {kills}", fault and f"{scene.name}: {fault}"
 
     while tally.cases < count:  # a scene is killed as often as luck will have it, so this shows on the way
-        part = each(len(scenes) * workers, _from(case, first), workers, 120)
-        first += len(scenes) * workers
+        part = each(len(scenes), _from(case, first), workers, 120)
+        first += len(scenes)
         for kind, cases in part.kinds.items():
             name, _, kills = kind.partition(": ")
             tally.kinds[f"{name}, killed"] += cases * int(kills or 1)

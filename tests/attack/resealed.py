@@ -86,6 +86,16 @@ def _data_file(path: Path, luck: random.Random) -> str:
     return kind
 
 
+def _solution(path: Path, luck: random.Random) -> str:
+    """A kept solution, whose digest is that what it says of its policies is true."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    key = luck.choice(list(arrays))
+    kind, arrays[key] = damage.of_array(arrays[key], luck)
+    np.savez(path, **arrays)
+    return kind
+
+
 def _header(path: Path, luck: random.Random) -> str:
     """The header of a folder: other counts, digests or provenance, in a text whose digest is right."""
     content = json.loads(path.read_text())
@@ -147,15 +157,14 @@ def _policy(path: Path, luck: random.Random) -> str:
 
 def _checkpoint(path: Path, luck: random.Random) -> str:
     """A checkpoint: facts, tensors or counters."""
-    manifest = json.loads((path / checkpoint.MANIFEST).read_text())
-    facts: Any = {key: manifest[key] for key in manifest if key not in ("format", "version", "t_env", "files", "digest")}
+    facts: Any = samples.facts_of(path)
     if luck.random() < 0.5:
         kind, facts = damage.of_tree(facts, luck)
     else:
         file = luck.choice(sorted(path.glob("*.th")))
         kind, state = damage.of_tree(th.load(file, weights_only=True), luck)
         th.save(state, file)
-    checkpoint.write_manifest(path, manifest["t_env"], facts)
+    checkpoint.write_manifest(path, 2, facts)
     return kind
 
 
@@ -201,6 +210,7 @@ def _yaml(text: str) -> Any:
 READ = {sample.path: sample.read for sample in samples.SAMPLES}
 WAYS = [
     Way("whole.npz", _data_file, READ["whole.npz"]),
+    Way("solution.npz", _solution, READ["solution.npz"]),
     Way("ours", _buffer, READ["ours"]),
     Way("ours.h5", _hdf5, READ["ours.h5"]),
     Way("parts", lambda path, luck: _header(path / HEADER, luck), READ["parts"]),

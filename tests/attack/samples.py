@@ -27,8 +27,11 @@ from epymarl_cpa.deploy.demo import team_in
 from epymarl_cpa.deploy.export import export
 from epymarl_cpa.deploy.policy import Policy, digest
 from epymarl_cpa.envs import make_game
-from epymarl_cpa.envs.dpomdp import parse
+from epymarl_cpa.envs.dpomdp import library, parse
+from epymarl_cpa.envs.dpomdp.problems import problem as problem_named
+from epymarl_cpa.envs.dpomdp.search import local_optima
 from epymarl_cpa.envs.optima import cached_optimum
+from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.rows.reading import each_once, read_rows
 from epymarl_cpa.experiments.rows.tables import markdown
 from epymarl_cpa.experiments.sweeps.grid import read_grid
@@ -112,6 +115,13 @@ def problem(path: Path) -> str:
     return of([array.tolist() for array in (found.transition, found.observation, found.start, found.reward)])
 
 
+def solution(path: Path) -> str:
+    found = library._read(path, problem_named("dectiger"), 2)
+    if found is None:
+        raise UserError(f"{path} holds nothing that can be used; it is found anew.")
+    return of([(value, [[actions.tolist() for actions in policy] for policy in team]) for value, team in found])
+
+
 def people(path: Path) -> str:
     game = make_game("overcooked", layout="cramped_room", episode_limit=20)
     return human_pairs(path, game).digest  # type: ignore[arg-type]
@@ -136,6 +146,7 @@ SAMPLES = [
     Sample("rows, .jsonl", "rows.jsonl", False, rows),
     Sample("rows, folder", "rows", False, rows),
     Sample("problem, .dpomdp", "tiny.dpomdp", False, problem),
+    Sample("kept solution of a problem", "solution.npz", True, solution),
     Sample("optima", "epymarl_cpa/optima.json", False, optimum),
     Sample("trials of people", "trials.pickle", False, people),
 ]
@@ -147,6 +158,12 @@ def available() -> list[Sample]:
     """Those whose packages are installed."""
     return [sample for sample in SAMPLES
             if all(importlib.util.find_spec(package) for word, package in PACKAGES.items() if word in sample.name)]
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What the manifest of a checkpoint says beside its files; for ``checkpoint.write_manifest``."""
+    manifest = json.loads((path / checkpoint.MANIFEST).read_text())
+    return {key: manifest[key] for key in manifest if key not in ("format", "version", "t_env", "files", "digest")}
 
 
 def build(folder: Path) -> None:
@@ -206,5 +223,7 @@ def _texts(folder: Path) -> None:
     (folder / "tiny.dpomdp").write_text(TEXT)
     (folder / "epymarl_cpa").mkdir()
     (folder / "epymarl_cpa/optima.json").write_text(json.dumps({'{"game": "attacked"}': 2.5, "other": 1.0}, indent=1))
+    library._write(folder / "solution.npz",
+                   local_optima(problem_named("dectiger"), 2, np.random.default_rng(0), 3))
     game = kitchen(limit=20)
     write_trials(folder / "trials.pickle", game, trials(game, 1, 12), "cramped_room")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
+import random
 import runpy
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,12 +80,15 @@ def _last_model() -> str:
     th.set_printoptions(profile="full")
     last = max(_steps(), key=lambda folder: int(folder.name))
     state = checkpoint.load_run_state(last)
-    return of([last.name, checkpoint.load_tensors(last / "learner.th"), state["runner"], state["curve"],
+    return of([last.name, checkpoint.load_tensors(last / "learner.th"), state["runner"], state["curve"][-1],
                [(file.name, load(file).digest) for file in sorted(Path("datasets").glob("*.npz"))]])
 
 
+def _grid(more: str = "") -> None:
+    Path("tiny.yaml").write_text(GRID + more)
+
+
 def _sweep() -> int:
-    Path("tiny.yaml").write_text(GRID if not Path("stack").exists() else GRID + "stack: true\n")
     return sweep.main(["tiny.yaml", "--out=rows", "--backend=serial", "--jsonl=all.jsonl"])
 
 
@@ -173,8 +178,8 @@ SCENES = [
           _last_model, _look_at_models),
     Scene("run of two stages", lambda: _run("cpa_pa", *STUDENTS, "save_model_interval=1"), _last_model,
           _look_at_models),
-    Scene("sweep", _sweep, lambda: of(_rows()), _rows),
-    Scene("sweep of stacked seeds", _sweep, lambda: of(_rows()), _rows, Path("stack").touch),
+    Scene("sweep", _sweep, lambda: of(_rows()), _rows, _grid),
+    Scene("sweep of stacked seeds", _sweep, lambda: of(_rows()), _rows, lambda: _grid("stack: true\n")),
     Scene("recording", _record, lambda: of(load(Path("x.npz")).digest), lambda: _look_at_data("x.npz")),
     Scene("making data", _make, lambda: _bytes("x.npz"), lambda: _look_at_data("x.npz")),
     Scene("replacing data, file", lambda: data_commands.main(["convert", "one.npz", "old.npz", "--force"]),
@@ -214,16 +219,27 @@ def prepare(scene: Scene, folder: Path) -> None:
         Path("wanted.json").write_text(json.dumps([result, seconds]))
 
 
-def prepare_all(work: Path, workers: int, chosen: Callable[[Scene], bool] = lambda scene: True) -> list[Scene]:
-    """Prepares scenes in folders of their names below ``work``, and returns them; those that are there stay."""
-    scenes = [scene for scene in SCENES if chosen(scene)]
+def preload() -> None:
+    """Imports here what children would otherwise import each by itself, in seconds."""
+    importlib.import_module("torch._dynamo")
+    importlib.import_module("epymarl_cpa.experiments.sweeps.stack")
+    th.set_num_threads(1)
+
+
+def some(seed: int, count: int) -> list[Scene]:
+    """``count`` of the scenes, drawn by the seed; all of them where that is more than there are."""
+    drawn = random.Random(seed).sample(SCENES, min(count, len(SCENES)))
+    return [scene for scene in SCENES if scene in drawn]
+
+
+def prepare_all(scenes: Sequence[Scene], work: Path, workers: int) -> None:
+    """Prepares scenes in folders of their names below ``work``."""
+    preload()
 
     def case(number: int) -> tuple[str, str]:
-        if not (work / scenes[number].name / "wanted.json").exists():
-            prepare(scenes[number], work / scenes[number].name)
+        prepare(scenes[number], work / scenes[number].name)
         return "prepared", ""
 
     tally = each(len(scenes), case, workers, 120)
     if tally.findings:
         raise RuntimeError("\n".join(tally.findings))
-    return scenes

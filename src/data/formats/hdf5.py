@@ -66,7 +66,7 @@ class Hdf5(Format):
                     append(handle, key, array)
                 if part.obs is None:
                     append(handle, "obs", np.repeat(part.state[:, :, None], part.actions.shape[2], axis=2))
-            # Of fixed length: texts of any length lie where HDF5 has no checksum, and damage there can hang the library.
+            # Of fixed length: other texts lie where HDF5 has no checksum, and damage there can hang the library.
             handle.attrs[NAME] = np.bytes_(seal.header().text())
 
 
