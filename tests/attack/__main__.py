@@ -17,7 +17,7 @@ from .scenes import preload
 
 #: what each attack is called, the module that makes it, and its size: the whole one and the quick one
 ATTACKS = {"bytes": (damaged_bytes, 10_000, 120), "resealed": (resealed, 3000, 60), "kills": (kills, 500, 6),
-           "faults": (faults, 10_000, 30), "configurations": (configurations, 500, 5), "hostile": (hostile, 10_000, 60)}
+           "faults": (faults, 10_000, 20), "configurations": (configurations, 500, 5), "hostile": (hostile, 10_000, 60)}
 
 
 def run(seed: int, sizes: dict[str, int], workers: int, work: Path, tell: Callable[[str], object]) -> list[Result]:

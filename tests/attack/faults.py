@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import os
+import random
 import resource
 import shutil
 import signal
@@ -119,15 +120,14 @@ def limit_size(size: int) -> None:
 
 
 def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
-    """Lets each call of each scene fail in each way; where these are more than ``count``, every n-th, by the seed."""
+    """Lets each call of each scene fail in each way, or ``count`` of these, drawn by the seed."""
     scenes = some(seed, max(2, count // 20))
     prepare_all(scenes, work, workers)
     totals = {scene.name: _calls(scene, work / scene.name) for scene in scenes}
     cases: list[tuple[Scene, str, int]] = [(scene, way, number) for scene in scenes for way in WAYS
                                            for number in range(1, totals[scene.name] + 1)]
     cases += [(scene, "full at", size) for scene in scenes for size in SIZES]
-    step = max(1, len(cases) // max(1, count))
-    cases = cases[seed % step::step]
+    cases = random.Random(seed).sample(cases, min(count, len(cases)))
 
     def case(number: int) -> tuple[str, str]:
         scene, way, call = cases[number]

@@ -41,11 +41,11 @@ from .reading import quiet
 
 SMALL = ("seed=1", "batch_size=8", "hidden_dim=8", "test_nepisode=4", "recipes.medium.episodes=40")
 STUDENTS = ("t_max=2", "student_t_max=2", "pool_hidden=8", "pool_size=4", "beta=0.05", "entry_floor=0.0")
-GRID = """algs: [bc, ar_bc lr=0.01]
+GRID = """algs: [ar_bc]
 envs: [xor]
 datasets: [good]
 seeds: [0, 1]
-with: [t_max=3, hidden_dim=8]
+with: [t_max=2, hidden_dim=4, batch_size=4, test_nepisode=2, recipes.good.episodes=20]
 """
 
 
