@@ -18,7 +18,7 @@ PROMISE = "Nothing in a file is ever run or imported, no path in it leads out, a
 GUARDS = ("property/test_dataset_files.py", "unit/test_checkpoint.py", "contract/test_overcooked.py",
           "unit/test_npy_folder.py", "unit/test_formats_minari.py", "system/test_deploy.py")
 MEMORY = 2**31  # bytes that reading may take at most
-SECONDS = 20
+SECONDS = 30
 
 
 def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
@@ -41,7 +41,7 @@ def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
         hostile = found[number]
         note(hostile.name)
         place = _place(work, f"hostile-{os.getpid()}")
-        outside = {file.name for file in work.iterdir()}
+        outside = _names(work)
         path = place / hostile.sample
         path.parent.mkdir(exist_ok=True)
         (shutil.copytree if (whole / hostile.sample).is_dir() else shutil.copyfile)(whole / hostile.sample, path)
@@ -55,7 +55,7 @@ def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
             fault = f"IT WAS RUN; {fault}"
         if MODULE in sys.modules:
             fault = f"IT WAS IMPORTED; {fault}"
-        if more := {file.name for file in work.iterdir()} - outside:
+        if more := _names(work) - outside:
             fault = f"it wrote {', '.join(more)}; {fault}"
         if grown > MEMORY:
             fault = f"it took {grown / 2**30:.1f} GiB; {fault}"
@@ -65,6 +65,11 @@ def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
     result = each(min(count, len(found)), case, workers, SECONDS, 4 * MEMORY)
     result.findings[:0] = tally.findings
     return result
+
+
+def _names(work: Path) -> set[str]:
+    """What lies beside the folders of cases."""
+    return {file.name for file in work.iterdir() if not file.name.startswith("hostile-")}
 
 
 def _place(work: Path, name: str) -> Path:
