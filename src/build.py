@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from logging import Logger
+from pathlib import Path
 from typing import Any
 
 import torch as th
 
 from .components.env_info import EnvInfo
 from .components.episode_buffer import EpisodeBatch
+from .config import keys_of
 from .controllers import REGISTRY as MACS
 from .controllers import Controller
-from .envs import Game, make_game, own_args
+from .envs import REGISTRY, Game, make_game, own_args
 from .envs.game import IntArray
 from .envs.multi_agent_env import MultiAgentEnv
+from .envs.trust import check_files
+from .errors import UserError
 from .learners import REGISTRY as LEARNERS
 from .learners.base import Stage, stages_of
 from .learners.staged import StagedLearner
-from .settings import UNSET, Settings, settings_of
+from .runners import REGISTRY as RUNNERS
+from .settings import UNSET, Settings, check_env_args, settings_of
 from .utils import checkpoint
+from .utils.bounded import check_memory
 
 Config = Mapping[str, Any]
+ADAM = 4  # numbers for each weight: itself, its gradient, and what the optimiser keeps of it
 
 
 def build_game(config: Config) -> Game:
@@ -48,8 +55,27 @@ def build_mac(config: Config, info: EnvInfo) -> Controller:
     Raises:
         UserError: settings that contradict one another.
     """
+    _check_size(config, info)
     mac = MACS[config["mac"]]
     return mac(info, settings_of(mac).of(config))
+
+
+def _check_size(config: Config, info: EnvInfo) -> None:
+    """Refuses networks and batches that are far too large for this machine, before they are made.
+
+    Raises:
+        UserError: naming the key.
+    """
+    kept = [] if RUNNERS[config["runner"]].learns_offline else ["buffer_size"]
+    kept += ["record_episodes"] if config["runner"] == "record" else []
+    for key in ("test_nepisode", *kept):
+        check_memory(f"{key}={config[key]} episodes of {config['env']}", config[key] * info.episode_bytes)
+    layers = 8 * (info.episode_limit + 1) * info.n_agents * config["hidden_dim"] * config["n_layers"]
+    check_memory(f"batch_size={config['batch_size']} episodes of {config['env']}",
+                 config["batch_size"] * (info.episode_bytes + layers))
+    width, seen = config["hidden_dim"], info.state_shape + info.n_agents * (info.obs_shape + info.n_actions)
+    weights = width * (config["n_layers"] * width + seen)
+    check_memory(f"hidden_dim={width} with n_layers={config['n_layers']}: even one network", 4 * ADAM * weights)
 
 
 def build_learner(config: Config, mac: Controller, info: EnvInfo, console: Logger) -> StagedLearner:
@@ -74,6 +100,8 @@ class Team:
 
     Args:
         path: a run's model folder, or one checkpoint in it.
+        key: the ``env_args.key`` of its environment, if that is of another package: what a model folder says is not
+            enough to import and call it.
 
     Attributes:
         folder: of the checkpoint.
@@ -85,16 +113,19 @@ class Team:
         UserError: there is no whole checkpoint, or its environment cannot be made here.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, key: str = "") -> None:
         self.folder = checkpoint.find(path, 0, "the model folder")
         manifest = checkpoint.read_manifest(self.folder)
-        own = settings_of(MACS[manifest["config"]["mac"]]).keys()
-        came_later = {name: key.before for name, key in own.items() if key.before is not UNSET}
-        self.config: dict[str, Any] = {**came_later, **manifest["config"]}
+        self.config: dict[str, Any] = _sound(manifest["config"], self.folder)
         self.t_env: int = manifest["t_env"]
+        check_named(self.config, key, self.folder)
         self.game = build_game(self.config)
         self.info = EnvInfo.of(self.game)
-        self.mac = build_mac(self.config, self.info)
+        try:
+            self.mac = build_mac(self.config, self.info)
+        except KeyError as error:
+            raise UserError(f"{self.folder} has no whole configuration: {error} is missing; take another "
+                            "checkpoint.") from None
         checkpoint.load_into(self.mac, self.folder)
 
     def seen(self, state: IntArray, batch: EpisodeBatch, step: int = 0) -> None:
@@ -105,6 +136,46 @@ class Team:
     def empty_batch(self) -> EpisodeBatch:
         """Room for one episode."""
         return self.info.batch(1)
+
+
+def check_named(config: Config, key: str, folder: Path) -> None:
+    """Refuses to import an environment of another package only because a model folder names it.
+
+    Args:
+        config: of the checkpoint.
+        key: the ``env_args.key`` that the command names.
+        folder: of the checkpoint.
+
+    Raises:
+        UserError: the command names none, or another one.
+    """
+    if REGISTRY[config["env"]].pure:
+        check_files(config["env"], config["env_args"], str(folder))
+        return
+    own = config["env_args"].get("key")
+    if not key:
+        raise UserError(f"{folder} was trained on {own} of another package, which would be imported on its word alone; "
+                        f"if you trust it, name it in the command, too: --key={own}")
+    if key != own:
+        raise UserError(f"{folder} was trained on {own}, not on --key={key}.")
+
+
+def _sound(config: Config, folder: Path) -> dict[str, Any]:
+    """The configuration in a checkpoint, with what came later than it, every value checked.
+
+    Raises:
+        UserError: it lacks what every one has, or a value is none that the key can have.
+    """
+    try:
+        known = keys_of(config)
+        later = {name: key.before for name, key in known.items() if key.before is not UNSET}
+        checked = {name: known[name].check(name, value) for name, value in config.items() if name in known}
+        env_args = check_env_args(checked["env"], REGISTRY[checked["env"]], checked["env_args"])
+    except UserError as error:
+        raise UserError(f"{folder} cannot be used here: {error}") from None
+    except KeyError as error:
+        raise UserError(f"{folder} has no whole configuration: {error} is missing; take another checkpoint.") from None
+    return {**later, **config, **checked, "env_args": env_args}
 
 
 def device_of(args: Settings, console: Logger) -> str:

@@ -102,6 +102,9 @@ def build(argv: Sequence[str]) -> tuple[Experiment, list[str]]:
             return run(copy.deepcopy(dict(_config)), _run, _log)
         except UserError as error:
             raise Error(str(error)) from None
+        except MemoryError as error:
+            raise Error(f"the memory of this machine does not suffice ({' '.join(str(error).split())}); choose smaller "
+                        "networks, batches or data.") from None
 
     place = Path(chosen["local_results_path"]).expanduser() / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
     if _command(experiment, options) == experiment.default_command:

@@ -196,7 +196,7 @@ class Trial:
         self.watch.evaluation(self.tested_at, self.runner.stats_of(self.results))
 
     def _show(self, state: IntArray) -> None:
-        self.console.info("\n%s", self.runner.game.draw(state))
+        self.console.info("\n%s", self.runner.game.show(state))
 
     def _save(self) -> None:
         self.saved_at = self.runner.t_env

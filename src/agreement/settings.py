@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..settings import Settings, setting
+from ..settings import WIDEST, Settings, setting
 from .readers import REGISTRY as READERS
 
 
@@ -13,11 +13,11 @@ class PoolSettings(Settings):
     """Comes first among the bases of a class of settings, so that its ``policy_input`` is the one that counts."""
 
     policy_input: str = setting(choices=("state", "obs"))  # again, without ``before``: their rows have had it
-    pool_size: int = setting(low=1)
-    pool_dim: int = setting(low=1)
-    pool_hidden: int = setting(low=1)
-    head_hidden: int = setting(low=1)
-    key_dim: int = setting(low=1)
+    pool_size: int = setting(low=1, high=WIDEST)
+    pool_dim: int = setting(low=1, high=WIDEST)
+    pool_hidden: int = setting(low=1, high=WIDEST)
+    head_hidden: int = setting(low=1, high=WIDEST)
+    key_dim: int = setting(low=1, high=WIDEST)
     key_per: str = setting(choices=("step", "episode"))
     entry_floor: float = setting(low=0.0, high=1.0)
     key: str = setting(choices=tuple(READERS))

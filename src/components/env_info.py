@@ -55,6 +55,13 @@ class EnvInfo:
     def preprocess(self) -> Preprocess:
         return {"actions": ("actions_onehot", [OneHot(self.n_actions)])}
 
+    @property
+    def episode_bytes(self) -> int:
+        """Memory of one whole episode."""
+        step = 4 * (self.state_shape + self.n_rewards + 2) + 4 * self.n_agents * (
+            self.obs_shape + 2 * self.n_actions + 2)
+        return step * (self.episode_limit + 1)
+
     def batch(self, episodes: int, device: str | th.device = "cpu") -> EpisodeBatch:
         """A batch of zeros ``[episodes, T + 1, ...]``."""
         return EpisodeBatch(self.scheme, self.groups, episodes, self.episode_limit + 1, preprocess=self.preprocess,

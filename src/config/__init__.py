@@ -8,7 +8,7 @@ this environment (``per_env``), both after those of the algorithm that it ``exte
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from .. import envs
 from ..controllers import REGISTRY as MACS
 from ..controllers import Controller
+from ..envs.trust import check_key
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..learners.base import Learner
@@ -68,19 +69,55 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
     """
     env_file = _read_env(env)
     config = merge(read_yaml(FOLDER / "default.yaml"), env_file)
+    sources = {find_config("envs", env): env_file}
     for path, content in _algorithms(find_config("algs", alg)):
         per_env = _per_env(path, content)
         config = merge(config, content)
         for name in dict.fromkeys((env_file["env"], Path(env).stem)):  # the game's, then that of the environment's file
             config = merge(config, per_env.get(name, {}))
-    config = merge(config, parse_overrides(overrides))
+        sources[path] = config
+    updates = parse_overrides(overrides)
+    config = merge(config, updates)
     _check_fit(config)
+    _check_pair(alg, config, updates)
     config = check(config, keys_of(config))
     game = envs.REGISTRY[config["env"]]
-    env_args = check_env_args(config["env"], game, config["env_args"])
+    _check_key(config["env"], config["env_args"], sources, updates)
+    try:
+        env_args = check_env_args(config["env"], game, config["env_args"])
+    except UserError:
+        if config["env"] == env_file["env"]:
+            raise
+        raise UserError(f"env={config['env']} is not the game of --env-config={env}, and takes other arguments; choose "
+                        "the game by --env-config.") from None
     config["env_args"] = {"map_name": game.label(env_args), **env_args}
     _check_parts(config)
     return config
+
+
+def _check_key(env: str, env_args: Mapping[str, Any], sources: Mapping[Path, Mapping[str, Any]],
+               updates: Mapping[str, Any]) -> None:
+    """Refuses an environment of another package that only a file of somebody's names.
+
+    Args:
+        env, env_args: as resolved.
+        sources: files and what was known when they had been read, the last one last.
+        updates: what the command line says.
+
+    Raises:
+        UserError: neither the command line nor a file of this package names it.
+    """
+    key = env_args.get("key")
+    if "key" in _env_args_of(updates):
+        return
+    first = next((path for path, known in sources.items() if _env_args_of(known).get("key") == key), None)
+    if first is not None and not first.resolve().is_relative_to(FOLDER.resolve()):
+        check_key(env, env_args, str(first), f"add env_args.key={key} to the command")
+
+
+def _env_args_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = content.get("env_args")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _check_fit(config: Mapping[str, Any]) -> None:
@@ -111,6 +148,44 @@ def _check_parts(config: Mapping[str, Any]) -> None:
     if not runner.learns_offline and config["buffer_size"] < config["batch_size"]:
         raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
                         f"at least batch_size={config['batch_size']}.")
+
+
+def _check_pair(alg: str, config: Mapping[str, Any], updates: Mapping[str, Any]) -> None:
+    """Refuses a controller or learner that was chosen apart from its file, where keys would be missed or left over.
+
+    Keys that the user wrote are left to the check of all keys.
+
+    Raises:
+        UserError: naming the keys, and the files made for such a pair.
+    """
+    chosen = [f"{part}={config[part]}" for part in ("mac", "learner") if part in updates]
+    keys = keys_of(config)
+    lacking = [name for name in keys if name not in config]
+    idle = [name for name in config if name not in keys and name not in updates]
+    if not chosen or not (lacking or idle):
+        return
+    fitting = [path.stem for path in sorted((FOLDER / "algs").glob("*.yaml"))
+               if _pair(path) == (config["mac"], config["learner"])]
+    pair = " with ".join(chosen)
+    said = [f"{_listed(lacking)} missing: {pair} needs what --config={alg} does not set"] if lacking else []
+    said += [f"{pair} does not read {', '.join(idle)}, which --config={alg} sets"] if idle else []
+    remedy = f"take --config={' or --config='.join(fitting)} instead" if fitting else \
+        "give them on the command line, too" if not idle else "write a YAML file for this pair"
+    raise UserError(f"{'; '.join(said)}; {remedy}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The beginning of a sentence about keys."""
+    said = ", ".join(f"'{name}'" for name in names)
+    return f"config key {said} is" if len(names) == 1 else f"config keys {said} are"
+
+
+def _pair(path: Path) -> tuple[Any, Any]:
+    """The controller and the learner of an algorithm's file."""
+    whole: dict[str, Any] = {}
+    for _, content in _algorithms(path):
+        whole |= content
+    return whole.get("mac"), whole.get("learner")
 
 
 def mac_of(learner: type[Learner]) -> type[Controller]:
@@ -156,9 +231,12 @@ def read_env(name: str, overrides: Iterable[str] = ()) -> tuple[str, dict[str, A
     for key in updates:
         if key != "env_args":
             raise UserError(f"only env_args.<key>=<value> can be set here, not '{key}'.")
-    file = merge(_read_env(name), updates)
+    own = _read_env(name)
+    file = merge(own, updates)
     env_args = CORE["env_args"].check("env_args", file.get("env_args", {}))
     recipes = CORE["recipes"].check("recipes", file.get("recipes", {}))
+    envs.REGISTRY[file["env"]]
+    _check_key(file["env"], env_args, {find_config("envs", name): own}, updates)
     return file["env"], check_env_args(file["env"], envs.REGISTRY[file["env"]], env_args), recipes
 
 

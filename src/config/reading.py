@@ -10,9 +10,13 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
+from ..utils.bounded import read_text
 
 #: what PyYAML raises for bad text; all but the first come from odd scalars after explicit tags
 _BAD = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+
+
+MOST_NODES = 10**5  # of a file, with its aliases written out
 
 
 class _Loader(yaml.SafeLoader):
@@ -23,6 +27,12 @@ class _Loader(yaml.SafeLoader):
     """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own way; filled below)
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -35,6 +45,22 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' {fault}", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes there are if every alias is written out.
+
+    Raises:
+        YAMLError: far too many, or a node contains itself.
+    """
+    if id(node) not in known:
+        known[id(node)] = MOST_NODES  # until it is known: within itself it would never end
+        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else \
+            node.value if isinstance(node, yaml.SequenceNode) else []
+        known[id(node)] = 1 + sum(_count(part, known) for part in inner)
+    if known[id(node)] >= MOST_NODES:
+        raise yaml.YAMLError("its aliases (*name) make it far larger than it looks, or contain themselves")
+    return known[id(node)]
 
 
 def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -59,8 +85,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: unreadable, not YAML, a duplicate key, a key that is not text, or not a mapping.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, Loader=_Loader)
+        content = yaml.load(read_text(path), Loader=_Loader)
+    except UserError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}).") from None
     except _BAD as error:

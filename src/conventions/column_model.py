@@ -76,6 +76,10 @@ class RewardModel(nn.Module):
         paid: Tensor = self.net(conditions(self.columns, numbers, actions, self.n_actions))[:, 0] * self.scale
         return paid
 
+    def fit_scale(self, reward: Tensor) -> None:
+        """Sets ``scale`` from recorded rewards."""
+        self.scale.fill_(float(reward.std().clamp(min=1e-6)))
+
     def loss(self, numbers: Tensor, actions: Tensor, following: Tensor, reward: Tensor) -> Tensor:
         """The squared error of the rewards ``[M]``, in units of ``scale``."""
         return F.mse_loss(self(numbers, actions) / self.scale, reward / self.scale)
@@ -143,7 +147,7 @@ def trained_on(data: Experience, model: ColumnModel | RewardModel, updates: int,
     now, then = (model.columns.numbers(data.state[e, at]) for at in (t, t + 1))
     actions, reward = data.actions[e, t], data.reward[e, t]
     if isinstance(model, RewardModel):
-        model.scale.fill_(float(reward.std().clamp(min=1e-6)))
+        model.fit_scale(reward)
     optimiser = th.optim.Adam(model.parameters(), LEARNING_RATE)
     for k in range(updates):
         for group in optimiser.param_groups:

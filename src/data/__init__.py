@@ -8,6 +8,8 @@ from typing import Any
 
 from ..envs.game import Game
 from ..errors import UserError
+from ..settings.schema import clipped
+from ..utils.bounded import is_there
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
 from .formats import load
@@ -33,10 +35,10 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
     path = Path(name).expanduser()
     if name in recipes:
         data = cached(game, recipes[name], seed, name, folder)
-    elif path.exists():
+    elif is_there(path):
         data = load(path)
     else:
-        raise UserError(f"there is no recipe and no file '{name}'{nearest(name, recipes)}; "
+        raise UserError(f"there is no recipe and no file '{clipped(name)}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
     check_game(data, game)
     return data

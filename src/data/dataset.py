@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..utils.bounded import archive_entries
 from ..utils.files import write_with
 from .arrays import ARRAYS, OPTIONAL, EpisodeArrays
 from .validate import validate
@@ -57,6 +58,7 @@ class OfflineDataset(EpisodeArrays):
             UserError: the file is missing, truncated, altered, or not a data set.
         """
         try:
+            archive_entries(path, lambda name: name in (*ARRAYS, *OPTIONAL, "header"))
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             header = json.loads(arrays.pop("header").tobytes()) if "header" in arrays else {}
@@ -64,6 +66,8 @@ class OfflineDataset(EpisodeArrays):
             raise UserError(f"there is no data set {path}.") from None
         except PermissionError:
             raise UserError(f"data set {path} may not be read; change its permissions.") from None
+        except UserError as error:
+            raise UserError(f"data set {str(error).rstrip('.')}; {REMEDY}.") from None
         except Exception as error:  # zipfile, zlib, NumPy and json raise some dozen kinds for damaged bytes
             kind = type(error).__name__
             raise UserError(f"data set {path} is damaged or not an .npz file ({kind}); {REMEDY}.") from None
@@ -74,9 +78,6 @@ class OfflineDataset(EpisodeArrays):
         for name in ARRAYS:
             if name not in arrays:
                 raise UserError(f"data set {path} lacks the key '{name}'; {REMEDY}.")
-        for name in arrays:
-            if name not in (*ARRAYS, *OPTIONAL):
-                raise UserError(f"data set {path} has the unknown key {name!r}; {REMEDY}.")
         data = cls(**arrays, meta=header["meta"], source=str(path), first=first)
         if data.digest != header.get("digest"):
             raise UserError(f"data set {path} was altered: its contents do not match its digest; {REMEDY}.")

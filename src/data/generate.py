@@ -13,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..envs.game import Game
 from ..errors import UserError
+from ..utils.bounded import check_memory, is_there
 from ..utils.sources import folder_digest
 from . import behaviours_dpomdp, scripted  # noqa: F401 (register their behaviours)
 from .behaviours import behaviour_named
@@ -36,6 +37,8 @@ def generate(game: Game, recipe: Mapping[str, Any], seed: int, quality: str = "c
         UserError: the recipe is not one, or names an unknown behaviour.
     """
     episodes, shares, per_step = _checked(recipe, f"recipe '{quality}' of {game.name}")
+    each = 4 * game.state_dim + game.n_agents * (8 + game.n_actions + (0 if game.pure else 4 * game.obs_dim + 4)) + 6
+    check_memory(f"recipe '{quality}' of {game.name}, episodes={episodes},", episodes * (game.episode_limit + 1) * each)
     if seed < 0:
         raise UserError(f"the seed of a data set must not be negative, but is {seed}.")
     rng = np.random.default_rng([seed, *hashlib.sha256(quality.encode()).digest()[:4]])
@@ -120,7 +123,7 @@ def cached(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folde
         UserError: as :func:`generate`; the kept file is damaged; the folder cannot be written.
     """
     path = cache_file(game, recipe, seed, quality, folder)
-    if path.exists():
+    if is_there(path):
         return OfflineDataset.load(path)
     data = generate(game, recipe, seed, quality)
     try:

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..utils.bounded import NotRegular, size_of
 
 COLUMNS = ("layout_name", "workerid_num", "cur_gameloop", "state", "joint_action", "next_state", "reward")
 Table = dict[str, NDArray[Any]]
+MOST = 2**30  # bytes of a file
 
 
 class _Box:
@@ -49,10 +51,12 @@ ALLOWED = {
     ("pandas.core.indexes.base", "Index"): _Box, ("pandas.core.indexes.base", "_new_Index"): _index,
     ("pandas.core.indexes.numeric", "Int64Index"): _Box, ("numpy.core.multiarray", "_reconstruct"): _array,
     ("numpy._core.multiarray", "_reconstruct"): _array,
-    ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
+    ("numpy", "ndarray"): _Box, ("numpy", "dtype"): np.dtype}
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(pickle._Unpickler):
+    """The reader in Python: that in C makes room for as many things as a few bytes of a file say."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
             raise UserError(f"it names {module}.{name}, which a table of trials does not need")
@@ -66,8 +70,12 @@ def read_trials(path: Path) -> Table:
         UserError: the file is missing, damaged, no such table, or names anything but tables and arrays.
     """
     try:
+        if size_of(path) > MOST:
+            raise UserError("it is larger than any such table")
         with open(path, "rb") as file:
             frame = _Reader(file).load()
+    except NotRegular:
+        raise
     except UserError as error:
         raise UserError(f"{path} is refused: {error}.") from None
     except OSError as error:

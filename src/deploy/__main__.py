@@ -16,6 +16,8 @@ from .demo import play
 from .export import export
 from .policy import PolicyError
 
+KEY = "env_args.key of the environment, if it is of another package: the model folder alone cannot have it imported"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status.
@@ -27,21 +29,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = commands.add_parser("export", help="write one policy file per agent", allow_abbrev=False)
     command.add_argument("model", help="model folder of a cpa_pa run")
     command.add_argument("--out", type=Path, default=Path("agents"), help="folder to write (default agents)")
+    command.add_argument("--key", default="", help=KEY)
     command = commands.add_parser("play", help="play a game with one process per agent", allow_abbrev=False)
     command.add_argument("folder", type=Path, help="folder of exported policies")
     command.add_argument("--seed", default="0", help="shared seed (default 0), or one for each agent: 1,1,2")
     command.add_argument("--steps", type=int, default=100, help="at least this many joint actions (default 100)")
     command.add_argument("--model", help="model folder of the run, to compare with the controller in one process")
+    command.add_argument("--key", default="", help=KEY)
     args = parser.parse_args(argv)
     try:
         if args.command == "export":
-            files = export(args.model, args.out)
+            files = export(args.model, args.out, args.key)
             print(f"{len(files)} agents in {args.out}; try: python -m epymarl_cpa.deploy play {args.out}")
             return 0
         if args.steps < 1:
             raise UserError(f"--steps must be at least 1, not {args.steps}.")
         with handling((signal.SIGINT, signal.SIGTERM), interrupt):
-            played = play(args.folder, _seeds(args.seed), args.steps, args.model)
+            played = play(args.folder, _seeds(args.seed), args.steps, args.model, args.key)
     except (UserError, PolicyError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch as th
 
-from ..envs import Game, make_game, ours
+from ..envs import REGISTRY, Game, make_game, ours
 from ..envs.game import IntArray
+from ..envs.trust import check_files
 from ..errors import UserError
+from ..settings import check_env_args
 from .export import StudentTeam
 from .policy import Policy, PolicyError
 
@@ -164,7 +166,7 @@ class Agents:
         return [agent.answer() for agent in self.agents]
 
 
-def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = None) -> Played:
+def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = None, key: str = "") -> Played:
     """Plays whole episodes with one process per agent until ``steps`` joint actions have been played.
 
     Args:
@@ -172,6 +174,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
         seeds: one for all agents, or one each; the first also seeds the game.
         steps: at least this many joint actions.
         model: model folder that the policies were exported from; its controller chooses beside them.
+        key: see :class:`..build.Team`.
 
     Raises:
         UserError: anything missing, damaged, or started with different seeds.
@@ -181,7 +184,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
         if len(seeds) not in (1, n):
             raise UserError(f"--seed takes one seed for all, or one for each of the {n} agents, not {len(seeds)}.")
         team.agree([*seeds] if len(seeds) == n else [*seeds] * n)
-        beside = None if model is None else _Beside(model, seeds[0], team.meta)
+        beside = None if model is None else _Beside(model, seeds[0], team.meta, key)
         game = beside.team.game if beside is not None else _game(team.meta)
         rng = np.random.default_rng(seeds[0])
         returns: list[float] = []
@@ -213,14 +216,19 @@ def _game(meta: dict[str, Any]) -> Game:
     if meta["env"] not in ours():
         raise UserError(f"these policies play {meta['env_args'].get('key')} of another package, which would be "
                         "imported on their word alone; name the run that they were exported from with --model.")
-    return make_game(meta["env"], **meta["env_args"])
+    env_args = check_env_args(meta["env"], REGISTRY[meta["env"]], meta["env_args"])
+    if env_args.get("n_agents", meta["n_agents"]) != meta["n_agents"]:
+        raise UserError(f"these policies are for {meta['n_agents']} agents, but say n_agents={env_args['n_agents']} of "
+                        "their game.")
+    check_files(meta["env"], env_args, "a policy file")
+    return make_game(meta["env"], **env_args)
 
 
 class _Beside:
     """The controller of the training process, asked the same questions."""
 
-    def __init__(self, model: str, seed: int, meta: dict[str, Any]) -> None:
-        self.team = StudentTeam(model)
+    def __init__(self, model: str, seed: int, meta: dict[str, Any], key: str = "") -> None:
+        self.team = StudentTeam(model, key)
         if self.team.digest() != meta["team"]:
             raise UserError(f"{model} is not the model that these policies were exported from.")
         self.team.mac.seed_with(seed)

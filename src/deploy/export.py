@@ -20,9 +20,9 @@ from ..conventions.network import Conventions
 from ..envs import own_args
 from ..errors import UserError
 from ..utils.files import write_text, write_with
-from . import policy
+from . import policy, policy_file
 
-SHIPPED = (Path(policy.__file__), Path(key.__file__))  # what exported agents run
+SHIPPED = (Path(policy.__file__), Path(policy_file.__file__), Path(key.__file__))  # what exported agents run
 
 
 class StudentTeam(Team):
@@ -35,8 +35,8 @@ class StudentTeam(Team):
 
     mac: AgreementMAC
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, key: str = "") -> None:
+        super().__init__(path, key)
         if not isinstance(self.mac, AgreementMAC):
             raise UserError(f"{self.folder} was trained with mac={self.config['mac']}; only the students of policy "
                             "agreement (--config=cpa_pa) can act on their own and be exported.")
@@ -50,19 +50,20 @@ class StudentTeam(Team):
         return policy.digest({}, {key: value.cpu().numpy() for key, value in nets.items()})
 
 
-def export(path: str, out: Path) -> list[Path]:
-    """Writes ``agent_<i>.npz`` for every agent, and ``policy.py`` and ``key.py``, which read and run them.
+def export(path: str, out: Path, key: str = "") -> list[Path]:
+    """Writes ``agent_<i>.npz`` for every agent, and the programs that read and run them (:data:`SHIPPED`).
 
     A file holds what this agent needs and no other agent's head.
 
     Args:
         path: a run's model folder, or one checkpoint in it.
         out: folder to write to, made if needed.
+        key: see :class:`..build.Team`.
 
     Raises:
         UserError: no students there, or the folder cannot be written.
     """
-    team = StudentTeam(path)
+    team = StudentTeam(path, key)
     _check_encoder(team)
     try:
         out.mkdir(parents=True, exist_ok=True)

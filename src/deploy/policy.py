@@ -1,4 +1,4 @@
-"""One agent's policy, to be run anywhere: this file, ``key.py`` and NumPy are all it needs.
+"""One agent's policy, to be run anywhere: this file, ``policy_file.py``, ``key.py`` and NumPy are all it needs.
 
     policy = Policy.load("agent_0.npz")
     policy.agree(seed=7)                            # the only thing the agents share, once
@@ -10,11 +10,8 @@ same entry of the team's pool of joint actions, and each reads its own part of i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +21,13 @@ from numpy.typing import NDArray
 
 try:
     from ..agreement.key import AgreementKey, PolicyError, gaussian, pick
-except ImportError:  # exported: the file lies beside this one
+    from .policy_file import FORMAT, digest, read
+except ImportError:  # exported: the files lie beside this one
     from key import AgreementKey, PolicyError, gaussian, pick  # type: ignore[import-not-found, no-redef]
+    from policy_file import FORMAT, digest, read  # type: ignore[import-not-found, no-redef]
 
-__all__ = ["ENCODERS", "AgreementKey", "Policy", "PolicyError"]
+__all__ = ["ENCODERS", "FORMAT", "AgreementKey", "Policy", "PolicyError", "digest"]
 
-FORMAT = 2
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -188,21 +186,7 @@ class Policy:
         Raises:
             PolicyError: the file is missing, truncated, altered, or of another format.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            meta = json.loads(str(arrays.pop("meta")))
-            signed = str(arrays.pop("digest"))
-            intact = signed == digest(meta, arrays)
-        except FileNotFoundError:
-            raise PolicyError(f"there is no policy file {path}.") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, NotImplementedError,
-                RecursionError, MemoryError, AttributeError, RuntimeError, SyntaxError, zlib.error) as error:
-            raise PolicyError(f"{path} is no whole policy file ({error}); export it again.") from None
-        if not intact:
-            raise PolicyError(f"{path} was altered after it was exported; export it again.")
-        if meta.get("format") != FORMAT:
-            raise PolicyError(f"{path} has format {meta.get('format')}, this loader reads {FORMAT}; export it again.")
+        meta, arrays = read(path)
         if meta["encoder"] not in ENCODERS:
             raise PolicyError(f"{path} needs the encoder '{meta['encoder']}', which this loader does not have.")
         return _able(meta, arrays, path)
@@ -242,7 +226,7 @@ class Policy:
         allowed = self._habits.unworn(own, mask.astype(bool))
         action = int(np.where(allowed, logits, np.finfo(np.float32).min).argmax())
         self._habits.add(own, allowed, action)
-        self._last = np.eye(len(mask), dtype=np.float32)[action]
+        self._last = (np.arange(len(mask)) == action).astype(np.float32)
         self._next = (episode, step + 1)
         return action
 
@@ -257,7 +241,7 @@ class Policy:
                               f"{episode}: it must be asked once for every step, from 0 on.")
         parts = [seen, *([self._last] if self._sees_own_action else [])]
         if self._sees_number:
-            parts.append(np.eye(self.meta["n_agents"], dtype=np.float32)[self.meta["agent"]])
+            parts.append((np.arange(self.meta["n_agents"]) == self.meta["agent"]).astype(np.float32))
         return np.concatenate(parts)
 
     def _entry_logits(self, x: NDArray[np.float32], key: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -280,14 +264,6 @@ class Policy:
         if self.meta["key"] == "cvae_vector":
             return int(np.where(used, ((entries - read) ** 2).sum(1), np.inf).argmin())
         return int(np.where(used, read, -np.inf).argmax())
-
-
-def digest(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    """SHA-256 over facts, names, shapes and contents."""
-    total = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
-    for name in sorted(arrays):
-        total.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode() + arrays[name].tobytes())
-    return total.hexdigest()
 
 
 def _layers(arrays: Mapping[str, NDArray[Any]], net: str) -> Layers:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .calls import called
 from .game import BoolArray, Game, IntArray, Step, estimated_headline
 from .rules import Rules, layers, rules_of_environment
 from .world import Outcome, World
@@ -102,6 +103,16 @@ class ExternalGame(Game):
     def world(self) -> World:
         """Builds one more environment."""
 
+    @classmethod
+    @abstractmethod
+    def module_of_key(cls, key: str) -> str | None:
+        """The module that a key leads to; None where nothing is imported for it."""
+
+    @classmethod
+    def is_plain(cls, key: str) -> bool:
+        """Whether a key leaves it to its module what is called."""
+        return True
+
     @abstractmethod
     def modules(self) -> Iterable[str]:
         """Names of the modules that the key leads to."""
@@ -158,6 +169,7 @@ class ExternalGame(Game):
             raise UserError(f"an episode of {self.key} occurs twice in a batch, but can be played on only once.")
         batch = len(state)
         rewards, done, truncated = np.zeros((batch, self.n_agents)), np.ones(batch, bool), np.zeros(batch, bool)
+        paid = np.full(batch, np.nan)  # the team, where agents are not paid
         for row, (time, number) in enumerate(state.tolist()):
             episode = self._episode(number)
             if not episode.over:
@@ -167,10 +179,14 @@ class ExternalGame(Game):
                 episode.step(actions[row], self.episode_limit)
                 assert episode.last is not None
                 rewards[row], done[row] = episode.last.rewards, episode.over
+                if episode.last.team is not None:  # of which each gets a share, so that together they are it
+                    paid[row] = episode.last.team
+                    rewards[row] = paid[row] / (self.n_agents if self.reward_scalarisation == "sum" else 1)
                 if episode.over:
                     self._free.append((episode.world, number))
             truncated[row] = episode.last is not None and done[row] and episode.last.truncated
         team = rewards.sum(1) if self.reward_scalarisation == "sum" else rewards.mean(1)
+        team = np.where(np.isnan(paid), team, paid)
         return Step(state + np.array([1, 0]), team, done, {}, rewards, truncated)
 
     def release(self, state: IntArray) -> None:
@@ -217,6 +233,18 @@ class ExternalGame(Game):
 
     def draw(self, state: IntArray) -> str:
         return f"{self.key}  step {state[0]:>{len(str(self.episode_limit))}} of {self.episode_limit}"
+
+    def show(self, state: IntArray) -> str:
+        """By the environment's own ``render()``, where it was made with a ``render_mode``.
+
+        Raises:
+            UserError: it cannot show itself.
+        """
+        env = self._episode(int(state[1])).world.env
+        if getattr(env, "render_mode", None) is None:
+            return f"{self.draw(state)} (env_args.kwargs.render_mode=human shows the environment itself)"
+        shown = called(self.key, "render()", env.render)
+        return shown if isinstance(shown, str) else self.draw(state)
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "key": self.key, "time_limit": self.time_limit, "kwargs": self.kwargs,

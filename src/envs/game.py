@@ -163,6 +163,15 @@ class Game(ABC):
     def draw(self, state: IntArray) -> str:
         """A few lines of text that show one state ``[K]``."""
 
+    @classmethod
+    def file_of(cls, env_args: Mapping[str, Any]) -> str:
+        """The file that the game is read from; empty if there is none."""
+        return ""
+
+    def show(self, state: IntArray) -> str:
+        """Shows one state ``[K]`` to people, now; returns text to print, if any."""
+        return self.draw(state)
+
     def picture(self, state: IntArray, last: Last | None = None) -> Picture:
         """The state ``[K]`` as shapes and, where given, what led there; by default the text of :meth:`draw`."""
         return text_picture(self.draw(state))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .episode import RENDER_MODES, Episode, checked_render_mode
 from .multi_agent_env import equal_shares
-from .registry import make_game, ours
+from .registry import make_own_game, ours
 
 Observations = tuple[NDArray[np.float32], ...]
 METADATA: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 4}
@@ -48,7 +48,7 @@ class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
 
     def __init__(self, game: str, *, render_mode: str | None = None, scalarisation: str = "sum",
                  **env_args: Any) -> None:
-        self.game = make_game(game, **env_args)
+        self.game = make_own_game(game, **env_args)
         self.n_agents, self.max_episode_steps = self.game.n_agents, self.game.episode_limit
         self.render_mode = checked_render_mode(render_mode)
         self._scalarisation = scalarisation

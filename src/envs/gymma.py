@@ -11,10 +11,13 @@ import numpy as np
 from gymnasium import spaces
 
 from ..errors import UserError
+from .calls import called, not_built, number, one_line, parts
 from .external import ExternalGame, module_of
-from .game import IntArray
+from .game import FloatArray, IntArray
+from .makers import clipped, is_name, is_standard
 from .registry import REGISTRY
-from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
+from .trust import missing
+from .world import Outcome, Seats, Shown, World, own_limit
 
 
 @REGISTRY.register("gymma")
@@ -45,15 +48,17 @@ class GymmaGame(ExternalGame):
 
     def world(self) -> TupleWorld:
         module, colon, _ = self.key.partition(":")
+        if not is_name(self.key.replace(":", ".", 1)):
+            raise UserError(f"env_args.key={clipped(self.key)} is no id of an environment, nor a module and an id.")
+        if colon and is_standard(module):
+            raise UserError(f"env_args.key={self.key} names no environment: {module} is a module of Python itself.")
         if colon and not _is_there(module):
-            raise UserError(f"env_args.key={self.key} needs the package {module}, which is not installed: "
-                            f"pip install {module}.")
+            raise missing(self.key, None, module)
         try:
             # Gymnasium's own checker would complain about the list of rewards at the first step.
             env: Any = gymnasium.make(self.key, disable_env_checker=True, **self.kwargs)
         except ImportError as error:
-            raise UserError(f"env_args.key={self.key} cannot be imported ({one_line(error)}); install what it "
-                            "needs.") from None
+            raise missing(self.key, error, module if colon else "") from None
         except gymnasium.error.Error as error:
             raise UserError(f"env_args.key={self.key} names no environment that Gymnasium knows ({one_line(error)}); "
                             "the module that registers it stands before a colon, as in "
@@ -61,6 +66,13 @@ class GymmaGame(ExternalGame):
         except Exception as error:  # whatever an environment makes of arguments that it does not like
             raise not_built(self.key, self.kwargs, error) from error
         return TupleWorld(self.key, env, self.kwargs)
+
+    @classmethod
+    def module_of_key(cls, key: str) -> str | None:
+        module, colon, _ = key.partition(":")
+        if colon:
+            return module
+        return module_of(getattr(gymnasium.registry.get(key), "entry_point", None))
 
     def modules(self) -> list[str]:
         """The module in front of the id and the one that its entry in the registry names."""
@@ -102,22 +114,39 @@ class TupleWorld(World):
         self.limit = own_limit(env, kwargs) or getattr(env.spec, "max_episode_steps", None)
 
     def reset(self, seed: int) -> Shown:
-        return self._shown(*self.env.reset(seed=seed))
+        returned = called(self.key, "reset(seed=...)", self.env.reset, seed=seed)
+        return self._shown(*parts(self.key, "reset()", returned, ("observations", "info")))
 
     def step(self, actions: IntArray) -> Outcome:
         chosen = tuple(self.seats.action(agent, int(action)) for agent, action in enumerate(actions))
-        observations, paid, terminated, truncated, info = self.env.step(chosen)
-        rewards = np.array(paid, dtype=np.float64)
-        if rewards.shape != (self.n_agents,):
-            raise UserError(f"{self.key} pays {paid!r}; its reward must be a list of {self.n_agents} numbers, one for "
-                            "each agent.")
+        returned = called(self.key, "step()", self.env.step, chosen)
+        observations, paid, terminated, truncated, info = parts(
+            self.key, "step()", returned, ("observations", "rewards", "terminated", "truncated", "info"))
+        rewards, team = self._paid(paid)
         ended, cut = bool(np.all(terminated)), bool(np.all(truncated))  # some give one flag for each agent
-        return Outcome(self._shown(observations, info), rewards, ended, cut and not ended)
+        return Outcome(self._shown(observations, info), rewards, ended, cut and not ended, team)
+
+    def _paid(self, paid: Any) -> tuple[FloatArray, float | None]:
+        """The agents' rewards ``[N]``, or that of the team where there is but one number, as EPyMARL takes it."""
+        each = [*paid] if isinstance(paid, Sequence) or np.ndim(paid) else [paid]
+        if len(each) not in (1, self.n_agents):
+            raise UserError(f"{self.key} pays {len(each)} rewards; there must be {self.n_agents}, one for each agent, "
+                            "or one for the team.")
+        one = len(each) == 1 and self.n_agents > 1
+        numbers = [number(self.key, "the team" if one else f"agent {i}", reward) for i, reward in enumerate(each)]
+        return np.resize(numbers, self.n_agents).astype(np.float64), numbers[0] if one else None
 
     def _shown(self, observations: Sequence[Any], info: Mapping[str, Any]) -> Shown:
+        if not isinstance(observations, Sequence | np.ndarray) or len(observations) != self.n_agents:
+            raise UserError(f"{self.key} shows {type(observations).__name__} of "
+                            f"{len(observations) if hasattr(observations, '__len__') else 1}; its observations must be "
+                            f"a list of {self.n_agents}, one for each agent.")
         masks = info.get("action_mask")
         if masks is None and callable(getattr(self.env.unwrapped, "action_masks", None)):
-            masks = self.env.unwrapped.action_masks()
+            masks = called(self.key, "action_masks()", self.env.unwrapped.action_masks)
+        if masks is not None and (not hasattr(masks, "__len__") or len(masks) != self.n_agents):
+            raise UserError(f"{self.key} gives the action mask {masks!r:.60}; there must be {self.n_agents}, one for "
+                            "each agent.")
         infos = [{}] * self.n_agents if masks is None else [{"action_mask": mask} for mask in masks]
         obs = np.stack([self.seats.vector(i, seen) for i, seen in enumerate(observations)])
         available = np.stack([self.seats.mask(i, seen, infos[i]) for i, seen in enumerate(observations)])

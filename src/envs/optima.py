@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+from ..utils.bounded import read_text
 from ..utils.files import write_text
 
 SHIPPED = Path(__file__).with_name("optima.json")
@@ -26,8 +28,8 @@ def user_cache() -> Path:
 
 def _read(path: Path) -> dict[str, float]:
     try:
-        table = json.loads(path.read_text())
-    except (OSError, ValueError):
+        table = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError, UserError):
         return {}
     return table if isinstance(table, dict) else {}
 

@@ -15,7 +15,7 @@ from pettingzoo.utils.conversions import parallel_to_aec  # type: ignore[import-
 from ..errors import UserError
 from .episode import RENDER_MODES, Episode, checked_render_mode
 from .game import Game
-from .registry import make_game, ours
+from .registry import make_own_game, ours
 
 Observation = dict[str, NDArray[Any]]
 Info = dict[str, Any]
@@ -134,7 +134,7 @@ def parallel_env(game: str, *, max_cycles: int | None = None, render_mode: str |
     """
     if max_cycles is not None:
         env_args["episode_limit"] = max_cycles
-    return GameParallelEnv(make_game(game, **env_args), render_mode)
+    return GameParallelEnv(make_own_game(game, **env_args), render_mode)
 
 
 def env(game: str, **kwargs: Any) -> AECEnv[str, Observation, SupportsIndex | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -15,10 +16,15 @@ from pettingzoo.utils.conversions import aec_to_parallel  # type: ignore[import-
 
 from ..errors import UserError
 from ..utils.registry import nearest
+from .calls import called, described, not_built, number, parts
 from .external import ExternalGame, module_of
 from .game import IntArray
+from .makers import builds, clipped, is_name, is_standard
 from .registry import REGISTRY
-from .world import Outcome, Seats, Shown, World, not_built, one_line, own_limit
+from .trust import missing
+from .world import Outcome, Seats, Shown, World, own_limit
+
+KINDS = (ParallelEnv, AECEnv)
 
 
 @REGISTRY.register("pettingzoo")
@@ -53,17 +59,26 @@ class PettingZooGame(ExternalGame):
         try:
             env = self._make()
         except ImportError as error:
-            raise _missing(self.key, error) from None
+            raise missing(self.key, error, self.key.partition(":")[0]) from None
         except Exception as error:  # whatever an environment makes of arguments that it does not like
             raise not_built(self.key, self.kwargs, error) from error
         return ParallelWorld(self.key, _parallel(self.key, env), self.kwargs)
+
+    @classmethod
+    def module_of_key(cls, key: str) -> str | None:
+        if "/" not in key:
+            return key.partition(":")[0]
+        return next((module_of(entry.entry_point) for entry in _entries(key)), None)
+
+    @classmethod
+    def is_plain(cls, key: str) -> bool:
+        return ":" not in key
 
     def modules(self) -> list[str]:
         """The module of the key and that of what it names; for an id, the one that its entry in the registry names."""
         if "/" not in self.key:
             return [self.key.partition(":")[0], *filter(None, [self._maker_module])]
-        entries = [getattr(pettingzoo, f"{kind}_registry", {}).get(self.key) for kind in ("parallel", "aec")]
-        return [*filter(None, [module_of(getattr(entry, "entry_point", None)) for entry in entries])]
+        return [*filter(None, [module_of(entry.entry_point) for entry in _entries(self.key)])]
 
 
 class ParallelWorld(World):
@@ -83,8 +98,9 @@ class ParallelWorld(World):
         self.agents: list[str] = list(getattr(env, "possible_agents", None) or ())
         if not self.agents:
             raise UserError(f"{key} does not list its possible_agents; a team must be known before it plays.")
-        self.seats = Seats(key, self.agents, [env.observation_space(agent) for agent in self.agents],
-                           [env.action_space(agent) for agent in self.agents])
+        seen, acted = ([called(key, f"{space.__name__}()", space, agent) for agent in self.agents]
+                       for space in (env.observation_space, env.action_space))
+        self.seats = Seats(key, self.agents, seen, acted)
         self.n_agents, self.n_actions, self.obs_dim = len(self.agents), self.seats.n_actions, self.seats.obs_dim
         self.limit = own_limit(env, kwargs)
         self.state_is_obs, self.state_dim = False, 0  # until it has been looked at
@@ -99,8 +115,10 @@ class ParallelWorld(World):
         return self._shown(*self._begin(seed), self._alive)
 
     def _begin(self, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        observations, infos = self.env.reset(seed=seed)
-        self._check_agents(self.agents)
+        returned = called(self.key, "reset(seed=...)", self.env.reset, seed=seed)
+        observations, infos = parts(self.key, "reset()", returned, ("observations", "infos"))
+        self._listed = list(self.agents)
+        self._check_agents()
         absent = [agent for agent in self.agents if agent not in self.env.agents]
         if absent:
             raise UserError(f"an episode of {self.key} starts without '{absent[0]}', one of its possible_agents; teams "
@@ -108,22 +126,34 @@ class ParallelWorld(World):
         self._alive = list(self.agents)
         return observations, infos
 
-    def _check_agents(self, known: list[str]) -> None:
+    def _check_agents(self) -> None:
         for agent in self.env.agents:
-            if agent not in known:
+            if agent not in self._listed:
                 why = "joins in the middle of an episode" if agent in self.agents else "is not one of possible_agents"
                 raise UserError(f"agent '{agent}' of {self.key} {why}; teams whose agents vary cannot be trained here.")
+        self._listed = list(self.env.agents)
 
     def step(self, actions: IntArray) -> Outcome:
         before = self._alive
+        # Some environments list agents that have ended, and want to hear of them; what they get does not count.
         chosen = {agent: self.seats.action(self.agents.index(agent), int(actions[self.agents.index(agent)]))
-                  for agent in before}
-        observations, paid, ended, cut, infos = self.env.step(chosen)
-        self._check_agents(before)
-        self._alive = [agent for agent in self.env.agents if not (ended.get(agent) or cut.get(agent))]
+                  for agent in self._listed}
+        returned = called(self.key, "step()", self.env.step, chosen)
+        observations, paid, ended, cut, infos = parts(
+            self.key, "step()", returned, ("observations", "rewards", "terminations", "truncations", "infos"))
+        for what, given in (("rewards", paid), ("terminations", ended), ("truncations", cut)):
+            if not isinstance(given, Mapping):
+                raise UserError(f"the {what} of {self.key} must be a dict with an entry for each agent, not a "
+                                f"{type(given).__name__}.")
+        if unpaid := [agent for agent in before if agent not in paid]:
+            raise UserError(f"step() of {self.key} gives no reward for '{unpaid[0]}', which acted in it.")
+        self._check_agents()
+        self._alive = [agent for agent in before
+                       if agent in self._listed and not (ended.get(agent) or cut.get(agent))]
         # At the end PettingZoo empties its list of agents, but what they saw and got last still counts.
         shown = self._shown(observations, infos, self._alive or before)
-        rewards = np.array([float(paid.get(agent, 0.0)) if agent in before else 0.0 for agent in self.agents])
+        rewards = np.array([number(self.key, f"'{agent}'", paid[agent]) if agent in before else 0.0
+                            for agent in self.agents])
         truncated = not self._alive and any(cut.get(agent) and not ended.get(agent) for agent in before)
         return Outcome(shown, rewards, not self._alive and not truncated, truncated)
 
@@ -165,16 +195,47 @@ def _maker(key: str) -> Callable[..., Any]:
     if "/" in key:
         return _registered(key)
     module, _, name = key.partition(":")
+    if not is_name(module):
+        raise UserError(f"env_args.key={clipped(key)} is no name of a module.")
+    if is_standard(module) and module not in sys.modules:
+        raise UserError(f"env_args.key={key} names no environment: {module} is a module of Python itself.")
     try:
         found = importlib.import_module(module)
     except ImportError as error:
-        raise _missing(key, error) from None
-    except ValueError:  # such as an empty or relative name
+        raise missing(key, error, module) from None
+    except (ValueError, TypeError):  # such as an empty or relative name
         raise UserError(f"env_args.key={key} is no name of a module.") from None
+    except Exception as error:  # whatever a module does while it is imported
+        raise UserError(f"env_args.key={key} cannot be imported ({described(error)}).") from error
     for wanted in [name] if name else ["parallel_env", "env"]:
-        if callable(getattr(found, wanted, None)):
-            return getattr(found, wanted)  # type: ignore[no-any-return]
+        if callable(thing := getattr(found, wanted, None)):
+            _check_maker(key, thing)
+            return thing  # type: ignore[no-any-return]
     raise UserError(f"env_args.key={key} names no environment: {module} has no {name or 'parallel_env, nor env'}.")
+
+
+def _check_maker(key: str, thing: Any) -> None:
+    """Refuses what builds no environment, before it is called.
+
+    Raises:
+        UserError: as far as can be seen it builds none, or something that it imports is missing.
+    """
+    try:
+        fits = builds(thing, KINDS)
+    except ImportError as error:
+        raise missing(key, error, key.partition(":")[0]) from None
+    if not fits and isinstance(thing, type):
+        raise UserError(f"env_args.key={key} builds a {thing.__name__}, not an environment of PettingZoo.")
+    if not fits:
+        raise UserError(f"env_args.key={key} names a function that builds no environment of PettingZoo as far as its "
+                        "code tells, so it is not called; if it does, let it say so by its return type, "
+                        "'-> ParallelEnv' or '-> AECEnv'.")
+
+
+def _entries(key: str) -> list[Any]:
+    """What PettingZoo's registry knows of an id, for both ways of playing."""
+    found = [getattr(pettingzoo, f"{kind}_registry", {}).get(key) for kind in ("parallel", "aec")]
+    return [entry for entry in found if entry is not None]
 
 
 def _registered(key: str) -> Callable[..., Any]:
@@ -202,14 +263,3 @@ def _parallel(key: str, env: Any) -> Any:
     if not isinstance(env, ParallelEnv):
         raise UserError(f"env_args.key={key} builds a {type(env).__name__}, not an environment of PettingZoo.")
     return env
-
-
-def _missing(key: str, error: Exception) -> UserError:
-    """What to say where a package is missing; the error may say itself what to install."""
-    name = getattr(error, "name", None) or ""
-    own = key.partition(":")[0].split(".")
-    if name and name == own[0]:
-        return UserError(f"env_args.key={key} needs the package {name}, which is not installed: pip install {name}.")
-    if name and ".".join(own).startswith(name):
-        return UserError(f"env_args.key={key} cannot be imported: there is no {name}.")
-    return UserError(f"env_args.key={key} cannot be imported ({one_line(error)}); install what it needs.")

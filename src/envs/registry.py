@@ -39,6 +39,14 @@ def make_game(name: str, **env_args: Any) -> Game:
     return cls(**env_args)
 
 
+def make_own_game(name: str, **env_args: Any) -> Game:
+    """As :func:`make_game`, but only games with rules of their own, so that no argument names what is imported."""
+    if not REGISTRY[name].pure:
+        raise UserError(f"the game must be one of {', '.join(ours())}, not {name}, which stands for environments of "
+                        "other packages.")
+    return make_game(name, **env_args)
+
+
 #: among the arguments of an environment in a configuration, but the framework's
 FRAMEWORK = ("map_name", "seed")
 

@@ -12,7 +12,10 @@ from gymnasium.spaces.utils import flatdim, flatten
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .calls import described, short
 from .game import BoolArray, FloatArray, IntArray
+
+MOST_SEEN = 2**22  # values of an observation
 
 
 class Shown(NamedTuple):
@@ -30,12 +33,16 @@ class Shown(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a step leads to: what is shown then, the agents' rewards ``[N]``, whether and how the episode is over."""
+    """What a step leads to: what is shown then, the agents' rewards ``[N]``, whether and how the episode is over.
+
+    Where the environment pays the team only, ``team`` is what it pays, and the rewards are not known.
+    """
 
     shown: Shown
     rewards: FloatArray
     terminated: bool
     truncated: bool
+    team: float | None = None
 
 
 class World(ABC):
@@ -97,10 +104,14 @@ class Seats:
         self._seen = [_unmasked(space) if masked else space
                       for space, masked in zip(observations, self._masked, strict=True)]
         for agent, space in zip(agents, self._seen, strict=True):
+            if not isinstance(space, spaces.Space):
+                raise UserError(f"{key} says that '{agent}' observes {short(space)}, which is no space of Gymnasium.")
             if not space.is_np_flattenable:
                 raise UserError(f"the observations of '{agent}' in {key} are {space}, which has no fixed size, but "
                                 "networks here need vectors.")
         self.obs_dim = max(map(flatdim, self._seen))
+        if not 0 < self.obs_dim <= MOST_SEEN:
+            raise UserError(f"the observations in {key} have {self.obs_dim} values; 1 to {MOST_SEEN} are possible.")
         self.n_actions = max(int(space.n) for space in self._actions)
 
     def vector(self, agent: int, seen: Any) -> NDArray[np.float32]:
@@ -110,11 +121,15 @@ class Seats:
             UserError: it does not fit the agent's space.
         """
         space = self._seen[agent]
-        if self._masked[agent]:
-            seen = {name: value for name, value in seen.items() if name != "action_mask"}
-            if not isinstance(space, spaces.Dict):
-                seen = seen["observation"]
-        flat = np.asarray(flatten(space, seen), dtype=np.float32).ravel()
+        try:
+            if self._masked[agent]:
+                seen = {name: value for name, value in seen.items() if name != "action_mask"}
+                if not isinstance(space, spaces.Dict):
+                    seen = seen["observation"]
+            flat = np.asarray(flatten(space, seen), dtype=np.float32).ravel()
+        except Exception as error:  # whatever Gymnasium makes of what is of another kind
+            raise UserError(f"an observation of '{self.agents[agent]}' in {self.key}, {short(seen)}, does not fit its "
+                            f"space {space} ({described(error)}).") from None
         if flat.size != flatdim(space):
             raise UserError(f"an observation of '{self.agents[agent]}' in {self.key} has {flat.size} values, but its "
                             f"space has {flatdim(space)}.")
@@ -129,8 +144,12 @@ class Seats:
             UserError: the mask is not of the size of the agent's actions.
         """
         count = int(self._actions[agent].n)
-        given = seen["action_mask"] if self._masked[agent] else info.get("action_mask")
-        allowed = np.ones(count, dtype=np.bool_) if given is None else np.asarray(given, dtype=np.bool_).ravel()
+        given = seen.get("action_mask") if self._masked[agent] else (info or {}).get("action_mask")
+        try:
+            allowed = np.ones(count, dtype=np.bool_) if given is None else np.asarray(given, dtype=np.bool_).ravel()
+        except (TypeError, ValueError):
+            raise UserError(f"the action mask of '{self.agents[agent]}' in {self.key} is {short(given)}, not a 0 or 1 "
+                            "for each action.") from None
         if len(allowed) != count:
             raise UserError(f"the action mask of '{self.agents[agent]}' in {self.key} has {len(allowed)} entries, but "
                             f"there are {count} actions.")
@@ -166,14 +185,3 @@ def own_limit(env: Any, kwargs: Mapping[str, Any]) -> int | None:
     for layer in (env, env.unwrapped):
         said += [getattr(layer, name, None) for name in (*names, "_max_episode_steps", "episode_limit")]
     return next((int(limit) for limit in said if isinstance(limit, int | np.integer) and limit > 0), None)
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, without line breaks and the full stop."""
-    return " ".join(str(error).split()).rstrip(".")
-
-
-def not_built(key: str, kwargs: Mapping[str, Any], error: Exception) -> UserError:
-    """The sentence about an environment that does not accept its arguments."""
-    return UserError(f"{key} cannot be built with env_args.kwargs={dict(kwargs)} "
-                     f"({type(error).__name__}: {one_line(error)}).")

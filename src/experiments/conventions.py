@@ -25,8 +25,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("model", help="model folder of a cpa_pa run with policy_input=obs, or one checkpoint in it")
     parser.add_argument("--dataset", default="", metavar="NAME",
                         help="recipe, or a file or folder of recorded episodes (default: what the model learned from)")
-    parser.add_argument("--datasets-path", default="", metavar="FOLDER",
-                        help="where data sets made from recipes are kept (default: where the run kept them)")
+    parser.add_argument("--datasets-path", default="datasets", metavar="FOLDER",
+                        help="where data sets made from recipes are kept (default: datasets)")
+    parser.add_argument("--key", default="",
+                        help="env_args.key of the environment, if it is of another package: the model folder alone "
+                             "cannot have it imported")
     parser.add_argument("--out", type=Path, metavar="FILE",
                         help="picture to write, .png or .svg (needs matplotlib; default: only the table)")
     args = parser.parse_args(argv)
@@ -36,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.out:
             with matplotlib_needed():
                 from .figures import canvas  # noqa: F401 (before the work, not after it)
-        use = convention_use(args.model, args.dataset, args.datasets_path)
+        use = convention_use(args.model, args.dataset, args.datasets_path, args.key)
         if args.out:
             draw(use, args.out)
     except UserError as error:

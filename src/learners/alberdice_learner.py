@@ -13,7 +13,7 @@ from ..modules import alberdice as eqs
 from ..modules.alberdice_kl import others_divergence
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.losses import behaviour_loss, log_policy, taken
-from ..settings import Settings, setting
+from ..settings import WIDEST, Settings, setting
 from . import REGISTRY
 from .base import Learner
 
@@ -22,7 +22,7 @@ from .base import Learner
 class AlberdiceSettings(Settings):
     alpha_start: float = setting(low=1e-6)
     alpha_end: float = setting(low=1e-6)
-    kl_samples: int = setting(low=1)
+    kl_samples: int = setting(low=1, high=WIDEST)
     ratio_clip: float = setting(low=1.0)
     caution: float = setting(low=0.0)
     slope_penalty: float = setting(low=0.0)

@@ -80,8 +80,8 @@ class ConventionLearner(TaughtLearner):
         if self.args.guided:
             self.take_teacher()
         elif self.args.teacher:
-            self.console.warning("teacher=%s has no effect: conventions have a teacher only with improvement=stages or "
-                                 "=stationary", self.args.teacher)
+            self.console.warning("teacher=%s has no effect: conventions have a teacher only with improvement=stages",
+                                 self.args.teacher)
         self.source: EpisodeSource | None = None
         self.improves = self.args.improvement != "imitation"
         self.plan: Plan | None = None
@@ -93,7 +93,7 @@ class ConventionLearner(TaughtLearner):
 
     def use_data(self, source: EpisodeSource) -> None:
         self.source = source
-        if self.args.guided:  # refused before the teacher has learned for minutes, not after it
+        if self.args.improvement in ("stages", "stationary"):  # refused before minutes of learning, not after them
             data = self._experience()
             View(data)
             Columns(data.state[data.filled])
@@ -148,11 +148,11 @@ class ConventionLearner(TaughtLearner):
         data = self._experience()
         rng = np.random.default_rng([args.seed, PLANNING_STREAM])
         generator = th.Generator().manual_seed(args.seed + PLANNING_STREAM)
-        if args.guided:
+        if args.improvement == "stages":
             teacher = self.mac.teacher
-            guide = Guide(teacher.agent, teacher.encoder)
-            plan = StagePlanner(data, horizon, args, guide, generator).plan(rng) if args.improvement == "stages" else \
-                StationaryPlanner(data, args, guide, generator).plan(rng)
+            plan = StagePlanner(data, horizon, args, Guide(teacher.agent, teacher.encoder), generator).plan(rng)
+        elif args.improvement == "stationary":
+            plan = StationaryPlanner(data, args, generator).plan(rng)
         else:
             tables = TablePlanner(data, horizon, args)
             if tables.reason and args.improvement == "table":

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..components.env_info import EnvInfo
 from ..components.transitions import Transitions
-from ..settings import Settings, setting
+from ..settings import WIDEST, Settings, setting
 from ..utils.registry import Registry
 from .autoregressive import AutoregressiveNet
 from .followed import Followed
@@ -47,7 +47,7 @@ class Judgement:
 class CriticSettings(Settings):
     alpha: float = setting(low=1e-6)
     critic_time: bool
-    value_hidden_dim: int = setting(low=1, before=128)
+    value_hidden_dim: int = setting(low=1, high=WIDEST, before=128)
 
 
 class Critic(nn.Module):

@@ -8,7 +8,7 @@ import torch as th
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..settings import Settings, setting
+from ..settings import WIDEST, Settings, setting
 from ..utils.registry import Registry
 
 REGISTRY: Registry[type[nn.Module]] = Registry("mixer")
@@ -16,8 +16,8 @@ REGISTRY: Registry[type[nn.Module]] = Registry("mixer")
 
 @dataclass(frozen=True, kw_only=True)
 class MixerSettings(Settings):
-    mixing_embed_dim: int = setting(low=1)
-    hypernet_embed: int = setting(low=1)
+    mixing_embed_dim: int = setting(low=1, high=WIDEST)
+    hypernet_embed: int = setting(low=1, high=WIDEST)
 
 
 @REGISTRY.register("vdn")

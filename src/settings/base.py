@@ -23,6 +23,8 @@ from typing import Any, Self, get_type_hints
 
 from .schema import UNSET, Decides, Key
 
+MANY = 2**53  # of what is counted
+WIDEST = 2**16  # of a layer, and of other sizes that decide how large networks are
 _EXTENT, _TESTING, _WATCHING, _FILES = Decides.EXTENT, Decides.TESTING, Decides.WATCHING, Decides.FILES
 
 
@@ -56,18 +58,18 @@ class Settings:
     recipes: dict[str, Any]
     datasets_path: str = setting(decides=_FILES)
     reward_scale: float = setting(low=1e-9)
-    reward_min: float | None
+    reward_min: float | None = setting(low=-1e30, high=1e30)
 
-    t_max: int = setting(low=0, decides=_EXTENT)
-    batch_size: int = setting(low=1)
-    buffer_size: int = setting(low=1)
+    t_max: int = setting(low=0, high=MANY, decides=_EXTENT)
+    batch_size: int = setting(low=1, high=MANY)
+    buffer_size: int = setting(low=1, high=MANY)
     batch_size_run: int = setting(choices=(1,))
-    test_nepisode: int = setting(low=1, decides=_TESTING)
-    test_interval: int = setting(low=1, decides=_TESTING)
+    test_nepisode: int = setting(low=1, high=MANY, decides=_TESTING)
+    test_interval: int = setting(low=1, high=MANY, decides=_TESTING)
     test_greedy: bool = setting(decides=_TESTING)
-    log_interval: int = setting(low=1, decides=_WATCHING)
-    runner_log_interval: int = setting(low=1, decides=_WATCHING)
-    learner_log_interval: int = setting(low=1, decides=_WATCHING)
+    log_interval: int = setting(low=1, high=MANY, decides=_WATCHING)
+    runner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING)
+    learner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING)
     use_tensorboard: bool = setting(decides=_WATCHING)
     observers: list[str] = setting(decides=_WATCHING)
     local_results_path: str = setting(decides=_FILES)
@@ -75,7 +77,7 @@ class Settings:
     save_model: bool = setting(decides=_WATCHING)
     save_model_interval: int = setting(low=0, decides=_WATCHING)
     checkpoint_path: str = setting(decides=_EXTENT)
-    load_step: int = setting(low=0, decides=_EXTENT)
+    load_step: int = setting(low=0, high=MANY, decides=_EXTENT)
     evaluate: bool = setting(decides=_EXTENT)
     render: bool = setting(decides=_WATCHING)
 
@@ -83,24 +85,24 @@ class Settings:
     record_from: str = setting(decides=_FILES)
     record_steps: list[int] = setting(decides=_FILES)
     record_epsilons: list[float] = setting(decides=_FILES)
-    record_episodes: int = setting(low=1, decides=_FILES)
+    record_episodes: int = setting(low=1, high=MANY, decides=_FILES)
 
     use_cuda: bool
-    torch_threads: int = setting(low=1)
+    torch_threads: int = setting(low=1, high=1024)
 
     gamma: float = setting(low=0.0, high=1.0)
     lr: float = setting(low=0.0)
     lr_final: float = setting(low=0.0, high=1.0)
     grad_norm_clip: float = setting(low=1e-9)
-    hidden_dim: int = setting(low=1)
-    n_layers: int = setting(low=1)
+    hidden_dim: int = setting(low=1, high=WIDEST)
+    n_layers: int = setting(low=1, high=1000)
     policy_input: str = setting(choices=("state", "obs"), before="state")
     use_rnn: bool = setting(before=False)
     agent: str = setting(before="rnn")
     obs_last_action: bool = setting(before=False)
     obs_agent_id: bool = setting(before=False)
     critic_input: str = setting(choices=("state", "history"), before="state")
-    state_levels: int = setting(low=0)
+    state_levels: int = setting(low=0, high=WIDEST)
     target_update_interval_or_tau: float = setting(low=1e-9)
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import UnionType
@@ -16,6 +16,21 @@ from ..utils.registry import nearest
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping",
          list: "a list", type(None): "null"}
+
+
+LONGEST = 4000  # letters of a text, such as a path
+#: what keys of ours are called elsewhere
+ELSEWHERE = {"learning_rate": "lr", "actor_lr": "lr", "critic_lr": "lr", "discount": "gamma",
+             "discount_factor": "gamma", "epochs": "t_max", "n_steps": "t_max", "num_steps": "t_max",
+             "max_steps": "t_max", "total_timesteps": "t_max",
+             "hidden_size": "hidden_dim", "rnn_hidden_dim": "hidden_dim", "num_layers": "n_layers",
+             "n_hidden_layers": "n_layers", "eval_interval": "test_interval", "eval_freq": "test_interval",
+             "eval_episodes": "test_nepisode", "n_eval_episodes": "test_nepisode", "cuda": "use_cuda",
+             "device": "use_cuda", "load_path": "checkpoint_path", "model": "checkpoint_path", "data": "dataset",
+             "data_path": "dataset", "max_grad_norm": "grad_norm_clip", "grad_clip": "grad_norm_clip",
+             "tau": "target_update_interval_or_tau", "target_update_interval": "target_update_interval_or_tau",
+             "random_seed": "seed", "log_dir": "local_results_path", "output_dir": "local_results_path",
+             "threads": "torch_threads", "num_threads": "torch_threads", "temperature": "alpha"}
 
 
 class Decides(Enum):
@@ -78,7 +93,8 @@ class Key:
         if isinstance(value, Mapping):
             value = {_plain(name, key): inner for key, inner in value.items()}
         if type(value) not in kinds:  # not isinstance: "true" is no number
-            raise UserError(f"config key '{name}' must be {' or '.join(WORDS[kind] for kind in kinds)}, not {value!r}.")
+            raise UserError(f"config key '{name}' must be {' or '.join(WORDS[kind] for kind in kinds)}, not "
+                            f"{clipped(repr(value))}.")
         items = _item_kinds(self.type)
         for item in value if isinstance(value, list) and items else ():
             if type(item) not in items:
@@ -90,10 +106,26 @@ class Key:
             raise UserError(f"config key '{name}' must be a finite number, not {value}.")
         if isinstance(value, int | float) and not self.low <= value <= self.high:
             bound = f"at least {self.low}" if value < self.low else f"at most {self.high}"
-            raise UserError(f"config key '{name}' must be {bound}, not {value}.")
+            raise UserError(f"config key '{name}' must be {bound}, not {clipped(value)}.")
         if self.is_name and (not value.strip(". ") or re.search(r"[/\\\0]", value)):
             raise UserError(f"config key '{name}' names a folder and must be a word without slashes, not {value!r}.")
+        if isinstance(value, str) and (len(value) > LONGEST or "\0" in value):
+            what = f"has {len(value)} letters, {LONGEST} at most are possible" if len(value) > LONGEST else "has a NUL"
+            raise UserError(f"config key '{name}' {what}.")
         return value
+
+
+def nearest_key(name: str, keys: Iterable[str]) -> str:
+    """As :func:`nearest`, which also knows what other programs call a key."""
+    known = list(keys)
+    other = ELSEWHERE.get(name.lower().replace("-", "_"))
+    return f" (did you mean '{other}'?)" if other in known else nearest(name, known)
+
+
+def clipped(value: Any) -> str:
+    """A value in messages, of bounded length."""
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:
@@ -123,7 +155,7 @@ def check(config: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
     """
     for name in config:
         if name not in keys:
-            raise UserError(f"unknown config key '{name}'{nearest(name, keys)}.")
+            raise UserError(f"unknown config key '{clipped(name)}'{nearest_key(name, keys)}.")
     for name in keys:
         if name not in config:
             raise UserError(f"config key '{name}' is missing; give it a value in the algorithm's YAML file.")

@@ -19,7 +19,9 @@ import torch as th
 
 from .. import __version__
 from ..errors import UserError
+from .bounded import read_text, size_of
 from .files import sync
+from .tensor_files import check_tensor_file, check_tensors
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -115,7 +117,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     broken = UserError(f"{folder} is no whole checkpoint of this program: its {MANIFEST} is missing or damaged.")
     try:
-        text = (folder / MANIFEST).read_bytes().decode()
+        text = read_text(folder / MANIFEST)
         manifest: dict[str, Any] = json.loads(text)
         if manifest["format"] != FORMAT:
             raise UserError(f"{folder} has checkpoint format {manifest['format']}, this program reads {FORMAT}.")
@@ -128,7 +130,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for name, digest in files.items():
         file = folder / Path(name).name
         try:
-            altered = _digest(file.read_bytes()) != digest
+            altered = _file_digest(file) != digest
         except OSError:
             altered = True
         if altered:
@@ -206,7 +208,12 @@ def load_tensors(file: Path) -> Any:
         UserError: the file holds anything else than tensors and plain values, or is damaged.
     """
     try:
-        return th.load(file, map_location="cpu", weights_only=True)
+        check_tensor_file(file)
+        content = th.load(file, map_location="cpu", weights_only=True)
+        check_tensors(content)
+        return content
+    except UserError:
+        raise
     except Exception as error:  # zipfile, pickle and torch raise some dozen kinds for damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file} is damaged or holds more than tensors ({reason}).") from None
@@ -220,6 +227,12 @@ def _to_text(manifest: Mapping[str, Any]) -> str:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    size_of(path)  # a pipe would never end
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _last_line(error: Exception) -> str:

@@ -35,6 +35,7 @@ from epymarl_cpa.modules.followed import target_pairs
 from epymarl_cpa.modules.losses import expected_policy_loss, log_policy, soft_value, weighted_policy_loss
 
 A, ALPHA = 10, 0.1
+WEIGHTS = ["chain", *(pytest.param(weight, marks=pytest.mark.slow) for weight in ("prefix", "joint"))]
 EXACT = 1 / (1 + math.exp(math.log(A) - 5))
 
 
@@ -85,7 +86,7 @@ def learned_probability_of_x(weight: str, updates: int) -> float:
     return float(log_policy(policy.first_head(step.inputs[:1]), step.available[:1, 0]).exp()[0, 0].detach())
 
 
-@pytest.mark.parametrize("weight", ["chain", "prefix", "joint"])
+@pytest.mark.parametrize("weight", WEIGHTS)
 def test_sound_weightings_reach_the_closed_form(weight: str) -> None:
     assert learned_probability_of_x(weight, 800) == pytest.approx(EXACT, abs=0.02)
 
@@ -164,7 +165,7 @@ def two_steps() -> tuple[Transitions, th.Tensor]:
 
 
 @pytest.mark.parametrize("critic_time", [False, True])
-@pytest.mark.parametrize("weight", ["chain", "prefix", "joint"])
+@pytest.mark.parametrize("weight", WEIGHTS)
 def test_values_bootstrap_to_the_exact_soft_optimum(weight: str, critic_time: bool) -> None:
     """V(1) = alpha log mean exp(r / alpha) and V(0) = gamma V(1)."""
     critic = small_critic(weight, n_state=2, n_actions=2, critic_time=critic_time)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,12 @@ from helpers import Built
 from epymarl_cpa.config import resolve
 from epymarl_cpa.conventions.guide import LEAST, Guide
 from epymarl_cpa.conventions.stage_game import agreed
-from epymarl_cpa.conventions.stage_planner import known_apart
-from epymarl_cpa.conventions.stationary_planner import StationaryPlanner
-from epymarl_cpa.envs.sensor import Sensor
 from epymarl_cpa.run import prepare
 
 ALOHA = ("env_args.rows=1", "env_args.cols=3", "env_args.episode_limit=6", "dataset=good",
          "recipes.good.episodes=300", "t_max=150", "student_t_max=200", "student_lr=0.01", "hidden_dim=32",
          "policy_input=obs", "use_rnn=true", "obs_last_action=true", "model_t_max=200", "scenarios=64", "plans=4",
          "pool_size=4", "fit_share=0.05")
-SENSOR = ("env_args.rows=2", "env_args.cols=3", "env_args.n_preys=2", "t_max=200", "hidden_dim=32",
-          "recipes.medium.episodes=400")
-PLANNED = ("student_t_max=120", "student_lr=0.01", "policy_input=obs", "use_rnn=true", "plans=2",
-           "improvement=stationary", "pool_size=2", "model_t_max=300", "fit_share=0.05")
 
 
 def learn(alg: str, env: str, folder: Path, *words: str) -> tuple[Any, dict[str, Any]]:
@@ -40,6 +32,7 @@ def learn(alg: str, env: str, folder: Path, *words: str) -> tuple[Any, dict[str,
     return trial.learner.learners[-1], out
 
 
+@pytest.mark.slow
 def test_islands_that_see_their_own_queues_alone_never_collide(tmp_path: Path) -> None:
     learner, out = learn("cpa_pa", "aloha", tmp_path, *ALOHA, "improvement=stages")
     assert out["collisions"] == 0
@@ -48,35 +41,6 @@ def test_islands_that_see_their_own_queues_alone_never_collide(tmp_path: Path) -
     assert len(plan) == 4 and plan.values.tolist() == sorted(plan.values.tolist(), reverse=True)
     assert plan.obs.shape == (4 * 64, 6, 3, 1) and plan.actions.shape == (4 * 64, 6, 3)
     assert learner.pool.law()[0] == learner.pool.law().max()
-
-
-def test_sensors_with_one_rule_for_all_times_do_better_than_the_distilled_teacher(tmp_path: Path) -> None:
-    """What each agent would do most often beside the teacher is where the search begins, not where it ends."""
-    learner, out = learn("cpa_pa", "sensor", tmp_path, *SENSOR, *PLANNED)
-    plan, game = learner.plan, Sensor(rows=2, cols=3, n_preys=2, observation="local")
-    rules: dict[Any, set[int]] = {}
-    for episode in (plan.entry == 0).nonzero()[:, 0].tolist():
-        for t, agent in itertools.product(range(plan.obs.shape[1]), range(plan.obs.shape[2])):
-            seen = (agent, *plan.obs[episode, t, agent].tolist())
-            rules.setdefault(seen, set()).add(int(plan.actions[episode, t, agent]))
-    assert all(len(actions) == 1 for actions in rules.values()), "what is seen decides, at all times alike"
-
-    generator = th.Generator().manual_seed(0)
-    guide = Guide(learner.mac.teacher.agent, learner.mac.teacher.encoder)
-    planner = StationaryPlanner(learner._experience(), learner.args, guide, generator)
-    obs = planner.view.of(planner.state)
-    known, counts = known_apart(obs.numpy(), None)
-
-    def paid(joint: Any) -> float:
-        """The true mean reward of the recorded states."""
-        step = game.transition(game.decode(planner.state.numpy()), joint, np.random.default_rng(0))
-        return float(step.reward @ planner.weight)
-
-    distilled = [paid(np.stack([rule[known[:, i]] for i, rule in enumerate(rule_of)], 1))
-                 for rule_of in (planner._beginning(known, counts, np.random.default_rng(k)) for k in range(4))]
-    found = paid(np.array([[min(rules[(i, *row.tolist())]) for i, row in enumerate(each)] for each in obs]))
-    assert found > max(distilled) + 0.05
-    assert out["return"] == pytest.approx(10 * found, abs=1.5), "and the agents play it"
 
 
 def test_the_guide_is_the_teachers_likelihood_and_its_draws_are_the_teachers() -> None:

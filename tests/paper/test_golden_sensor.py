@@ -77,8 +77,12 @@ def test_optimum(game: Sensor) -> None:
         steps = game.optimum_per_step()
         assert (steps[0], steps[9]) == (pytest.approx(2.6882, abs=5e-5), pytest.approx(2.6936, abs=5e-5))
         assert steps @ 0.99 ** np.arange(10) == pytest.approx(25.74, abs=5e-3)
-        assert Sensor(reward="flat", episode_limit=11).optimum() == pytest.approx(29.61, abs=5e-3)
-        assert Sensor(reward="flat", catch_reward=2.0).optimum() == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.slow
+def test_optimum_of_other_sizes() -> None:
+    assert Sensor(reward="flat", episode_limit=11).optimum() == pytest.approx(29.61, abs=5e-3)
+    assert Sensor(reward="flat", catch_reward=2.0).optimum() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_best_reward_is_best(game: Sensor) -> None:

@@ -12,13 +12,16 @@ from epymarl_cpa.run import run
 
 CASES = [
     ("permutation", 0.999, "dataset=poor", "t_max=500", "lr=0.003"),
+    ("sensor", 0.97, "dataset=medium", "rows=2", "cols=3", "n_preys=2", "t_max=800"),
+]
+LONG = [
     ("bridge", 1.0001, "dataset=good", "t_max=1000"),
     ("aloha", 0.95, "dataset=poor", "cols=2", "t_max=1000"),
-    ("sensor", 0.97, "dataset=medium", "rows=2", "cols=3", "n_preys=2", "t_max=800"),
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+@pytest.mark.parametrize("case", [*CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)],
+                         ids=lambda case: case[0])
 def test_the_teacher_reaches(case: tuple[str | float, ...], tmp_path: Path) -> None:
     env, share, *words = case
     game_words = ("cols", "rows", "n_preys")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import OUR_ENVS, few_episodes
+from helpers import ENV_FILES, OUR_ENVS, few_episodes
 from outcome import Outcome
 
 from epymarl_cpa.deploy import demo
@@ -36,7 +36,8 @@ def exported(tiny_run: Run, tmp_path: Path) -> Callable[..., tuple[Path, str]]:
 
     def make(env: str, *words: str) -> tuple[Path, str]:
         outcome = tiny_run(*few_episodes(env), *SHORT, *words, alg="cpa_pa", env=env)
-        assert main(["export", str(outcome.models), f"--out={tmp_path / 'agents'}"]) == 0
+        named = [f"--key={ENV_FILES[env]['env_args']['key']}"] if env == "gymma" else []
+        assert main(["export", str(outcome.models), f"--out={tmp_path / 'agents'}", *named]) == 0
         return tmp_path / "agents", str(outcome.models)
 
     return make
@@ -228,7 +229,8 @@ def test_a_team_made_of_two_trainings_is_found_out(exported: Callable[..., tuple
 def test_a_smaller_team_replaces_a_larger_one(exported: Callable[..., tuple[Path, str]]) -> None:
     exported("permutation")
     folder, _ = exported("xor")
-    assert sorted(file.name for file in folder.iterdir()) == ["agent_0.npz", "agent_1.npz", "key.py", "policy.py"]
+    assert sorted(file.name for file in folder.iterdir()) == ["agent_0.npz", "agent_1.npz", "key.py", "policy.py",
+                                                            "policy_file.py"]
     assert play(folder, [0], 3).steps == 3
 
 
@@ -244,7 +246,10 @@ def test_a_policy_file_alone_imports_no_other_package(exported: Callable[..., tu
     folder, model = exported("gymma", "dataset=random", "recipes.random.episodes=10", "batch_size=4")
     assert main(["play", str(folder), "--steps=3"]) == 2
     assert "lbforaging:Foraging-8x8-2p-3f-v3 of another package" in capsys.readouterr().err
-    assert main(["play", str(folder), "--steps=3", f"--model={model}"]) == 0
+    assert main(["play", str(folder), "--steps=3", f"--model={model}"]) == 2, "nor on that of a model folder"
+    assert "name it in the command, too: --key=lbforaging:Foraging-8x8-2p-3f-v3" in capsys.readouterr().err
+    key = "--key=lbforaging:Foraging-8x8-2p-3f-v3"
+    assert main(["play", str(folder), "--steps=3", f"--model={model}", key]) == 0
 
 
 def test_an_agent_that_dies_or_hangs_is_reported(exported: Callable[..., tuple[Path, str]],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UserError
+from ...utils.bounded import is_there, size_of
 from ...utils.registry import discover
 from ..chunks import some
 from ..dataset import OfflineDataset
@@ -20,10 +21,12 @@ def recognise(path: Path) -> Format:
     Raises:
         UserError: there is no such path, or it looks like no format or like several.
     """
-    if not path.exists():
+    if not is_there(path):
         raise UserError(f"there is no file or folder {path}.")
     entries = {name: REGISTRY[name]() for name in sorted(REGISTRY)}
     try:
+        if not path.is_dir():
+            size_of(path)  # opening a pipe might wait for ever
         found = {name: entry for name, entry in entries.items() if entry.recognises(path)}
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None
@@ -56,7 +59,7 @@ def load(path: Path, name: str | None = None) -> OfflineDataset:
 
 
 def _format(path: Path, name: str | None) -> Format:
-    if name is not None and not path.exists():
+    if name is not None and not is_there(path):
         raise UserError(f"there is no file or folder {path}.")
     return recognise(path) if name is None else REGISTRY[name]()
 

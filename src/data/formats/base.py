@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...errors import UserError
+from ...utils.bounded import read_bytes, size_of
 from ...utils.registry import Registry
 from ..chunks import join
 from ..dataset import OfflineDataset
@@ -94,16 +95,17 @@ def optional(package: str, what: str, extra: str) -> Any:
 def starts_with(path: Path, magic: bytes) -> bool:
     """Whether ``path`` is a readable file that begins with these bytes."""
     try:
+        size_of(path)
         with open(path, "rb") as file:
             return file.read(len(magic)) == magic
-    except OSError:
+    except (OSError, UserError):
         return False
 
 
 def metadata(folder: Path) -> dict[str, Any]:
     """The object in a folder's ``metadata.json``, which Minari and Vault have; empty if there is none."""
     try:
-        content = json.loads((folder / "metadata.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = json.loads(read_bytes(folder / "metadata.json"))
+    except (OSError, ValueError, RecursionError, UserError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...utils.bounded import check_claim, size_of
 from ..dataset import REMEDY
 from .base import optional
 from .columns import Array
@@ -32,11 +34,15 @@ def opened(path: Path, mode: str, what: str = WHAT, extra: str = "hdf5") -> Iter
     """
     h5py = optional("h5py", what, extra)
     try:
+        if mode == "r":
+            size_of(path)
         file = h5py.File(path, mode, **({} if mode == "r" else {"libver": LIBVER}))
     except FileNotFoundError:
         raise UserError(f"there is no file {path}.") from None
     except PermissionError:
         raise UserError(f"{path} may not be opened; change its permissions.") from None
+    except UserError:
+        raise
     except Exception as error:  # the library has many kinds for damaged files
         if mode != "r" and isinstance(error, OSError):
             raise
@@ -52,7 +58,7 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
         UserError: the file is damaged or has a link to another file.
     """
     h5py = optional("h5py", WHAT, "hdf5")
-    found = {}
+    found, claimed = {}, 0
     try:
         for key in file:
             if not isinstance(file.get(key, getlink=True), h5py.HardLink):
@@ -62,12 +68,37 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
                 if item.external or item.is_virtual:
                     raise UserError(f"{path}: key '{key}' is kept in another file, which is not followed; "
                                     "copy the data into the file.")
+                if item.dtype.kind in "fiub":  # what else there is is refused where it is asked for
+                    step = math.prod(item.chunks or (0,)) * item.dtype.itemsize
+                    claimed = max(claimed + math.prod(item.shape) * item.dtype.itemsize, step)
                 found[key] = item
+        check_claim(path, claimed, size_of(path))
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}); {REMEDY}.") from None
     return found
+
+
+def refuse_links(file: Any, path: Path) -> None:
+    """Refuses a file in which anything, at any depth, is kept in another file or linked from elsewhere.
+
+    Raises:
+        UserError: naming it.
+    """
+    h5py, seen = optional("h5py", WHAT, "hdf5"), set[int]()
+    waiting = [file]
+    while waiting:
+        group = waiting.pop()
+        for key in group:
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise UserError(f"{path}: '{group.name}/{key}' is a link, which is not followed.")
+            item = group[key]
+            if isinstance(item, h5py.Group) and (place := h5py.h5o.get_info(item.id).addr) not in seen:
+                seen.add(place)
+                waiting.append(item)
+            elif isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                raise UserError(f"{path}: '{group.name}/{key}' is kept in another file, which is not followed.")
 
 
 def append(file: Any, key: str, rows: Array) -> None:

@@ -23,16 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...utils.bounded import RATIO, check_claim
 from ..chunks import spans
 from ..dataset import OfflineDataset
 from ..seal import checked
 from .base import REGISTRY, Format, metadata
-from .h5 import opened
+from .h5 import opened, refuse_links
 from .minari_spaces import Spaces
 from .minari_write import EXTRA, MAIN, SIDE, WHAT, held, package, sha256, write_minari
 from .parts import HEADER, read_header
 
 Array = NDArray[Any]
+LEAST = 64  # bytes that an episode takes in any file
 
 
 @REGISTRY.register("minari")
@@ -104,11 +106,13 @@ def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDat
 def _foreign(path: Path) -> Iterator[OfflineDataset]:
     with _told(path):
         spaces, storage = _open(path)
-        total = storage.total_episodes
+        total, size = storage.total_episodes, sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        check_claim(path, total * LEAST * RATIO, size)
         steps = np.array([int(each["total_steps"]) for each in storage.get_episode_metadata(range(total))])
         if not total or steps.min() < 1:
             raise UserError(f"{path} holds no episodes, or some without a step.")
         limit = int(steps.max())
+        check_claim(path, float((steps + 1).sum()) * spaces.step_bytes, size)
         individual = "agent_reward" in (next(iter(storage.get_episodes([0])))["infos"] or {})
         meta = {"format": "minari", "provenance": {"dataset_id": metadata(path).get("dataset_id")}}
         for span in spans(total, spaces.step_bytes * (limit + 1)):
@@ -123,6 +127,9 @@ def _open(path: Path) -> tuple[Spaces, Any]:
         # Minari would make the environment that the file names, and with it run whatever code that is.
         raise UserError(f"{path}: metadata.json lacks the spaces of observations and actions, without which the data "
                         "cannot be read.")
+    if (path / MAIN).exists():
+        with opened(path / MAIN, "r", WHAT, EXTRA) as file:
+            refuse_links(file, path / MAIN)
     storage_class, _ = package()
     storage = storage_class.read(path)
     return Spaces.of(storage.observation_space, storage.action_space, path), storage

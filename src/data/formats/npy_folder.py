@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
+from ...utils.bounded import read_text, size_of
 from ..chunks import join
 from ..dataset import OfflineDataset
 from .columns import NEEDED, POSSIBLE, Array, Columns, foreign
@@ -58,9 +59,12 @@ def open_columns(path: Path, keys: Iterable[str]) -> Columns:
 
 def _open(path: Path, key: str) -> Array:
     try:
+        size_of(path / f"{key}.npy")
         return np.asarray(np.lib.format.open_memmap(path / f"{key}.npy", mode="r"))  # never unpickles
     except FileNotFoundError:
         raise UserError(f"{path}: the file {key}.npy is missing, which a buffer folder must have.") from None
+    except UserError:
+        raise
     except Exception as error:  # NumPy raises various kinds for damaged headers
         raise UserError(f"{path}: {key}.npy is truncated, holds pickled objects, or is no .npy file "
                         f"({' '.join(str(error).split()).rstrip('.')}).") from None
@@ -68,7 +72,7 @@ def _open(path: Path, key: str) -> Array:
 
 def _read_meta(path: Path) -> dict[str, Any]:
     try:
-        meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+        meta = json.loads(read_text(path / "meta.json"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError):

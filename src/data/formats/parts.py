@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UserError
+from ...utils.bounded import read_bytes
 from ..dataset import REMEDY, OfflineDataset
 from ..seal import NAME, Header, Seal, checked, sealing
 from .base import REGISTRY, Format
@@ -33,7 +34,7 @@ def read_header(path: Path) -> Header | None:
     """
     file = path / HEADER
     try:
-        return Header.parse(file.read_bytes(), str(file))
+        return Header.parse(read_bytes(file), str(file))
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -92,10 +92,7 @@ def _overview(leaves: Leaves, source: str) -> Overview:
     stop = np.flatnonzero(done) + 1
     start = np.concatenate([[0], stop[:-1]])
     individual = any(bool((block != block[:, :1]).any()) for block in leaves.blocks("rewards") if block.ndim == 2)
-    if "infos.legals" in leaves.keys:
-        n_actions = leaves.shape("infos.legals")[-1]
-    else:
-        n_actions = 1 + max(int(block.max()) for block in leaves.blocks("actions"))
+    n_actions = leaves.shape("infos.legals")[-1] if "infos.legals" in leaves.keys else leaves.count_actions()
     ended = terminal[stop - 1]
     slots = int((stop - start + ended).max())
     if slots < 2:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...utils.bounded import check_claim
 from ..chunks import spans
 from ..dataset import REMEDY
 from .base import metadata, optional
@@ -18,6 +19,7 @@ NEEDED = ("observations", "actions", "rewards", "terminals")
 POSSIBLE = ("truncations", "infos.state", "infos.legals")
 
 Array = NDArray[Any]
+MOST_ACTIONS = 2**16
 
 
 class Leaves:
@@ -42,6 +44,8 @@ class Leaves:
         self._leaves = {key: self._open(key, f"{key}.") for key in self.keys}
         self.steps = int(self._whole("vault_index", self._open("vault_index", "vault_index")).ravel()[0])
         self._check()
+        check_claim(path, self.steps * self.step_bytes(*self.keys),
+                    sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
         self.agents = int(self._leaves["actions"].shape[2])
 
     def _check(self) -> None:
@@ -73,6 +77,18 @@ class Leaves:
 
     def _damaged(self, key: str, error: Exception) -> UserError:
         return UserError(f"{self._path}: key '{key}' is absent or damaged ({type(error).__name__}); {REMEDY}.")
+
+    def count_actions(self) -> int:
+        """The largest recorded action and 1, for vaults that do not say how many there are.
+
+        Raises:
+            UserError: it is no number of an action.
+        """
+        largest = max(int(block.max()) for block in self.blocks("actions"))
+        if largest > MOST_ACTIONS:
+            raise UserError(f"{self._path}: key 'actions' holds {largest}; actions are numbered from 0, and more than "
+                            f"{MOST_ACTIONS} are not possible here.")
+        return 1 + largest
 
     def shape(self, key: str) -> tuple[int, ...]:
         """Shape of one step of an array."""

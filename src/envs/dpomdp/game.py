@@ -148,6 +148,11 @@ class DecPomdp(Game):
         short = name if name in PROBLEMS else re.sub(r"[^\w-]+", "-", Path(name).stem).strip("-") or "problem"
         return f"{cls.name}-{short}-{env_args.get('episode_limit', 3)}"
 
+    @classmethod
+    def file_of(cls, env_args: Mapping[str, Any]) -> str:
+        name = str(env_args.get("problem", "dectiger"))
+        return "" if name in PROBLEMS else name
+
     def spec(self) -> dict[str, Any]:
         """A file is known by its numbers, wherever it lies and whatever its words."""
         name = self.problem if self.problem in PROBLEMS else f"file {self.model.digest}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...errors import UserError
+from ...utils.bounded import archive_entries
 from ...utils.files import write_with
 from ...utils.sources import digest, module_digest
 from ..optima import user_cache
@@ -61,10 +64,11 @@ def _write(path: Path, found: list[Found]) -> None:
 def _read(path: Path, model: Model, horizon: int) -> list[Found] | None:
     """What was kept; None where there is nothing, or not what belongs there."""
     try:
+        archive_entries(path)
         with np.load(path, allow_pickle=False) as file:
             found = [(float(worth), [[np.asarray(file[f"policy_{k}_{i}_{t}"]) for t in range(horizon)]
                                      for i in range(model.n_agents)]) for k, worth in enumerate(file["values"])]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, UserError):
         return None
     for _, team in found:
         for i, policy in enumerate(team):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import UserError
+from ...utils.bounded import read_text, size_of
 from .blocks import Text, blocks
 from .entries import expected_reward, laws
 from .header import header
@@ -40,10 +41,10 @@ def read(path: Path) -> Model:
         UserError: as :func:`parse`; the file cannot be read.
     """
     try:
-        size = path.stat().st_size
+        size = size_of(path)
         if size > MOST_BYTES:
             raise UserError(f"{path}: a file of {size / 1e6:.0f} MB is too large for a .dpomdp file.")
-        content = path.read_text(encoding="utf-8")
+        content = read_text(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"{path}: the file cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:

@@ -78,22 +78,23 @@ def percent(share: float) -> str:
     return "·" if share == 0 else f"{100 * share:.0f}%" if share >= 0.005 else "<1%"
 
 
-def convention_use(path: str, dataset: str = "", folder: str = "") -> ConventionUse:
+def convention_use(path: str, dataset: str = "", folder: str = "datasets", key: str = "") -> ConventionUse:
     """Looks at every recorded episode under every convention that has a value.
 
     Args:
         path: a run's model folder, or one checkpoint in it.
         dataset: recipe or file; by default what the run learned from.
-        folder: where data sets made from recipes are kept; by default where the run kept them.
+        folder: where data sets made from recipes are kept; what the model's file says of it is not followed.
+        key: see :class:`...build.Team`.
 
     Raises:
         UserError: there is no whole checkpoint, it holds no conventions or none that have a value yet, or the data
             are missing, damaged, or of another game.
     """
-    team = Team(path)
+    team = Team(path, key)
     pool = _pool(team)
-    changed = {key: value for key, value in (("dataset", dataset), ("datasets_path", folder)) if value}
-    args = Settings.of({**team.config, **changed, "evaluate": False, "use_cuda": False})
+    changed = {"dataset": dataset} if dataset else {}
+    args = Settings.of({**team.config, **changed, "datasets_path": folder, "evaluate": False, "use_cuda": False})
     source = OfflineRunner(args, build_env(args), logging.getLogger(__name__))
     data = source.dataset
     law, values = pool.law().numpy(), pool.values.numpy()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...utils.bounded import read_text
 
 #: what every row has
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
@@ -16,6 +17,7 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "headline_optimum": (int, float, type(None)),  # None: the game's is unknown
     "seconds": (int, float), "peak_mb": (int, float)}
 Row = dict[str, Any]
+MOST = 2**30  # bytes of a file of rows
 Rows = Sequence[Row]
 
 
@@ -85,9 +87,9 @@ def _texts(source: Path) -> list[tuple[str, str]]:
     """Texts of rows, and where each of them stands."""
     try:
         if source.is_dir():
-            found = [(str(file), file.read_text(encoding="utf-8")) for file in sorted(source.glob("*.json"))]
+            found = [(str(file), read_text(file, MOST)) for file in sorted(source.glob("*.json"))]
         else:
-            lines = source.read_text(encoding="utf-8").splitlines()
+            lines = read_text(source, MOST).splitlines()
             found = [(f"{source}, line {i}", line) for i, line in enumerate(lines, 1) if line.strip()]
     except OSError as error:
         raise UserError(f"{source} cannot be read ({error.strerror}); give folders of sweeps' rows, or .jsonl files "

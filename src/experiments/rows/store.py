@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import UserError
+from ...utils.bounded import read_text
 from ...utils.files import sync, write_text
 from .reading import Row, fault_of, read_rows
 
@@ -112,11 +113,11 @@ class Store:
     def _read(self, name: str) -> Row | None:
         file = self.folder / f"{name}.json"
         try:
-            text = file.read_bytes().decode()
+            text = read_text(file)
             row = json.loads(text)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError):
+        except (OSError, ValueError, RecursionError, UserError):
             row = None
         fault = _fault(row, name)
         if fault and name not in self._told:

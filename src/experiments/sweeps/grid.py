@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ...config import FOLDER, keys_of, read_yaml, resolve
+from ...envs.trust import check_key
 from ...errors import UserError
 from ...settings import CORE
+from ...utils.bounded import is_there
 from ...utils.registry import nearest
 from .search import SEARCH, from_search
 
@@ -105,8 +107,8 @@ def read_grid(name: str, seeds: int | None = None) -> list[RunSpec]:
 
 def _find(name: str) -> Path:
     own = FOLDER / "sweeps" / f"{name}.yaml"
-    path = own if own.exists() else Path(name)
-    if not path.is_file():
+    path = own if is_there(own) else Path(name)
+    if not is_there(path) or not path.is_file():
         choices = sorted(file.stem for file in own.parent.glob("*.yaml"))
         raise UserError(f"unknown sweep '{name}'{nearest(name, choices)}; the choices are: {', '.join(choices)}, "
                         "or the path of a YAML file.")
@@ -146,6 +148,8 @@ def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:
         name, *overrides = alg.split()
         common = (*grid.get("with", []), f"dataset={data}")
         config = resolve(name, env, [*common, "seed=0", *overrides])  # once for all seeds: it takes a while
+        if not path.resolve().is_relative_to(FOLDER.resolve()):
+            check_key(config["env"], config["env_args"], str(path), "put its folder on PYTHONPATH", own_path=True)
         one = RunSpec(alg, env, (*common, "seed=0"), config, stack=seeds if grid.get(STACK) else ())
         specs += [one.with_seed(seed) for seed in seeds]
     return specs

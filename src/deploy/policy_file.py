@@ -1,0 +1,121 @@
+"""Reading a policy file: what it claims is checked before it is read, and what it says before it is believed.
+
+NumPy is all that is needed; exported agents take this file along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+try:
+    from ..agreement.key import PolicyError
+except ImportError:  # exported: the file lies beside this one
+    from key import PolicyError  # type: ignore[import-not-found, no-redef]
+
+FORMAT = 2
+ARRAYS = re.compile(r"(meta|digest|(entries|shares|key|head)\.[wb]\d{1,3}|(convention|encoder)\.[\w.]{1,60})\.npy")
+MOST_TEXT = 2**22  # bytes of the facts
+#: facts that are whole numbers, with their ranges; what is as long as one of them must fit into memory
+COUNTS = {"agent": (0, 2**12), "n_agents": (1, 2**12), "n_actions": (1, 2**20), "n_seen": (1, 2**24),
+          "state_levels": (0, 2**12), "pool_size": (1, 2**20), "key_numbers": (1, 2**16), "repeat_limit": (0, 2**31)}
+WORDS = {"input": ("state", "obs"), "key_per": ("step", "episode"), "key": None, "encoder": None, "env": None,
+         "team": None}
+LATER = {"repeat_limit": 0}
+
+
+def read(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The facts and arrays of a policy file; nothing in it is ever executed.
+
+    Raises:
+        PolicyError: the file is missing, truncated, altered, of another format, or claims what cannot be.
+    """
+    try:
+        _check_archive(Path(path))
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        signed = str(arrays.pop("digest"))
+        intact = signed == digest(meta, arrays)
+    except FileNotFoundError:
+        raise PolicyError(f"there is no policy file {path}.") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, NotImplementedError,
+            RecursionError, MemoryError, AttributeError, RuntimeError, SyntaxError, zlib.error) as error:
+        raise PolicyError(f"{path} is no whole policy file ({error}); export it again.") from None
+    if not intact:
+        raise PolicyError(f"{path} was altered after it was exported; export it again.")
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        found = meta.get("format") if isinstance(meta, dict) else None
+        raise PolicyError(f"{path} has format {found}, this loader reads {FORMAT}; export it again.")
+    if fault := _fault(meta, arrays):  # the digest keeps accidents away, not people
+        raise PolicyError(f"{path} {fault}; export it again.")
+    return meta, arrays
+
+
+def _check_archive(path: Path) -> None:
+    """Refuses what is no file, has other arrays than policies, or could unpack to more than its size.
+
+    Raises:
+        ValueError: as said.
+        OSError, zipfile.BadZipFile: it cannot be read.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is no regular file")
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not ARRAYS.fullmatch(member.filename):
+                raise ValueError(f"it holds '{member.filename[:80]}'")
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError("it is compressed, which policies never are")
+            if member.filename in ("meta.npy", "digest.npy") and member.file_size > MOST_TEXT:
+                raise ValueError(f"{member.filename} is too large")
+
+
+def _fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """What cannot be in a policy file; empty if nothing is wrong."""
+    for name, (low, high) in COUNTS.items():
+        value = meta.get(name, LATER.get(name))
+        if type(value) is not int or not low <= value <= high:
+            return f"says {name}={str(value)[:40]}, which must be a whole number from {low} to {high}"
+    if meta["agent"] >= meta["n_agents"]:
+        return f"is that of agent {meta['agent']} of {meta['n_agents']}"
+    for name, choices in WORDS.items():
+        if not isinstance(meta.get(name), str) or (choices and meta[name] not in choices):
+            return f"says {name}={str(meta.get(name))[:40]}, which makes no sense"
+    floor = meta.get("entry_floor")
+    if type(floor) not in (int, float) or not isinstance(meta.get("env_args"), dict):
+        return "lacks entry_floor or env_args"
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            return f"holds no numbers in '{name}'"
+    return _misfit(meta, {name: array.shape for name, array in arrays.items()})
+
+
+def _misfit(meta: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Which fact does not fit the networks' shapes; empty if all do."""
+    if meta.get("conventions"):
+        widths = {"n_actions": shapes.get("convention.last.w", (0,))[-1]}
+    else:
+        last = {net: max((name for name in shapes if name.startswith(f"{net}.b")), default="",
+                         key=lambda name: int(name.rpartition(".b")[2])) for net in ("head", "shares")}
+        widths = {"n_actions": shapes.get(last["head"], (0,))[-1], "pool_size": shapes.get(last["shares"], (0,))[-1]}
+    return next((f"says {name}={meta[name]}, but its networks are made for {width}" for name, width in widths.items()
+                 if meta[name] != width), "")
+
+
+def digest(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over facts, names, shapes and contents."""
+    total = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for name in sorted(arrays):
+        total.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode() + arrays[name].tobytes())
+    return total.hexdigest()
