@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import random
@@ -67,6 +68,22 @@ def _run(alg: str, *words: str) -> int:
                      *going_on])
 
 
+def _resume() -> int:
+    """Begins a run, or resumes the one that was begun."""
+    records = [json.loads(file.read_text()) for file in Path("results/sacred").glob("*/*/[0-9]*/run.json")]
+    words = ["resume=last"] if any(each["status"] != "COMPLETED" for each in records) else [
+        "seed=1", *WORDS, "t_max=6", "save_model_interval=2", "test_interval=3", "learner_log_interval=1"]
+    return cli.main(["", "--config=cpa_ar", "--env-config=xor", "with", *words])
+
+
+def _series() -> str:
+    """The newest model with its curve, and what Sacred's record says of the run."""
+    found = max(Path("results/sacred").glob("*/*/[0-9]*/metrics.json"), key=lambda file: file.stat().st_mtime_ns)
+    metrics = {name: (each["steps"], each["values"]) for name, each in json.loads(found.read_text()).items()}
+    last = max(_steps(), key=lambda folder: int(folder.name))
+    return of([_last_model(), checkpoint.load_run_state(last)["curve"], sorted(metrics.items())])
+
+
 def _look_at_models() -> None:
     for folder in _steps():
         checkpoint.read_manifest(folder)
@@ -74,6 +91,11 @@ def _look_at_models() -> None:
         checkpoint.load_tensors(folder / "learner.th")
     for file in Path("datasets").glob("*.npz"):
         load(file)
+
+
+def _look_at_records() -> None:
+    _look_at_models()
+    _jsons("results/sacred/*/*/[0-9]*/*.json")
 
 
 def _last_model() -> str:
@@ -178,6 +200,8 @@ SCENES = [
           _last_model, _look_at_models),
     Scene("run of two stages", lambda: _run("cpa_pa", *STUDENTS, "save_model_interval=1"), _last_model,
           _look_at_models),
+    *([Scene("run that is resumed", _resume, _series, _look_at_records)]
+      if importlib.util.find_spec("epymarl_cpa.records") else []),
     Scene("sweep", _sweep, lambda: of(_rows()), _rows, _grid),
     Scene("sweep of stacked seeds", _sweep, lambda: of(_rows()), _rows, lambda: _grid("stack: true\n")),
     Scene("recording", _record, lambda: of(load(Path("x.npz")).digest), lambda: _look_at_data("x.npz")),
