@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -46,7 +47,8 @@ def attempt(read: Callable[[], str], wanted: str | None = None) -> tuple[str, st
 
 def fault_of(sentence: str) -> str:
     """What is wrong with a sentence for users; "" for nothing."""
-    if not sentence.strip().endswith(".") or len(sentence) < 20:
+    ended = sentence.strip().endswith(".") or re.search(r": \S*[^:]*--[\w-]+=\S+$", sentence)  # or a command to copy
+    if not ended or len(sentence) < 20:
         return f"no sentence: {sentence[:200]!r}"
     if "\n" in sentence or "Traceback" in sentence or len(sentence) > 3000:
         return f"more than a sentence: {sentence[:300]!r}"

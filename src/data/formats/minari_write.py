@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils.bounded import size_of
 from ..dataset import OfflineDataset
 from ..seal import NAME, Seal, sealing
 from .base import optional
@@ -52,7 +53,8 @@ def package() -> tuple[Any, Any]:
 
 
 def sha256(path: Path) -> str:
-    """Of a file."""
+    """Of a regular file; raises NotRegular for a device or a pipe, which might never end."""
+    size_of(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
