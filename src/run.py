@@ -218,6 +218,10 @@ class Trial:
         changed = checkpoint.differences(manifest, self.config, learning)
         if changed and not self.args.evaluate:
             self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
+        rules = manifest.get("made_by", {}).get("rules")
+        if rules and rules != self.runner.game.rules():
+            self.console.warning("%s was trained when the rules of %s were others (digest %s, now %s)", folder,
+                                 self.runner.game.name, rules, self.runner.game.rules())
         checkpoint.load_into(self.learner, folder, evaluate=self.args.evaluate)
         state = checkpoint.load_run_state(folder)
         if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else
@@ -228,8 +232,13 @@ class Trial:
             self.curve = state["curve"]
             if self.curve and self.curve[-1][0] == self.runner.t_env:
                 self.curve.pop()  # the same team is evaluated again now
-        if self.args.evaluate and "data" in (made_by := manifest.get("made_by", {})):
-            self.made_by["data"] = made_by["data"]  # of the run that trained the team
+            if self.runner.t_env > self.learner.t_max:
+                raise UserError(f"{folder} is at t_env {self.runner.t_env}, after the end of this run at "
+                                f"{self.learner.t_max}; set a larger t_max, take an earlier checkpoint with load_step, "
+                                "or only evaluate it with evaluate=true.")
+        if self.args.evaluate:  # the data are those of the run that trained the team
+            made_by = manifest.get("made_by", {})
+            self.made_by |= {key: made_by[key] for key in ("data", "recipe") if key in made_by}
         self.episode = state["episode"]
         th.set_rng_state(state["torch"])
         self.console.info("loaded %s", folder)

@@ -19,5 +19,5 @@ class PoolSettings(Settings):
     head_hidden: int = setting(low=1, high=WIDEST)
     key_dim: int = setting(low=1, high=WIDEST)
     key_per: str = setting(choices=("step", "episode"))
-    entry_floor: float = setting(low=0.0, high=1.0)
+    entry_floor: float = setting(low=0.0, high=0.5)  # above it no two entries could ever be used
     key: str = setting(choices=tuple(READERS))

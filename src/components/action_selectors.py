@@ -9,9 +9,12 @@ from torch import Tensor
 def masked_logits(logits: Tensor, available: Tensor) -> Tensor:
     """Logits ``[..., A]`` with unavailable actions at the lowest finite value.
 
-    After a softmax their probability is exactly 0.  Rows without any available action (padding)
-    become uniform instead of NaN.
+    In play, infinite ones become half as large as that.  After a softmax the probability of unavailable actions is
+    exactly 0.  Rows without any available action (padding) become uniform instead of NaN.
     """
+    if not logits.requires_grad:  # in learning, a loss that is not finite stops the run
+        far = th.finfo(logits.dtype).max / 2
+        logits = logits.clamp(-far, far)
     return logits.masked_fill(~available.bool(), th.finfo(logits.dtype).min)
 
 

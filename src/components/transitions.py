@@ -10,6 +10,10 @@ from torch import Tensor
 
 from .episode_buffer import EpisodeBatch, Index
 
+#: what ``filled`` holds at a last step that leads to a state which nobody recorded: that entry and the one after it
+#: count, as EPyMARL's buffers find the length of an episode by its sum, though there is nothing in the latter
+NO_NEXT = 2
+
 
 @dataclass(frozen=True)
 class Transitions:
@@ -59,20 +63,27 @@ class Transitions:
         return Transitions(**fields)
 
 
-def played_steps(batch: EpisodeBatch) -> Tensor:
+def played_steps(batch: EpisodeBatch, outcomes: bool = True) -> Tensor:
     """Bool ``[B, T]``: steps before the end whose outcome is known.
 
     EPyMARL's own mask also counts the last entry of an episode that was cut off before the horizon;
     its outcome was never recorded, so it is left out here.
+
+    Args:
+        batch: episodes.
+        outcomes: whether what a step leads to must be known; else recorded steps count that lead to unknown states.
     """
     filled: Tensor = batch["filled"][..., 0].bool()
     terminated: Tensor = batch["terminated"][..., 0].bool()
     ended = terminated.long().cumsum(1) - terminated.long()  # ends strictly before each step
-    return filled[:, :-1] & (filled[:, 1:] | terminated[:, :-1]) & (ended[:, :-1] == 0)
+    followed = filled[:, 1:] | terminated[:, :-1]
+    if not outcomes:
+        followed = followed | (batch["filled"][:, :-1, 0] == NO_NEXT)
+    return filled[:, :-1] & followed & (ended[:, :-1] == 0)
 
 
 def transitions(batch: EpisodeBatch, state: Tensor, inputs: Tensor | None = None, reward_scale: float = 1.0,
-                reward_min: float | None = None, share_sum: bool = True) -> Transitions:
+                reward_min: float | None = None, share_sum: bool = True, outcomes: bool = True) -> Transitions:
     """Flattens ``batch``.
 
     Args:
@@ -81,8 +92,9 @@ def transitions(batch: EpisodeBatch, state: Tensor, inputs: Tensor | None = None
         inputs: what the agents see, encoded, ``[B, T + 1, G, F]``; None where that is ``state`` for all.
         reward_scale, reward_min: training rewards are ``max(reward, reward_min) * reward_scale``.
         share_sum: whether individual rewards add up to the team's (else they are averaged).
+        outcomes: whether steps count only if it is known what they lead to.
     """
-    played = played_steps(batch)
+    played = played_steps(batch, outcomes)
     row, time = played.nonzero(as_tuple=True)
     reward = batch["reward"][row, time]
     reward = reward.sum(1) if share_sum else reward.mean(1)

@@ -25,6 +25,7 @@ from ..observers import REGISTRY as OBSERVERS
 from ..runners import REGISTRY as RUNNERS
 from ..settings import CORE, Key, check, check_env_args, settings_of
 from ..utils.registry import nearest
+from .effects import check_effects
 from .reading import merge, parse_overrides, read_yaml, take_option
 
 FOLDER = Path(__file__).parent
@@ -145,6 +146,7 @@ def _check_parts(config: Mapping[str, Any]) -> None:
     for name in config["observers"]:
         OBSERVERS[name]
     ENCODERS[config["agent"]]
+    check_effects(config)
     if not runner.learns_offline and config["buffer_size"] < config["batch_size"]:
         raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
                         f"at least batch_size={config['batch_size']}.")

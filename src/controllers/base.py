@@ -19,7 +19,7 @@ from ..modules.encoders import REGISTRY as ENCODERS
 from ..modules.encoders import Encoder, Sight
 from ..modules.encoders.memoryless import Memoryless
 from ..settings import Settings
-from ..utils.checkpoint import load_tensors
+from ..utils.checkpoint import load_networks
 
 
 class Controller(ABC):
@@ -223,7 +223,7 @@ class Controller(ABC):
         th.save(self.state_dict(), Path(path) / "mac.th")
 
     def load_models(self, path: str) -> None:
-        self.load_state_dict(load_tensors(Path(path) / "mac.th"))
+        self.load_state_dict(load_networks(Path(path) / "mac.th"))
 
 
 def all_alike(args: Settings) -> bool:

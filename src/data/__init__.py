@@ -12,6 +12,7 @@ from ..settings.schema import clipped
 from ..utils.bounded import is_there
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
+from .fitting import check_team, fitted
 from .formats import load
 from .generate import cached
 from .validate import check_game
@@ -30,17 +31,18 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
         folder: where data sets made from recipes are kept.
 
     Raises:
-        UserError: no such recipe or file, a damaged file, or data of another game.
+        UserError: no such recipe or file, a damaged file, or data of another game, or of opponents.
     """
     path = Path(name).expanduser()
     if name in recipes:
         data = cached(game, recipes[name], seed, name, folder)
     elif is_there(path):
-        data = load(path)
+        data = fitted(load(path), game)
     else:
         raise UserError(f"there is no recipe and no file '{clipped(name)}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
     check_game(data, game)
+    check_team(data, game)
     return data
 
 

@@ -14,12 +14,13 @@ from ..envs.overcooked import Overcooked
 from ..errors import UserError
 from . import OfflineDataset, load_dataset
 from .describe import describe
+from .fitting import fitted, remarks
 from .formats import REGISTRY, read
 from .generate import cache_file, generate
 from .merge import merge
 from .overcooked import human_pairs
 from .store import write_dataset
-from .validate import check_game, foreign_rules
+from .validate import check_game
 
 A_DATASET = "a recipe, or a file or folder in a format that can be read"
 
@@ -110,10 +111,9 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
             raise UserError(f"{args.out} cannot be written ({error.strerror}).") from None
         return str(args.out)
     data = load_dataset(args.data, game, recipes, args.seed, args.datasets_path)
-    if args.command == "describe":
-        return describe(data, game)
-    valid = f"{data.source}: {data.n_episodes} episodes and {data.steps.sum()} steps, valid for {game.name}."
-    return "\n".join([valid, *filter(None, [foreign_rules(data, game)])])
+    told = describe(data, game) if args.command == "describe" else \
+        f"{data.source}: {data.n_episodes} episodes and {data.steps.sum()} steps, valid for {game.name}."
+    return "\n".join([told, *remarks(data, game)])
 
 
 def _people(source: Path, out: Path, words: Sequence[str]) -> str:
@@ -152,7 +152,7 @@ def _write(args: argparse.Namespace, words: Sequence[str]) -> str:
 def _fitting(parts: Iterator[OfflineDataset], name: str, words: Sequence[str]) -> Iterator[OfflineDataset]:
     game, _ = config.load_env(name, words)
     for each in parts:
-        check_game(each, game)
+        check_game(fitted(each, game), game)
         yield each
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ARRAYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour")
-OPTIONAL = ("obs", "agent_reward")
+OPTIONAL = ("obs", "agent_reward", "no_next")
 
 
 @dataclass(frozen=True, eq=False)  # equality is that of the digests
@@ -31,6 +31,8 @@ class EpisodeArrays:
         source: what to call the data set in messages.
         agent_reward: float32 individual rewards ``[E, T + 1, N]``, or None where only the team's reward is
             known.  Methods learn from ``reward``; these are kept for those who want them.
+        no_next: bool ``[E, T + 1]``, true at the last step of an episode that was cut off where nobody recorded the
+            state after it; the entry after that step holds nothing.  None where all such states were recorded.
         first: None for a whole data set.  In a part of one: the number of its first episode, from which
             messages count; a part may lack complete steps.
     """
@@ -46,6 +48,7 @@ class EpisodeArrays:
     obs: NDArray[np.float32] | None = None
     source: str = "data set"
     agent_reward: NDArray[np.float32] | None = None
+    no_next: NDArray[np.bool_] | None = None
     first: int | None = None
 
     @property
@@ -64,7 +67,7 @@ class EpisodeArrays:
 
     @cached_property
     def steps(self) -> NDArray[np.bool_]:
-        """Where an action was played and its outcome is known, ``[E, T + 1]``."""
+        """Where an action was played and its reward is known, ``[E, T + 1]``."""
         played = self.filled.copy()
         played[:, :-1] &= self.filled[:, 1:]
         played[:, -1] = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,6 +31,12 @@ class OfflineDataset(EpisodeArrays):
 
     def __post_init__(self) -> None:
         validate(self)
+
+    def with_arrays(self, **arrays: Any) -> Self:
+        """The same data with other arrays, as a game counts or names things; the digest stays that of what was read."""
+        changed = replace(self, **arrays)
+        changed.__dict__["digest"] = self.digest
+        return changed
 
     @cached_property
     def digest(self) -> str:

@@ -108,12 +108,25 @@ def _checked(recipe: Mapping[str, Any], name: str) -> tuple[int, dict[str, float
     return episodes, mixture, per == "step"
 
 
+def recipe_digest(game: Game, recipe: Mapping[str, Any], seed: int, quality: str) -> str:
+    """Twelve hex digits for all that decides a recipe's data set beside the rules: its behaviours as they are now."""
+    return _digest([game.spec(), _played(game, recipe, quality), dict(recipe), seed, quality, GENERATOR])
+
+
 def cache_file(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> Path:
     """Where a recipe's data set is kept: the name holds a digest of all that decides its contents, the rules too."""
-    played = [folder_digest(behaviour_named(game, name)) for name in sorted(_checked(recipe, quality)[1])]
-    identity = json.dumps([game.spec(), game.rules(), played, dict(recipe), seed, quality, GENERATOR], sort_keys=True)
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    played = _played(game, recipe, quality)
+    digest = _digest([game.spec(), game.rules(), played, dict(recipe), seed, quality, GENERATOR])
     return folder / f"{game.name}-{quality}-seed{seed}-{digest}.npz"
+
+
+def _played(game: Game, recipe: Mapping[str, Any], quality: str) -> list[str]:
+    """Digests of the behaviours of a recipe."""
+    return [folder_digest(behaviour_named(game, name)) for name in sorted(_checked(recipe, quality)[1])]
+
+
+def _digest(identity: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def cached(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folder: Path) -> OfflineDataset:

@@ -31,11 +31,14 @@ def merge(readers: Sequence[Reader]) -> Iterator[OfflineDataset]:
     limit = max(head.episode_limit for head in heads)
     meta, numbers = _provenance([head.meta for head in heads])
     with_obs = any(head.obs is not None for head in heads)
+    some_end_open = any(head.no_next is not None for head in heads)
     for reader, renumbered in zip(readers, numbers, strict=True):
         for part in reader():
             arrays = part.arrays
             if with_obs and part.obs is None:
                 arrays["obs"] = np.repeat(part.state[:, :, None], part.actions.shape[2], axis=2)
+            if some_end_open and part.no_next is None:
+                arrays["no_next"] = np.zeros_like(part.filled)
             arrays["behaviour"] = np.array([*renumbered, -1], dtype=np.int64)[part.behaviour]
             yield pad(OfflineDataset(**arrays, meta=meta, source=part.source, first=part.first or 0), limit)
 

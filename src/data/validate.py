@@ -5,6 +5,7 @@ Every complaint names the source, the key, and the first episode and step that a
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from .arrays import EpisodeArrays
 #: dtype and number of axes of every array
 LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
           "terminated": (np.bool_, 2), "filled": (np.bool_, 2), "behaviour": (np.int64, 1), "obs": (np.float32, 4),
-          "agent_reward": (np.float32, 3)}
+          "agent_reward": (np.float32, 3), "no_next": (np.bool_, 2)}
 
 
 def refuse_where(source: str, key: str, wrong: NDArray[np.bool_], what: str, first: int | None = None) -> None:
@@ -73,7 +74,8 @@ def _shapes(data: EpisodeArrays) -> None:
 
 
 def _provenance(data: EpisodeArrays) -> None:
-    for key, kind, word in (("spec", dict, "a table"), ("recipe", dict, "a table"), ("behaviours", list, "a list")):
+    for key, kind, word in (("spec", dict, "a table"), ("recipe", dict, "a table"), ("behaviours", list, "a list"),
+                            ("assumed", list, "a list"), ("unrecorded", list, "a list")):
         if not isinstance(data.meta.get(key, kind()), kind):
             found = type(data.meta[key]).__name__
             raise UserError(f"{data.source}: '{key}' of the provenance must be {word}, not {found}.")
@@ -101,6 +103,13 @@ def _episodes(data: EpisodeArrays) -> None:
     alone = terminated.copy()
     alone[:, :-1] &= ~filled[:, 1:]
     refuse("terminated", alone, "the episode ends without an entry for its last state")
+    if data.no_next is not None:
+        last = filled.copy()  # the last step: one entry comes after it
+        last[:, -1] = False
+        last[:, :-1] &= filled[:, 1:]
+        last[:, :-2] &= ~filled[:, 2:]
+        refuse("no_next", data.no_next & ~last, "this is not the last step of its episode")
+        refuse("no_next", data.no_next & terminated, "the episode ends here, so that nothing follows")
     if data.first is None and not data.steps.any():
         raise UserError(f"{data.source}: no episode has a complete step, so there is nothing to learn from.")
 
@@ -134,7 +143,7 @@ def check_game(data: EpisodeArrays, game: Game) -> None:
     own = game.spec()
     for key, value in spec.items():
         if key in own and own[key] != value:
-            what = "game" if key == "game" else f"env_args.{key}"
+            what = key if key in ("game", "reward_scalarisation") else f"env_args.{key}"
             raise UserError(f"{data.source} was recorded with {what}={value}, but this run plays {what}={own[key]}.")
     shape = {"agents": (data.actions.shape[2], game.n_agents),
              "actions": (data.avail_actions.shape[3], game.n_actions),
@@ -145,9 +154,19 @@ def check_game(data: EpisodeArrays, game: Game) -> None:
     longest = int(data.steps.sum(1).max())
     if longest > game.episode_limit:
         raise UserError(f"{data.source} has episodes of {longest} steps, but {game.name} ends after "
-                        f"{game.episode_limit}; set env_args.episode_limit={data.episode_limit}.")
+                        f"{game.episode_limit}{_remedy(data, game)}.")
     if not spec:
         check_states(data, game)
+
+
+def _remedy(data: EpisodeArrays, game: Game) -> str:
+    """What to do about episodes that are too long."""
+    known = inspect.signature(type(game)).parameters
+    limits = [f"set env_args.{name}={data.episode_limit}" for name in ("episode_limit", "time_limit") if name in known]
+    if data.n_episodes == 1 and not data.terminated.any():
+        return (": no step is marked as an end (terminated or truncated), so that all of them are one episode; "
+                + ", or, if they are, ".join(["mark the ends in the data", *limits]))
+    return "".join(f"; {limit}" for limit in limits)
 
 
 def foreign_rules(data: EpisodeArrays, game: Game) -> str:

@@ -224,7 +224,8 @@ class Policy:
         key = self._key.draw([episode], step, self.meta["key_numbers"])
         logits = self._entry_logits(x, key) if self._conventions is None else self._conventions.logits(x, key)
         allowed = self._habits.unworn(own, mask.astype(bool))
-        action = int(np.where(allowed, logits, np.finfo(np.float32).min).argmax())
+        far = np.finfo(np.float32).max / 2  # below what infinite logits become, so that no forbidden action wins
+        action = int(np.where(allowed, np.clip(logits, -far, far), np.finfo(np.float32).min).argmax())
         self._habits.add(own, allowed, action)
         self._last = (np.arange(len(mask)) == action).astype(np.float32)
         self._next = (episode, step + 1)

@@ -96,7 +96,7 @@ class ExternalGame(Game):
             raise UserError(f"{key} does not say after how many steps its episodes end; set env_args.time_limit.")
         self.episode_limit = min(limits)
         self.n_agents, self.n_actions, self.state_dim = world.n_agents, world.n_actions, world.state_dim
-        self._obs_dim, self._state_is_obs = world.obs_dim, world.state_is_obs
+        self._obs_dim, self._state_is_obs, self._possible = world.obs_dim, world.state_is_obs, world.seats.possible
         self.action_names = tuple(map(str, range(self.n_actions)))
 
     @abstractmethod
@@ -125,7 +125,7 @@ class ExternalGame(Game):
         """A game of ours that comes back through an adapter has its own rules; else those of the environment's code."""
         inner = [getattr(layer, "game", None) for layer in layers(self._env)]
         return next((game.origin() for game in inner if isinstance(game, Game)),
-                    rules_of_environment(self._env, self.modules()))
+                    rules_of_environment(self._env, self.modules(), self.kwargs))
 
     @cached_property
     def _random_headline(self) -> float:
@@ -219,6 +219,17 @@ class ExternalGame(Game):
 
     def available(self, state: IntArray) -> BoolArray:
         return self._shown(state, "available", self.n_agents, self.n_actions).astype(np.bool_, copy=False)
+
+    def pays_team(self) -> bool:
+        """Found out by one step in an environment of its own."""
+        world = self.world()
+        try:
+            return world.step(world.reset(0).available.argmax(1)).team is not None
+        finally:
+            world.close()
+
+    def possible(self) -> BoolArray:
+        return self._possible
 
     def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`Game.view`, where the state is the agents' observations one after another.

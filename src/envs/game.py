@@ -12,6 +12,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -87,6 +88,7 @@ class Game(ABC):
         pure: whether the rules are a function of the state, so that a state can be played from again and again;
             the environments of other packages only go forward (see :mod:`epymarl_cpa.envs.external`).
         reward_scalarisation: ``sum`` or ``mean``, how the agents' own rewards make the team's, where they have some.
+        given: the arguments that it was built with, by :func:`.registry.make_game`.
     """
 
     name: ClassVar[str]
@@ -101,6 +103,7 @@ class Game(ABC):
     episode_limit: int
     pure: ClassVar[bool] = True
     reward_scalarisation: str = "sum"
+    given: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def initial(self, batch: int, rng: np.random.Generator) -> IntArray:
@@ -193,6 +196,14 @@ class Game(ABC):
         """Mask of the actions that may be chosen, ``[B, N, A]``."""
         return np.ones((len(state), self.n_agents, self.n_actions), dtype=np.bool_)
 
+    def possible(self) -> BoolArray:
+        """The actions that each agent has at all, whatever the state, ``[N, A]``."""
+        return np.ones((self.n_agents, self.n_actions), dtype=np.bool_)
+
+    def pays_team(self) -> bool:
+        """Whether only the team is paid, and no agent by itself."""
+        return self.pure
+
     @classmethod
     def label(cls, env_args: Mapping[str, Any]) -> str:
         """What results of the game with these arguments are filed under; a word that can name a folder."""
@@ -212,14 +223,22 @@ class Game(ABC):
     def spec(self) -> dict[str, Any]:
         """What identifies this game and its variant in data sets and checkpoints, plain JSON values.
 
-        The sizes, and those arguments of the constructor that the game keeps under their own names, so that only a
-        game that keeps them otherwise needs to add them.  What agents see of the state (``observation``) is not part
-        of it: data are the same.
+        The sizes and the arguments of the constructor: as the game keeps them under their own names, where they are
+        plain numbers and words, else as they were given.  What agents see of the state (``observation``) is not part of
+        it: data are the same.
         """
-        kept = {key: vars(self).get(key) for key in inspect.signature(type(self)).parameters if key != "observation"}
-        return {"game": self.name, "n_agents": self.n_agents, "n_actions": self.n_actions,
-                "state_dim": self.state_dim, "episode_limit": self.episode_limit,
-                **{key: value for key, value in kept.items() if isinstance(value, bool | int | float | str)}}
+        spec = {"game": self.name, "n_agents": self.n_agents, "n_actions": self.n_actions,
+                "state_dim": self.state_dim, "episode_limit": self.episode_limit}
+        for key, parameter in inspect.signature(type(self)).parameters.items():
+            if key == "observation" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            value = vars(self).get(key)
+            if isinstance(value, bool | int | float | str):
+                spec[key] = value
+            elif key not in spec:
+                given = self.given.get(key, None if parameter.default is parameter.empty else parameter.default)
+                spec |= {} if given is None else {key: json.loads(json.dumps(given, default=str))}
+        return spec
 
     def origin(self) -> Rules:
         """What is known of the rules: a digest, and what it was taken of."""

@@ -16,6 +16,8 @@ from .external import ExternalGame, module_of
 from .game import FloatArray, IntArray
 from .makers import clipped, is_name, is_standard
 from .registry import REGISTRY
+from .suitability import check_team
+from .team_ends import TeamEnds
 from .trust import missing
 from .world import Outcome, Seats, Shown, World, own_limit
 
@@ -104,6 +106,7 @@ class TupleWorld(World):
             raise UserError(f"{key} is no environment of many agents: its spaces must be Tuples with one space for "
                             f"each, but are {env.observation_space} and {env.action_space}.")
         self.n_agents = len(env.action_space)
+        check_team(key, env, [f"agent_{i}" for i in range(self.n_agents)])
         if len(env.observation_space) != self.n_agents:
             raise UserError(f"{key} has {len(env.observation_space)} spaces of observations, but {self.n_agents} of "
                             "actions.")
@@ -114,6 +117,7 @@ class TupleWorld(World):
         self.limit = own_limit(env, kwargs) or getattr(env.spec, "max_episode_steps", None)
 
     def reset(self, seed: int) -> Shown:
+        self._ends = TeamEnds(self.n_agents)
         returned = called(self.key, "reset(seed=...)", self.env.reset, seed=seed)
         return self._shown(*parts(self.key, "reset()", returned, ("observations", "info")))
 
@@ -123,8 +127,7 @@ class TupleWorld(World):
         observations, paid, terminated, truncated, info = parts(
             self.key, "step()", returned, ("observations", "rewards", "terminated", "truncated", "info"))
         rewards, team = self._paid(paid)
-        ended, cut = bool(np.all(terminated)), bool(np.all(truncated))  # some give one flag for each agent
-        return Outcome(self._shown(observations, info), rewards, ended, cut and not ended, team)
+        return Outcome(self._shown(observations, info), rewards, *self._flags(terminated, truncated), team)
 
     def _paid(self, paid: Any) -> tuple[FloatArray, float | None]:
         """The agents' rewards ``[N]``, or that of the team where there is but one number, as EPyMARL takes it."""
@@ -135,6 +138,18 @@ class TupleWorld(World):
         one = len(each) == 1 and self.n_agents > 1
         numbers = [number(self.key, "the team" if one else f"agent {i}", reward) for i, reward in enumerate(each)]
         return np.resize(numbers, self.n_agents).astype(np.float64), numbers[0] if one else None
+
+    def _flags(self, terminated: Any, truncated: Any) -> tuple[bool, bool]:
+        """Whether the episode has ended, and whether it was cut off; some give one flag for each agent.
+
+        Raises:
+            UserError: they are as many as neither.
+        """
+        try:
+            return self._ends.step(terminated, truncated)
+        except (TypeError, ValueError):
+            raise UserError(f"{self.key} says {terminated!r} and {truncated!r} of the end of an episode; it must be "
+                            f"one flag, or a list of {self.n_agents}, one for each agent.") from None
 
     def _shown(self, observations: Sequence[Any], info: Mapping[str, Any]) -> Shown:
         if not isinstance(observations, Sequence | np.ndarray) or len(observations) != self.n_agents:

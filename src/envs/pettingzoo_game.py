@@ -21,6 +21,7 @@ from .external import ExternalGame, module_of
 from .game import IntArray
 from .makers import builds, clipped, is_name, is_standard
 from .registry import REGISTRY
+from .suitability import check_team, is_large_picture
 from .trust import missing
 from .world import Outcome, Seats, Shown, World, own_limit
 
@@ -32,9 +33,9 @@ class PettingZooGame(ExternalGame):
     """A PettingZoo environment.
 
     Observations are flattened and padded to one size; action masks are read from ``observation["action_mask"]``
-    or ``info["action_mask"]``; agents with fewer actions have the others masked.  An agent that leaves
-    while others play on sees zeros from then on, can only choose action 0, and gets nothing.  The state is
-    the environment's own, where it has one, else the observations one after another.
+    or ``info["action_mask"]``; agents with fewer actions have the others masked.  An agent that terminates, is
+    truncated or leaves while others play on sees zeros from then on, can only choose action 0, and gets nothing.  The
+    state is the environment's own, where it has one, else the observations one after another.
 
     Args:
         key: a module with ``parallel_env`` or ``env`` (``mpe2.simple_spread_v3``), a function or class in a module
@@ -98,6 +99,7 @@ class ParallelWorld(World):
         self.agents: list[str] = list(getattr(env, "possible_agents", None) or ())
         if not self.agents:
             raise UserError(f"{key} does not list its possible_agents; a team must be known before it plays.")
+        check_team(key, env, self.agents)
         seen, acted = ([called(key, f"{space.__name__}()", space, agent) for agent in self.agents]
                        for space in (env.observation_space, env.action_space))
         self.seats = Seats(key, self.agents, seen, acted)
@@ -176,9 +178,10 @@ class ParallelWorld(World):
         return Shown(self._state, obs, available)  # after the end some have none: the last one stands
 
     def _own_state(self) -> NDArray[np.float32] | None:
-        """The environment's own state as a vector; None if it has none, or one that is no array."""
+        """The environment's own state as a vector; None if it has none, one that is no array, or a large picture."""
         try:
-            return np.array(self.env.state(), dtype=np.float32).ravel()
+            seen = np.asarray(self.env.state())
+            return None if is_large_picture(seen) else np.array(seen, dtype=np.float32).ravel()
         except (NotImplementedError, AttributeError, TypeError, ValueError):
             return None
 

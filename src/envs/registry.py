@@ -36,7 +36,9 @@ def make_game(name: str, **env_args: Any) -> Game:
     limit = env_args.get("episode_limit", 1)
     if not isinstance(limit, int) or limit < 1:
         raise UserError(f"env_args.episode_limit of {name} must be a whole number of at least 1, not {limit!r}.")
-    return cls(**env_args)
+    game = cls(**env_args)
+    game.given = env_args
+    return game
 
 
 def make_own_game(name: str, **env_args: Any) -> Game:

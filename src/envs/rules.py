@@ -1,25 +1,32 @@
 """A digest of the rules of a game, so that data of rules that were edited since are not taken for its own.
 
 What is digested is the source where it is the user's own, and the version where it is a package that was installed.
-Comments, docstrings and what only shows (``draw``, ``picture``, ``render``) do not count.  Files that a game reads
-and modules that it imports by names made up at run time are not seen.
+Comments, docstrings and what only shows (``draw``, ``picture``, ``render``) do not count.  Files that an argument of an
+environment names do.  Other files that a game reads, and modules that it imports by names made up at run time, are not
+seen.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..utils.sources import Source, digest, is_installed, normal, reached, source_of
+import gymnasium
+from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
+
+from ..utils.sources import DIGITS, Source, digest, is_installed, normal, reached, source_of
 
 #: methods that show a state and decide nothing
 SHOWING = {"draw", "picture", "render"}
-#: attributes by which environments hold what they wrap
+#: attributes by which environments hold what they wrap, whatever it is
 WRAPPED = ("env", "aec_env", "par_env")
+#: what is wrapped under any other name
+ENVIRONMENTS = (gymnasium.Env, AECEnv, ParallelEnv)
 #: what environments are built on, whose version decides no rule of theirs
 INTERFACES = ("pettingzoo.utils", "gymnasium.core", "gymnasium.utils", "gymnasium.wrappers", "gymnasium.vector")
 
@@ -49,12 +56,13 @@ def rules_of_class(cls: type, base: type) -> Rules:
     return _rules(reached(sources, lambda source: source.file not in _framework()), (), cls)
 
 
-def rules_of_environment(env: Any, modules: Iterable[str]) -> Rules:
+def rules_of_environment(env: Any, modules: Iterable[str], arguments: object = ()) -> Rules:
     """The rules of an environment of another package.
 
     Args:
         env: the environment, maybe wrapped.
         modules: names of the modules that make it, such as those of its key.
+        arguments: that it was built with; the contents of files that they name are part of the rules.
     """
     names = [*modules, *(cls.__module__ for layer in layers(env) for cls in type(layer).__mro__)]
     packages: set[str] = set()
@@ -68,7 +76,22 @@ def rules_of_environment(env: Any, modules: Iterable[str]) -> Rules:
         packages.update(installed)
         if source is not None and not installed:
             sources.append(source)
+    packages.update(_files_in(arguments))
     return _rules(reached(sources, _every), packages, type(getattr(env, "unwrapped", env)))
+
+
+def _files_in(arguments: object) -> Iterator[str]:
+    """The files that arguments name, with digests of their contents; those that cannot be read are left out."""
+    if isinstance(arguments, str):
+        try:
+            file = Path(arguments)
+            if file.is_file():
+                yield f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:DIGITS]}"
+        except (OSError, ValueError):  # such as a text that is too long for a name
+            return
+    elif isinstance(arguments, Mapping | list | tuple):
+        for each in arguments.values() if isinstance(arguments, Mapping) else arguments:
+            yield from _files_in(each)
 
 
 def layers(env: Any) -> list[Any]:
@@ -80,7 +103,8 @@ def layers(env: Any) -> list[Any]:
         if layer is not None and not any(layer is each for each in found):
             found.append(layer)
             held = getattr(layer, "__dict__", {})
-            waiting += [*(held.get(name) for name in WRAPPED), getattr(layer, "unwrapped", None)]
+            waiting += [*(held.get(name) for name in WRAPPED), getattr(layer, "unwrapped", None),
+                        *(value for value in held.values() if isinstance(value, ENVIRONMENTS))]
     return found
 
 

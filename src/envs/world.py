@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .calls import described, short
 from .game import BoolArray, FloatArray, IntArray
+from .suitability import check_size
 
 MOST_SEEN = 2**22  # values of an observation
 
@@ -53,9 +54,11 @@ class World(ABC):
         n_agents, n_actions, obs_dim, state_dim: N, A, O, S.
         state_is_obs: whether the state is the observations one after another.
         limit: number of steps after which the environment ends an episode by itself; None if it does not say.
+        seats: the agents' spaces.
     """
 
     env: Any
+    seats: Seats
     n_agents: int
     n_actions: int
     obs_dim: int
@@ -87,9 +90,10 @@ class Seats:
     Attributes:
         agents: as given.
         obs_dim, n_actions: O and A, the largest of all agents.
+        possible: the actions that each agent has, ``[N, A]``.
 
     Raises:
-        UserError: actions are not discrete, or observations are of no fixed size.
+        UserError: actions are not discrete, or observations are of no fixed size or large pictures.
     """
 
     def __init__(self, key: str, agents: Sequence[str], observations: Sequence[Any], actions: Sequence[Any]) -> None:
@@ -106,6 +110,7 @@ class Seats:
         for agent, space in zip(agents, self._seen, strict=True):
             if not isinstance(space, spaces.Space):
                 raise UserError(f"{key} says that '{agent}' observes {short(space)}, which is no space of Gymnasium.")
+            check_size(key, agent, space)
             if not space.is_np_flattenable:
                 raise UserError(f"the observations of '{agent}' in {key} are {space}, which has no fixed size, but "
                                 "networks here need vectors.")
@@ -113,6 +118,7 @@ class Seats:
         if not 0 < self.obs_dim <= MOST_SEEN:
             raise UserError(f"the observations in {key} have {self.obs_dim} values; 1 to {MOST_SEEN} are possible.")
         self.n_actions = max(int(space.n) for space in self._actions)
+        self.possible = np.arange(self.n_actions) < np.array([[int(space.n)] for space in self._actions])
 
     def vector(self, agent: int, seen: Any) -> NDArray[np.float32]:
         """An observation, flattened and padded, ``[O]``.

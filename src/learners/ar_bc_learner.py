@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..components.transitions import Transitions
 from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.losses import behaviour_loss, log_policy
+from ..settings import Settings
 from . import REGISTRY
 from .base import Learner
 
@@ -20,6 +21,11 @@ class ArBcLearner(Learner):
     """Maximum likelihood of the recorded joint actions under Eq. 4's factorisation."""
 
     mac: AutoregressiveMAC
+    outcomes = False
+
+    @classmethod
+    def reads_critic_input(cls, args: Settings) -> bool:
+        return False
 
     def build(self) -> dict[str, nn.Module]:
         return {"policy": self.mac.agent}

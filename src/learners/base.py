@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from logging import Logger
-from typing import Any
+from typing import Any, ClassVar
 
 import torch as th
 from torch import Tensor, nn
@@ -75,10 +75,15 @@ class Learner(ABC):
         console: takes words.
         args: settings.
         stage: when it learns.
+
+    Attributes:
+        outcomes: whether its losses look at what steps lead to; one that only imitates does not, and learns from steps,
+            too, after which nobody recorded the state.
     """
 
     args: Settings
     mac: Controller
+    outcomes: ClassVar[bool] = True
 
     def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
@@ -97,6 +102,11 @@ class Learner(ABC):
     def stages(cls, args: Settings) -> Sequence[Stage]:
         """What is learned one after the other; where they begin follows from their lengths."""
         return [Stage("training", cls, args.t_max)]
+
+    @classmethod
+    def reads_critic_input(cls, args: Settings) -> bool:
+        """Whether it has a critic or a mixer that sees the state, in any of its stages."""
+        return True
 
     def use_data(self, source: EpisodeSource) -> None:  # noqa: B027 (most learn batch by batch)
         """Takes the whole data set that the batches come from, before learning begins."""
@@ -133,7 +143,7 @@ class Learner(ABC):
         alike = self.mac.sees_state_alone and args.critic_input == "state"
         inputs = None if alike else self.mac.encode(batch, encoder)
         return transitions(batch, state, inputs, args.reward_scale, args.reward_min,
-                           args.reward_scalarisation == "sum")
+                           args.reward_scalarisation == "sum", self.outcomes)
 
     def _add(self, name: str, encoder: Encoder, has_target: bool) -> Encoder:
         """Trains an encoder with the rest, if there is something to train; returns the one that target networks see by.
@@ -224,7 +234,7 @@ def trained(net: nn.Module) -> list[Tensor]:
 
 
 #: what a learner may override so that several seeds of it can still be trained as one
-STACKABLE = frozenset(("args", "mac", "build", "losses", "steps"))
+STACKABLE = frozenset(("args", "mac", "outcomes", "reads_critic_input", "build", "losses", "steps"))
 
 
 def unstackable(learner: type[Learner]) -> list[str]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ..components.transitions import Transitions
 from ..controllers.independent_controller import BasicMAC
 from ..modules.losses import behaviour_loss, log_policy
+from ..settings import Settings
 from . import REGISTRY
 from .base import Learner
 
@@ -19,6 +20,11 @@ class BcLearner(Learner):
     """
 
     mac: BasicMAC
+    outcomes = False
+
+    @classmethod
+    def reads_critic_input(cls, args: Settings) -> bool:
+        return False
 
     def build(self) -> dict[str, nn.Module]:
         return {"policy": self.mac.agent}

@@ -15,7 +15,7 @@ from ..modules.followed import Followed
 from ..modules.losses import taken
 from ..modules.mixers import REGISTRY as MIXERS
 from ..modules.mixers import MixerSettings
-from ..settings import setting
+from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
 
@@ -40,6 +40,11 @@ class QLearner(Learner):
 
     args: QSettings
     mac: ValueMAC
+
+    @classmethod
+    def reads_critic_input(cls, args: Settings) -> bool:
+        assert isinstance(args, QSettings)
+        return args.mixer == "qmix"  # the others only add up, or do nothing
 
     def build(self) -> dict[str, nn.Module]:
         args = self.args

@@ -14,7 +14,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
 from ..errors import UserError
-from ..utils.checkpoint import load_tensors
+from ..utils.checkpoint import load_networks
 from .base import Learner, Stage
 
 
@@ -110,4 +110,4 @@ class StagedLearner:
 
     def load_models(self, path: str, evaluate: bool = False) -> None:
         """Takes up what :meth:`save_models` wrote; errors as :meth:`load_state_dict`."""
-        self.load_state_dict(load_tensors(Path(path) / "learner.th"), evaluate)
+        self.load_state_dict(load_networks(Path(path) / "learner.th"), evaluate)

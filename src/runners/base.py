@@ -12,6 +12,7 @@ import numpy as np
 
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
+from ..components.levels import check_levels
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
 from ..envs.game import Game
@@ -91,7 +92,13 @@ class Runner(ABC):
         batch = self.empty_batch(self.args.test_nepisode)
         self.latest = batch
         results = evaluate(self.game, self.mac, batch, self.args.seed, self.t_env, watch) | self._exact()
+        self.check_levels(batch, self.game.name)
         return results if self.args.test_greedy else results | diversity(self.game, self.mac, batch, self.args.seed)
+
+    def check_levels(self, batch: EpisodeBatch, source: str) -> None:
+        """Refuses episodes with values that ``state_levels`` would cut off; ``source`` says where they are from."""
+        for key in dict.fromkeys(("state", self.args.policy_input)) if self.args.state_levels else ():
+            check_levels(self.args.state_levels, batch[key], batch["filled"][..., 0].bool(), source, key)
 
     def _exact(self) -> dict[str, Values]:
         """The exact expected return, where it can be computed."""

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transforms import OneHot
+from ..components.transitions import NO_NEXT
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
-from ..data.validate import foreign_rules
+from ..data.fitting import ends_at_horizon, remarks
+from ..data.generate import recipe_digest
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..settings import Settings
 from . import REGISTRY
@@ -44,21 +46,31 @@ class OfflineRunner(Runner):
         if not args.evaluate:
             console.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
                          self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
+            if args.state_levels:
+                self.check_levels(self.episodes(th.arange(self.n_episodes)), self.dataset.source)
 
     @cached_property
     def dataset(self) -> OfflineDataset:
         args = self.args
         data = load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path).expanduser())
-        if other := foreign_rules(data, self.game):
-            self.console.warning(other)
+        for remark in remarks(data, self.game):
+            self.console.warning(remark)
         return data
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
         data, game = self.dataset, self.game
-        arrays = {"state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
-                  "reward": data.reward[..., None], "terminated": data.terminated[..., None],
-                  "filled": data.filled[..., None]}
+        arrays: dict[str, Any] = {
+            "state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
+            "reward": data.reward[..., None], "terminated": data.terminated[..., None],
+            "filled": data.filled[..., None]}
+        if data.no_next is not None:  # what follows a step matters, except beyond the horizon
+            ended = ends_at_horizon(data, game)
+            cut = data.no_next & ~ended
+            arrays["terminated"] = (data.terminated | ended)[..., None]
+            filled = np.where(cut, NO_NEXT, data.filled)
+            filled[:, 1:][cut[:, :-1]] = 0
+            arrays["filled"] = filled[..., None]
         if data.obs is not None and data.obs.shape[-1] == game.obs_dim:
             arrays["obs"] = data.obs
         if not self.args.common_reward:
@@ -91,8 +103,7 @@ class OfflineRunner(Runner):
 
     def episodes(self, rows: Tensor) -> EpisodeBatch:
         """The recorded episodes ``rows`` ``[B]`` as a batch, cut to the longest of them."""
-        filled = self._tensors["filled"][rows]
-        length = int(filled.sum(1).max())
+        length = int(self.dataset.filled[rows.numpy()].sum(1).max())
         data = {key: value[rows, :length].to(self.device) for key, value in self._tensors.items()}
         if "obs" not in data:
             data["obs"] = self._view(data["state"])
@@ -120,7 +131,12 @@ class OfflineRunner(Runner):
         return th.from_numpy(np.ascontiguousarray(seen)).to(state).view(*state.shape[:2], *seen.shape[1:])
 
     def made_from(self) -> dict[str, str]:
-        return {} if self.args.evaluate else {"data": self.dataset.digest[:12]}
+        args = self.args
+        if args.evaluate:
+            return {}
+        recipe = args.recipes.get(args.dataset)
+        made = {} if recipe is None else {"recipe": recipe_digest(self.game, recipe, args.seed, args.dataset)}
+        return {"data": self.dataset.digest[:12], **made}
 
     def facts(self) -> dict[str, Any]:
         return {"dataset": {"source": self.dataset.source, "digest": self.dataset.digest}}

@@ -100,6 +100,9 @@ def find(path: str, load_step: int, key: str = "checkpoint_path") -> Path:
     root = Path(path).expanduser()
     try:
         if (root / MANIFEST).exists():
+            if load_step and root.name.isdecimal() and int(root.name) != load_step:
+                raise UserError(f"{key}={path} is the checkpoint of t_env {int(root.name)}, but load_step={load_step} "
+                                "asks for another; give the folder that holds them all, or leave load_step out.")
             return root
         steps = {int(child.name): child for child in root.iterdir() if child.name.isdecimal() and child.is_dir()}
     except OSError:
@@ -199,6 +202,28 @@ def load_into(part: Loads, folder: Path, **how: Any) -> None:
 def load_run_state(folder: Path) -> dict[str, Any]:
     """The ``run_state`` given to :func:`save`."""
     return dict(load_tensors(folder / "run.th"))
+
+
+def load_networks(file: Path) -> Any:
+    """As :func:`load_tensors`, for what plays and learns.
+
+    Raises:
+        UserError: as there, or a number is not finite.
+    """
+    content = load_tensors(file)
+    if name := _not_finite(content):
+        raise UserError(f"{file} holds numbers that are not finite ('{name}'): whatever wrote it had diverged; take an "
+                        "earlier checkpoint.")
+    return content
+
+
+def _not_finite(content: object, name: str = "") -> str:
+    """Where a tensor holds a number that is not finite; empty if none does."""
+    if isinstance(content, th.Tensor):
+        return name if content.is_floating_point() and not bool(content.isfinite().all()) else ""
+    parts = content.items() if isinstance(content, Mapping) else enumerate(content) \
+        if isinstance(content, list | tuple) else ()
+    return next((found for key, part in parts if (found := _not_finite(part, f"{name}.{key}".lstrip(".")))), "")
 
 
 def load_tensors(file: Path) -> Any:

@@ -75,6 +75,7 @@ ODD: Mapping[str, Callable[[], OfflineDataset]] = {
     "all": made, "no_obs": lambda: made(obs=None), "team_reward": lambda: made(agent_reward=None),
     "one_episode_one_step": lambda: cut(made(terminated=np.zeros((4, 5), np.bool_)), slice(1), 2),
     "cut_off": lambda: cut(made(), slice(2, 4), 5),
+    "no_next": lambda: made(no_next=np.arange(20).reshape(4, 5) == 12),  # the last step of the third episode
     "obs_is_state": lambda: made(obs=np.repeat(made().state[:, :, None], 3, axis=2)),
     "generated": lambda: generate(make_game("xor"), {"episodes": 30, "mixture": {"random": 1.0}}, 0)}
 

@@ -20,7 +20,8 @@ from epymarl_cpa.data.formats.npy_folder import load_npy_folder
 from epymarl_cpa.errors import UserError
 
 Arrays = dict[str, Any]
-KEYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour", "obs", "agent_reward")
+KEYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour", "obs", "agent_reward",
+        "no_next")
 SIZES = st.tuples(*[st.integers(1, 5)] * 5)
 PLAIN = st.recursive(st.none() | st.booleans() | st.integers(-2**60, 2**60) | st.floats(allow_nan=False) | st.text(),
                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -51,7 +52,9 @@ def valid(draw: st.DrawFn) -> Arrays:
             "reward": rng.normal(size=(e, t + 1)).astype(np.float32), "terminated": terminated, "filled": filled,
             "behaviour": rng.integers(-1, len(names), size=e), "meta": {**meta, "behaviours": names},
             "obs": rng.normal(size=(e, t + 1, n, s)).astype(np.float32) if draw(st.booleans()) else None,
-            "agent_reward": rng.normal(size=(e, t + 1, n)).astype(np.float32) if draw(st.booleans()) else None}
+            "agent_reward": rng.normal(size=(e, t + 1, n)).astype(np.float32) if draw(st.booleans()) else None,
+            "no_next": (time == length[:, None] - 1) & ~terminated & (rng.random((e, 1)) < 0.5)
+            if draw(st.booleans()) else None}
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_new_rows_say_what_made_them() -> None:
     by_alg = {row["alg"].split()[0]: row["made_by"] for row in (json.loads(file.read_text()) for file in files())}
     spec = read_grid("tiny.yaml")[0]
     assert by_alg["ar_bc"]["code"] == code_digest(spec.config) != by_alg["cpa_ar"]["code"]
-    assert {*by_alg["bc"]} == {"code", "versions", "rules", "data", "at"}
+    assert {*by_alg["bc"]} == {"code", "versions", "rules", "data", "recipe", "at"}
     assert by_alg["bc"]["versions"] == versions(spec.config)
     stacked = next(spec for spec in read_grid("tiny.yaml") if spec.stack)
     assert by_alg["bc"]["code"] == validity.code_now(stacked) != code_digest(stacked.config), "a stack's code counts"

@@ -84,6 +84,19 @@ def make_minari(path: Path, monkeypatch: pytest.MonkeyPatch, observations: Any, 
     return path / "theirs-v0"
 
 
+@pytest.mark.parametrize("told", [1, 3])
+def test_another_number_of_episodes_than_the_metadata_tell(told: int, tmp_path: Path) -> None:
+    pytest.importorskip("minari")
+    pytest.importorskip("h5py")
+    write_dataset(split(local()), tmp_path / "team-good-v0")
+    path = tmp_path / "team-good-v0" / "data"
+    (path / "epymarl_cpa.json").unlink()
+    content = json.loads((path / "metadata.json").read_text())
+    (path / "metadata.json").write_text(json.dumps({**content, "total_episodes": told}))
+    with pytest.raises(UserError, match=rf"tells of {told} episodes \(total_episodes\), but there are 2;"):
+        load(path)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_one_agent_of_minari(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gymnasium.spaces import Box, Discrete

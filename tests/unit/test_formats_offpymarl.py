@@ -117,3 +117,51 @@ def test_ours_is_what_offpymarl_reads(tmp_path: Path) -> None:
         assert found[key].dtype == array.dtype and found[key].shape == array.shape
         np.testing.assert_array_equal(found[key][data.filled], np.asarray(array)[data.filled])
     assert found["behaviour"].shape == (2, 1)
+
+
+# --------------------------------------------------------------------------------- files without the last states
+def without_last_states(reward_last: float = 1.0, ended: bool = False) -> Arrays:
+    """T slots: episodes of one, three and four steps, each filled as far as it was played, and paid 1 a step."""
+    content = batch()
+    length = np.array([[1], [3], [4]])
+    filled = (np.arange(4) < length)[..., None]
+    arrays = {key: np.repeat(array[:1, :4], 3, axis=0) for key, array in content.items()}
+    last = (np.arange(4) == length - 1)[..., None]
+    return {**arrays, "filled": filled.astype(np.int64), "terminated": (last & ended).astype(np.uint8),
+            "reward": np.where(last, reward_last, 1.0).astype(np.float32)}
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_last_step_counts_where_no_state_comes_after_it(tmp_path: Path, ended: bool) -> None:
+    content = without_last_states(ended=ended)
+    data = load(write_h5(tmp_path / "cut.h5", content))
+    assert data.returns.tolist() == [1.0, 3.0, 4.0] and data.episode_limit == 4 and "assumed" not in data.meta
+    assert data.terminated.sum() == (3 if ended else 0)
+    if ended:
+        assert data.no_next is None
+    else:
+        assert data.no_next is not None and np.argwhere(data.no_next).tolist() == [[0, 0], [1, 2], [2, 3]]
+    played = content["filled"][..., 0] == 1
+    np.testing.assert_array_equal(data.actions[data.steps], content["actions"][played][..., 0])
+
+
+def test_one_true_end_tells_how_all_episodes_of_a_file_end(tmp_path: Path) -> None:
+    content = without_last_states(reward_last=0.0)
+    content["terminated"][0, 0] = 1
+    data = load(write_h5(tmp_path / "cut.h5", content))
+    assert data.steps.sum(1).tolist() == [1, 3, 4] and data.no_next is not None and data.no_next.sum() == 2
+
+
+def test_where_nothing_tells_it_is_said(tmp_path: Path) -> None:
+    data = load(write_h5(tmp_path / "cut.h5", without_last_states(reward_last=0.0)))
+    assert data.steps.sum(1).tolist() == [0, 2, 3]
+    assert data.meta["assumed"][0].startswith("3 episodes do not say how they ended, so the last entry of each is")
+
+
+def test_rewards_of_each_agent(tmp_path: Path) -> None:
+    content = batch()
+    content["reward"] = np.concatenate([content["reward"], 3 * content["reward"]], 2)
+    data = load(write_h5(tmp_path / "own.h5", content))
+    assert data.agent_reward is not None
+    np.testing.assert_array_equal(data.agent_reward[data.filled], content["reward"][data.filled])
+    np.testing.assert_allclose(data.reward, data.agent_reward.mean(2))

@@ -68,8 +68,9 @@ def test_episodes(tmp_path: Path, part_bytes: int, monkeypatch: pytest.MonkeyPat
     content = leaves()
     data = load(write(tmp_path / "game.vlt" / "Good", content, env="smac"))
     assert data.meta == {"format": "vault", "provenance": {"version": 1.2, "env": "smac"}}
-    assert (data.n_episodes, data.episode_limit, data.agent_reward) == (4, 4, None)
-    assert data.filled.sum(1).tolist() == [5, 3, 2, 2] and data.steps.sum(1).tolist() == [4, 2, 1, 1]
+    assert (data.n_episodes, data.episode_limit) == (4, 4)
+    assert data.filled.sum(1).tolist() == [5, 4, 2, 3] and data.steps.sum(1).tolist() == [*LENGTHS]
+    assert data.no_next is not None and np.argwhere(data.no_next).tolist() == [[1, 2], [3, 1]]
     assert data.terminated.any(1).tolist() == [True, False, True, False] and (data.behaviour == -1).all()
     played = np.arange(5) < np.array(LENGTHS)[:, None]
     assert data.obs is not None
@@ -77,6 +78,7 @@ def test_episodes(tmp_path: Path, part_bytes: int, monkeypatch: pytest.MonkeyPat
                        ("infos.legals", data.avail_actions)):
         np.testing.assert_array_equal(array[played], content[key][0])
     np.testing.assert_array_equal(data.reward[played], content["rewards"][0, :, 0])
+    np.testing.assert_array_equal(data.agent_reward[played], content["rewards"][0])  # type: ignore[index]
     assert (data.state[~played] == 0).all() and data.avail_actions[~played].all()
     assert len(list(read(tmp_path / "game.vlt" / "Good"))) == (4 if part_bytes == 1 else 1)
 
@@ -84,7 +86,9 @@ def test_episodes(tmp_path: Path, part_bytes: int, monkeypatch: pytest.MonkeyPat
 def test_fewer_leaves(tmp_path: Path) -> None:
     content = {key: array for key, array in leaves().items() if not key.startswith("infos") and key != "truncations"}
     data = load(write(tmp_path / "Good", content))
-    assert data.filled.sum(1).tolist() == [5, 5, 2] and data.avail_actions.all() and data.avail_actions.shape[3] == 3
+    assert data.filled.sum(1).tolist() == [5, 5, 3] and data.steps.sum(1).tolist() == [4, 4, 2]
+    assert data.meta["unrecorded"] == ["avail_actions"]
+    assert data.avail_actions.all() and data.avail_actions.shape[3] == 3
     assert data.obs is not None
     np.testing.assert_array_equal(data.state, data.obs.reshape(3, 5, 10))
 
@@ -96,6 +100,17 @@ def test_agents_with_rewards_of_their_own(tmp_path: Path) -> None:
     assert data.agent_reward is not None and data.agent_reward[0, 3, 1] == 5
     np.testing.assert_array_equal(data.agent_reward[0, :4], content["rewards"][0, :4])
     np.testing.assert_allclose(data.reward[0, :4], content["rewards"][0, :4].mean(1))
+
+
+def test_what_is_minus_infinity_in_every_step_is_padding(tmp_path: Path) -> None:
+    content = leaves()
+    content["observations"][..., 1, 3:] = content["infos.state"][..., 2] = -np.inf
+    data = load(write(tmp_path / "Good", content))
+    assert data.obs is not None and (data.obs[:, :, 1, 3:] == 0).all() and (data.state[..., 2] == 0).all()
+    np.testing.assert_array_equal(data.obs[0, :4, 0], content["observations"][0, :4, 0])
+    content["observations"][0, 3, 1, 4] = 1.0
+    with pytest.raises(UserError, match="key 'obs', episode 0, step 0: a value is not finite"):
+        load(write(tmp_path / "Other", content))
 
 
 def test_pictures_are_flattened(tmp_path: Path) -> None:

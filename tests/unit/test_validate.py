@@ -37,6 +37,13 @@ def put(key: str, place: Any, value: Any) -> Callable[[Arrays], None]:
     return change
 
 
+def lack_the_state_after(place: Any) -> Callable[[Arrays], None]:
+    def change(arrays: Arrays) -> None:
+        arrays["no_next"] = np.zeros((2, 4), dtype=np.bool_)
+        arrays["no_next"][place] = True
+    return change
+
+
 def become(key: str, how: Callable[[NDArray[Any]], Any]) -> Callable[[Arrays], None]:
     def change(arrays: Arrays) -> None:
         arrays[key] = how(arrays[key])
@@ -74,7 +81,10 @@ def test_truncated_episode_that_ends_before_the_horizon() -> None:
     (put("terminated", (0, 3), True), "terminated", 0, 3, "not filled"),
     (put("terminated", (0, 2), True), "terminated", 0, 2, "a second time"),
     (put("terminated", (1, 3), True), "terminated", 1, 3, "without an entry for its last state"),
-    (put("filled", (0, 2), False), "terminated", 0, 1, "without an entry for its last state")])
+    (put("filled", (0, 2), False), "terminated", 0, 1, "without an entry for its last state"),
+    (lack_the_state_after((1, 1)), "no_next", 1, 1, "not the last step"),
+    (lack_the_state_after((1, 3)), "no_next", 1, 3, "not the last step"),
+    (lack_the_state_after((0, 1)), "no_next", 0, 1, "the episode ends here")])
 def test_complaints(change: Callable[[Arrays], None], key: str, episode: int, step: int, what: str) -> None:
     arrays = valid()
     change(arrays)

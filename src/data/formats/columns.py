@@ -6,7 +6,7 @@ one-hot a second time.  Arrays are sliced by episodes, so that mapped files need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,15 +20,16 @@ from ..validate import LAYOUT, refuse_where
 
 #: axes of each array; equal letters must be equal sizes
 AXES = {"filled": "ET1", "state": "ETS", "actions": "ETN1", "avail_actions": "ETNA", "reward": "ET1",
-        "terminated": "ET1", "obs": "ETNO", "actions_onehot": "ETNA", "behaviour": "E1", "agent_reward": "ETN"}
+        "terminated": "ET1", "obs": "ETNO", "actions_onehot": "ETNA", "behaviour": "E1", "agent_reward": "ETN",
+        "no_next": "ET1"}
 WORDS = {"E": "episodes", "T": "time slots", "N": "agents", "A": "actions", "S": "state values",
          "O": "observed values", "1": "values in its last axis"}
 #: what any such data hold, may hold, and hold only if we wrote them
 NEEDED = ("filled", "state", "actions", "avail_actions", "reward", "terminated")
 POSSIBLE = ("obs", "actions_onehot")
-OURS = ("behaviour", "agent_reward")
+OURS = ("behaviour", "agent_reward", "no_next")
 #: types in PyMARL's buffers, where they differ from ours
-DTYPES = {"avail_actions": np.int32, "filled": np.int64, "terminated": np.uint8}
+DTYPES = {"avail_actions": np.int32, "filled": np.int64, "terminated": np.uint8, "no_next": np.uint8}
 
 Array = NDArray[Any]
 
@@ -40,11 +41,13 @@ class Columns(NamedTuple):
         source: what to call it in messages.
         arrays: NumPy arrays, or what is sliced like them.
         label: how messages call the array of a key.
+        individual: whether rewards may be those of each agent, as in EPyMARL with common_reward=False.
     """
 
     source: str
     arrays: Mapping[str, Any]
     label: Callable[[str], str]
+    individual: bool = False
 
     @property
     def episodes(self) -> int:
@@ -75,6 +78,8 @@ class Columns(NamedTuple):
         sizes: dict[str, tuple[int, str]] = {"1": (1, "")}
         for key in (key for key in AXES if key in self.arrays):
             array, axes, label = self.arrays[key], AXES[key], self.label(key)
+            if key == "reward" and self.individual and array.ndim == 3 and array.shape[2] != 1:
+                axes = AXES["agent_reward"]
             kinds, numbers = ("iu", "whole numbers") if key in ("actions", "behaviour") else ("fiub", "numbers")
             if array.dtype.kind not in kinds:
                 raise UserError(f"{self.source}: {label} must hold {numbers}, not {array.dtype}.")
@@ -118,79 +123,23 @@ def _as_written(columns: Columns, header: Header) -> Iterator[OfflineDataset]:
         for key, array in arrays.items():
             dtype = LAYOUT[key][0]
             flat = array[..., 0] if AXES[key].endswith("1") else array
-            arrays[key] = _flags(columns, key, flat, span) if dtype is np.bool_ else flat.astype(dtype, copy=False)
+            arrays[key] = flags_of(columns, key, flat, span) if dtype is np.bool_ else flat.astype(dtype, copy=False)
         part = OfflineDataset(**arrays, meta=header.meta, source=columns.source, first=span.start)
         if "actions_onehot" in columns.arrays:
-            _check_onehot(columns, part, span, np.ones_like(part.filled))
+            check_onehot(columns, part, span, np.ones_like(part.filled))
         yield part
 
 
-def foreign(files: Sequence[Columns], meta: dict[str, Any]) -> Iterator[OfflineDataset]:
-    """Reads data that others recorded.
-
-    Padding is cleaned, and ``obs`` is dropped where every agent sees the state.  Messages count episodes
-    within their file.
-
-    Args:
-        files: one after the other, with all their episodes.
-        meta: the provenance to give the data.
-
-    Raises:
-        UserError: an array contradicts another one, or itself.
-    """
-    for columns in files:
-        columns.check()
-    with_obs = not all(_obs_is_state(columns) for columns in files)
-    for columns in files:
-        for span in spans(columns.episodes, columns.episode_bytes):
-            yield _cleaned(columns, span, meta, with_obs)
-
-
-def _cleaned(columns: Columns, span: slice, meta: dict[str, Any], with_obs: bool) -> OfflineDataset:
-    arrays = {key: columns.read(key, span) for key in (*NEEDED, *(("obs",) if with_obs else ()))}
-    filled, terminated = (_flags(columns, key, arrays[key][..., 0], span) for key in ("filled", "terminated"))
-    available = _flags(columns, "avail_actions", arrays["avail_actions"], span)
-    available[~filled] = True  # so that a masked softmax over padding has something to choose
-    actions = np.where(filled[..., None], arrays["actions"][..., 0], 0).astype(np.int64)
-    reward, state = _floats(arrays["reward"][..., 0], filled), _floats(arrays["state"], filled)
-    obs = _floats(arrays["obs"], filled) if with_obs else None
-    filled[:, 1:] |= (terminated & filled)[:, :-1]  # the state after a true end is never used, but has an entry
-    part = OfflineDataset(state, actions, available, reward, terminated, filled,
-                          np.full(len(filled), -1, dtype=np.int64), meta, obs, columns.source, first=span.start)
-    if "actions_onehot" in columns.arrays:
-        # Where the last state is, buffers hold zeros or an action that was never played.
-        _check_onehot(columns, part, span, part.steps)
-    return part
-
-
-def _flags(columns: Columns, key: str, array: Array, span: slice) -> NDArray[np.bool_]:
+def flags_of(columns: Columns, key: str, array: Array, span: slice) -> NDArray[np.bool_]:
     """An array of 0 and 1 as booleans."""
     wrong = np.asarray((array != 0) & (array != 1))
     refuse_where(columns.source, key, wrong, "a value is neither 0 nor 1", span.start)
     return np.array(array, dtype=np.bool_)
 
 
-def _floats(array: Array, filled: NDArray[np.bool_]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # becomes infinite, which validation refuses
-        kept = np.array(array, dtype=np.float32)
-    kept[~filled] = 0.0
-    return kept
-
-
-def _obs_is_state(columns: Columns) -> bool:
-    if "obs" not in columns.arrays:
-        return True
-    if columns.arrays["obs"].shape[3] != columns.arrays["state"].shape[2]:
-        return False
-    return all((columns.read("obs", span) == columns.read("state", span)[:, :, None]).all((2, 3))
-               [columns.read("filled", span)[..., 0] != 0].all()
-               for span in spans(columns.episodes, columns.episode_bytes))
-
-
-def _check_onehot(columns: Columns, part: OfflineDataset, span: slice, where: NDArray[np.bool_]) -> None:
+def check_onehot(columns: Columns, part: OfflineDataset, span: slice, where: NDArray[np.bool_]) -> None:
     onehot = columns.read("actions_onehot", span)
-    expected = part.actions[..., None] == np.arange(onehot.shape[3])
+    slots = onehot.shape[1]  # a slot for the last state may have been added
+    expected = part.actions[:, :slots, :, None] == np.arange(onehot.shape[3])
     wrong = np.asarray((onehot != expected).any((2, 3)))
-    refuse_where(columns.source, "actions_onehot", wrong & where, "it disagrees with 'actions'", span.start)
-
-
+    refuse_where(columns.source, "actions_onehot", wrong & where[:, :slots], "it disagrees with 'actions'", span.start)

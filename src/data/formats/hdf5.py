@@ -19,7 +19,8 @@ from ...errors import UserError
 from ..dataset import OfflineDataset
 from ..seal import NAME, Header, Seal, sealing
 from .base import REGISTRY, Format, metadata, starts_with
-from .columns import NEEDED, OURS, POSSIBLE, Columns, foreign, own, to_columns
+from .columns import NEEDED, OURS, POSSIBLE, Columns, own, to_columns
+from .foreign import foreign
 from .h5 import MAGIC, append, arrays, opened
 
 
@@ -94,7 +95,7 @@ def _columns(file: Path, handle: Any) -> Columns:
             raise UserError(f"{file} lacks the key '{key}', which offpymarl's layout needs; "
                             f"it holds {', '.join(sorted(found)) or 'nothing'}.")
     kept = {key: array for key, array in found.items() if key in (*NEEDED, *POSSIBLE, *OURS)}
-    return Columns(str(file), kept, lambda key: f"key '{key}'")
+    return Columns(str(file), kept, lambda key: f"key '{key}'", individual=True)
 
 
 def _alike(files: list[Columns]) -> None:

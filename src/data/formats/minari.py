@@ -95,6 +95,8 @@ def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDat
             length = side["length"][span]
             arrays = _filled_in(storage, spaces, length, limit, number, "agent_reward" in side)
             number += int((length > 0).sum())
+            if "no_next" in side:
+                arrays["no_next"] = np.zeros((len(length), limit + 1), np.bool_)
             for key in set(arrays) & set(side):
                 rest = ~held(key, length, limit)
                 arrays[key][rest] = side[key][place[key]: place[key] + rest.sum()]
@@ -106,8 +108,13 @@ def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDat
 def _foreign(path: Path) -> Iterator[OfflineDataset]:
     with _told(path):
         spaces, storage = _open(path)
-        total, size = storage.total_episodes, sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        total = int(storage.total_episodes)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         check_claim(path, total * LEAST * RATIO, size)
+        there = _episodes_there(path)
+        if there != total:
+            raise UserError(f"{path}: metadata.json tells of {total} episodes (total_episodes), but there are {there}; "
+                            "put the right number there, or copy the data again.")
         steps = np.array([int(each["total_steps"]) for each in storage.get_episode_metadata(range(total))])
         if not total or steps.min() < 1:
             raise UserError(f"{path} holds no episodes, or some without a step.")
@@ -119,6 +126,14 @@ def _foreign(path: Path) -> Iterator[OfflineDataset]:
             arrays = _filled_in(storage, spaces, steps[span], limit, span.start, individual)
             unknown = np.full(len(steps[span]), -1, dtype=np.int64)
             yield OfflineDataset(**arrays, behaviour=unknown, meta=meta, source=str(path), first=span.start)
+
+
+def _episodes_there(path: Path) -> int:
+    """How many episodes a data set's files hold, whatever its metadata tell."""
+    if (path / MAIN).is_file():
+        with opened(path / MAIN, "r", WHAT, EXTRA) as file:
+            return sum(re.fullmatch(r"episode_\d+", key) is not None for key in file)
+    return sum(each.is_dir() and each.name.isdecimal() for each in path.iterdir())  # Minari's other kind of files
 
 
 def _open(path: Path) -> tuple[Spaces, Any]:

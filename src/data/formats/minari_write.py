@@ -67,6 +67,8 @@ def _lengths(part: OfflineDataset) -> NDArray[np.int64]:
 def held(key: str, length: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
     """Which entries ``[E, T + 1]`` of an array Minari holds."""
     time, length = np.arange(limit + 1), length[:, None]
+    if key == "no_next":
+        return np.zeros((len(length), limit + 1), dtype=np.bool_)
     if key in ("actions", "reward", "agent_reward"):
         return np.asarray(time < length)
     return np.asarray((time <= length) & (length > 0))

@@ -18,7 +18,8 @@ from ...errors import UserError
 from ...utils.bounded import read_text, size_of
 from ..chunks import join
 from ..dataset import OfflineDataset
-from .columns import NEEDED, POSSIBLE, Array, Columns, foreign
+from .columns import NEEDED, POSSIBLE, Array, Columns
+from .foreign import foreign
 
 
 def load_npy_folder(path: Path) -> OfflineDataset:
@@ -45,7 +46,7 @@ def read_buffer(path: Path) -> Iterator[OfflineDataset]:
         raise UserError(f"{path}: meta.json tells of {recorded!r} episodes, but the arrays hold {columns.episodes}.")
     # The rest of the buffer was never written.
     columns = columns._replace(arrays={key: array[:recorded] for key, array in columns.arrays.items()})
-    yield from foreign([columns], {"format": "alberdice", "provenance": meta})
+    yield from foreign([columns], {"format": "alberdice", "provenance": meta}, buffer=True)
 
 
 def open_columns(path: Path, keys: Iterable[str]) -> Columns:

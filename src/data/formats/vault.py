@@ -3,10 +3,11 @@
 A vault holds ``observations`` ``[1, T, N, O]``, ``actions`` and ``rewards`` ``[1, T, N]``, ``terminals`` and
 ``truncations`` ``[1, T, N]``, and in ``infos`` perhaps ``state`` ``[1, T, S]`` and ``legals`` ``[1, T, N, A]``.
 
-The state after an episode's last action is not recorded.  Where the episode truly ended, nothing depends on
-it; where it was cut off, its last action has no known outcome, and the entry serves as the last state.  Without
-``state``, the observations of all agents in a row are taken for it.  The team's reward is the mean of the
-agents' rewards, as in OG-MARL's own evaluation; these are kept where they differ.
+An episode is over when every agent has terminated or been truncated (:mod:`..ends`).  The state after its last action
+is not recorded.  Where it truly ended, nothing depends on it; where it was cut off, ``no_next`` says so.  Without
+``state``, the observations of all agents in a row are taken for it; without ``legals``, all actions are available.
+Places that hold ``-inf`` in every step are padding, as of OG-MARL's MPE, and become 0.  The team's reward is the mean
+of the agents' rewards, as in OG-MARL's own evaluation, until a game is known that adds them up.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..chunks import spans
 from ..dataset import OfflineDataset
+from ..ends import ends_of
 from ..validate import refuse_where
 from .base import REGISTRY, Format, metadata
 from .vault_leaves import Array, Leaves
+
+#: arrays that may be padded with -inf
+PADDED = ("observations", "infos.state")
 
 
 @REGISTRY.register("vault")
@@ -45,7 +50,8 @@ class Vault(Format):
         leaves, provenance = Leaves(found[0]), metadata(found[0])
         meta = {"format": "vault",
                 "provenance": {key: provenance[key] for key in provenance if not key.startswith("structure_")}}
-        seen = _overview(leaves, str(found[0]))
+        seen = _overview(leaves)
+        meta |= {} if "infos.legals" in leaves.keys else {"unrecorded": ["avail_actions"]}
         bytes_each = leaves.step_bytes(*leaves.keys) * seen.slots
         for span in spans(len(seen.start), bytes_each):
             yield _part(leaves, seen, span, meta, str(found[0]))
@@ -64,40 +70,42 @@ class Overview(NamedTuple):
         start: index of the first step of every episode ``[E]``.
         length: recorded steps of every episode ``[E]``.
         ended: whether it truly ended ``[E]``.
-        slots: entries of the longest episode, its last state among them.
-        individual: whether agents differ in their rewards.
-        n_actions: A.
+        slots: entries of the longest episode, that after its last step among them.
+        n_actions: A, or the largest recorded number plus 1 where A is not recorded.
+        padding: for observations and states, where they hold -inf in every step.
     """
 
     start: NDArray[np.int64]
     length: NDArray[np.int64]
     ended: NDArray[np.bool_]
     slots: int
-    individual: bool
     n_actions: int
-
-    def entries(self, span: slice) -> NDArray[np.int64]:
-        """Entries of some episodes: the last state of one that ended has an entry."""
-        return np.asarray(self.length[span] + self.ended[span])
+    padding: dict[str, NDArray[np.bool_]]
 
 
-def _overview(leaves: Leaves, source: str) -> Overview:
+def _overview(leaves: Leaves) -> Overview:
     def flagged(key: str) -> NDArray[np.bool_]:
-        """Where all agents have a flag, ``[steps]``."""
-        return np.concatenate([(block != 0).reshape(len(block), -1).all(1) for block in leaves.blocks(key)])
+        """The agents' flags, ``[steps, K]``."""
+        return np.concatenate([(block != 0).reshape(len(block), -1) for block in leaves.blocks(key)])
 
     terminal = flagged("terminals")
-    done = terminal | flagged("truncations") if "truncations" in leaves.keys else terminal.copy()
-    done[-1] = True  # the writer may have stopped within an episode
-    stop = np.flatnonzero(done) + 1
-    start = np.concatenate([[0], stop[:-1]])
-    individual = any(bool((block != block[:, :1]).any()) for block in leaves.blocks("rewards") if block.ndim == 2)
+    truncated = flagged("truncations") if "truncations" in leaves.keys else np.zeros_like(terminal)
+    ends = ends_of(*np.broadcast_arrays(terminal, truncated))
+    start = np.concatenate([[0], ends.stop[:-1]])
     n_actions = leaves.shape("infos.legals")[-1] if "infos.legals" in leaves.keys else leaves.count_actions()
-    ended = terminal[stop - 1]
-    slots = int((stop - start + ended).max())
-    if slots < 2:
-        raise UserError(f"{source}: no episode has a complete step, so there is nothing to learn from.")
-    return Overview(start, stop - start, ended, slots, individual, max(1, n_actions))
+    length = ends.stop - start
+    padding = {key: _padding(leaves, key) for key in PADDED if key in leaves.keys}
+    return Overview(start, length, ends.ended, int(length.max()) + 1, max(1, n_actions), padding)
+
+
+def _padding(leaves: Leaves, key: str) -> NDArray[np.bool_]:
+    """Where an array holds -inf in every step, of the shape of one step."""
+    found = np.ones(leaves.shape(key), np.bool_)
+    for block in leaves.blocks(key):
+        found &= np.isneginf(block).all(0) if block.dtype.kind == "f" else False
+        if not found.any():
+            break
+    return found
 
 
 def _part(leaves: Leaves, seen: Overview, span: slice, meta: dict[str, Any], source: str) -> OfflineDataset:
@@ -118,6 +126,9 @@ def _part(leaves: Leaves, seen: Overview, span: slice, meta: dict[str, Any], sou
             raise UserError(f"{source}: key '{key}' has shape {leaves.shape(key)} in each step, which does not fit "
                             f"{agents} agents and {seen.n_actions} actions.")
     rows = {key: leaves.read(key, begin, stop) for key in leaves.keys}
+    for key, place in seen.padding.items():
+        if place.any():
+            rows[key] = np.where(place, rows[key].dtype.type(0), rows[key])
     legal = laid_out(rows.get("infos.legals", np.ones((steps, agents, seen.n_actions), np.bool_)), np.float32, 1)
     refuse_where(source, "infos.legals", (legal != 0) & (legal != 1), "a value is neither 0 nor 1", span.start)
     reward = rows["rewards"].reshape(steps, -1)
@@ -125,9 +136,11 @@ def _part(leaves: Leaves, seen: Overview, span: slice, meta: dict[str, Any], sou
     state = obs.reshape(*played.shape, -1)
     if "infos.state" in rows:
         state = laid_out(rows["infos.state"].reshape(steps, -1), np.float32)
-    team = reward.mean(1, dtype=np.float64) if seen.individual else reward[:, 0]
+    individual = reward.shape[1] == agents
+    team = reward.mean(1, dtype=np.float64)
+    last, ended = time == length[:, None] - 1, seen.ended[span, None]
     return OfflineDataset(
-        state, laid_out(rows["actions"], np.int64), legal != 0, laid_out(team, np.float32),
-        terminated=(time == length[:, None] - 1) & seen.ended[span, None], filled=time < seen.entries(span)[:, None],
-        behaviour=np.full(len(length), -1, dtype=np.int64), meta=meta, obs=obs, source=source,
-        agent_reward=laid_out(reward, np.float32) if seen.individual else None, first=span.start)
+        state, laid_out(rows["actions"], np.int64), legal != 0, laid_out(team, np.float32), terminated=last & ended,
+        filled=time <= length[:, None], behaviour=np.full(len(length), -1, dtype=np.int64), meta=meta, obs=obs,
+        source=source, agent_reward=laid_out(reward, np.float32) if individual else None,
+        no_next=None if seen.ended.all() else last & ~ended, first=span.start)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ...config.reading import parse_overrides
 from ...errors import UserError
+from ..rows.names import data_of, game_of
 from ..rows.reading import Row, Rows
 from .canvas import COLOURS, FAINT, legend_below, panels
 
@@ -32,7 +33,7 @@ def diversity_bars(rows: Rows, env: str) -> Figure:
     thresholds, unit = GAMES[env]
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        if row["env"] == env and row["dataset"] == "poor" and ENTROPIES.keys() <= row.keys():
+        if game_of(row) == env and data_of(row) == "poor" and ENTROPIES.keys() <= row.keys():
             place = _place(row, thresholds)
             if place is not None:
                 groups.setdefault(place, []).append(row)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...errors import UserError
+from ..rows.names import data_of, game_of
 from ..rows.paper import ONLINE, Methods, table1
 from ..rows.reading import Row, Rows
 from .canvas import FAINT, INK, hide, panels
@@ -27,7 +28,7 @@ def joint_tables(rows: Rows, methods: Methods) -> Figure:
     """
     seeds: dict[tuple[str, str], dict[int, Row]] = {}
     for row in rows:
-        if row["env"] == "xor" and len(row.get("joint_action", ())) == 2 and max(row["joint_action"]) <= 1:
+        if game_of(row) == "xor" and len(row.get("joint_action", ())) == 2 and max(row["joint_action"]) <= 1:
             # A seed counts once: of a method that learns online, it is the same run whatever data its row names.
             seeds.setdefault(_panel(row, methods), {}).setdefault(row["seed"], row)
     groups = {panel: [*by_seed.values()] for panel, by_seed in seeds.items()}
@@ -56,7 +57,7 @@ def joint_tables(rows: Rows, methods: Methods) -> Figure:
 def _panel(row: Row, methods: Methods) -> tuple[str, str]:
     """Method and data set, or online."""
     name = methods.of(row["alg"]) or row["alg"]
-    return (name.removesuffix(ONLINE), "online") if name.endswith(ONLINE) else (name, row["dataset"])
+    return (name.removesuffix(ONLINE), "online") if name.endswith(ONLINE) else (name, data_of(row))
 
 
 def _title(place: str) -> str:

@@ -12,7 +12,7 @@ from ..analysis.score import score_of
 from ..analysis.statistics import CONFIDENCE, STATISTICS, Estimate
 from ..measure.machine import describe_machine
 from ..rows.paper import table1
-from ..rows.reading import Row, Rows, game_of
+from ..rows.reading import Rows, grouped
 from .document import Field, Section
 
 CELL_HEADINGS = ("env", "dataset", "method", "mean", "population_std", "seeds", "best_or_tied", "optimum", "paper_mean",
@@ -119,16 +119,9 @@ def improvement_rows(aggregate: Aggregate) -> list[list[object]]:
 
 
 def other_section(rows: Rows) -> list[Section]:
-    """Those of the rows that are of recipes, such as of one's own game; nothing without any.
-
-    Data from files are left out: their names are paths of somebody's machine.
-    """
-    groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        if not set("./\\") & set(row["dataset"]):
-            groups.setdefault((game_of(row), row["dataset"], row["alg"]), []).append(row)
+    """Rows of other games, data and methods, such as one's own; nothing without any."""
     lines = []
-    for (env, data, alg), group in groups.items():
+    for (env, data, alg), group in grouped(rows).items():
         values, best = np.array([row["headline"] for row in group]), group[0]["headline_optimum"]
         score = "-" if best is None or group[0].get("headline_random") is None else \
             f"{np.mean([score_of(row) for row in group]):.2f}"

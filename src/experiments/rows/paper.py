@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from ...config import read_yaml
 from ...errors import UserError
 from ...utils.registry import nearest
-from .reading import Row, Rows, game_of
+from .names import data_of, game_of, recipe_of, settings_of_row
+from .reading import Row, Rows
 
 HERE = Path(__file__).parent
 METHODS = HERE / "methods.yaml"
@@ -115,14 +116,24 @@ class Methods:
         """The rows of the paper's tasks by method, in the order of :attr:`names`, then by task.
 
         Raises:
-            UserError: a seed comes twice under different names of one method.
+            UserError: a seed comes twice under different names of one method, or its rows are of different settings.
 
-        Left out are other tasks, methods without a name, and those that learn online, whatever data their rows name.
+        Left out are other tasks, methods without a name, those that learn online, whatever data their rows name, and
+        rows with settings of their own beside some without.
         """
         found: dict[str, dict[Task, list[dict[str, Any]]]] = {}
+        kinds: dict[tuple[str | None, Task], set[tuple[str, ...]]] = {}
         for row in rows:
-            method, task = self.of(row["alg"]), Task(game_of(row), row["dataset"])
+            kinds.setdefault((self.of(row["alg"]), Task(game_of(row), data_of(row))), set()).add(_settings(row))
+        for row in rows:
+            method, task = self.of(row["alg"]), Task(game_of(row), data_of(row))
             if method is not None and not method.endswith(ONLINE) and task in table1().names:
+                if _settings(row) and () in kinds[method, task]:
+                    continue  # a variant of what is there as the configuration has it
+                if _settings(row) and len(kinds[method, task]) > 1:
+                    told = " and ".join(sorted(" ".join(words) for words in kinds[method, task]))
+                    raise UserError(f"the rows of {method} on {task.env}, {task.dataset} are of different settings "
+                                    f"({told}); report each on its own.")
                 group = found.setdefault(method, {}).setdefault(task, [])
                 if any(other["seed"] == row["seed"] for other in group):
                     raise UserError(f"there are two rows of {method} on {task.env}, {task.dataset}, seed "
@@ -130,3 +141,8 @@ class Methods:
                 group.append(row)
         order = [*self.names, *sorted(set(found) - set(self.names))]
         return {method: found[method] for method in order if method in found}
+
+
+def _settings(row: Row) -> tuple[str, ...]:
+    """What was changed about a row's data and method."""
+    return *recipe_of(row), *settings_of_row(row)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
 from ...utils.bounded import read_text
+from .names import data_of, game_of, recipe_of, settings_of_row
 
 #: what every row has
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
@@ -34,11 +35,16 @@ def without_repeats(rows: Rows) -> list[Row]:
     """The rows without copies of the same run: a row with the ``id`` of an earlier one, or equal to it but for places.
 
     Raises:
-        UserError: rows are of different variants of a game, or two differ that are of the same method, game, data and
-            seed, as those of different settings do.
+        UserError: rows are of different variants of a game or of different rules, or two differ that are of the same
+            method, game, data and seed, as those of different settings do.
     """
     optima: dict[str, float | None] = {}
+    rules: dict[str, str] = {}
     for row in rows:
+        made_by = (row.get("made_by") or {}).get("rules")
+        if made_by and rules.setdefault(game_of(row), made_by) != made_by:
+            raise UserError(f"the rows of {game_of(row)} were made under different rules of it (digests "
+                            f"{rules[game_of(row)]} and {made_by}); report each on its own.")
         mine, other = row["headline_optimum"], optima.setdefault(game_of(row), row["headline_optimum"])
         alike = mine is other if mine is None or other is None else math.isclose(other, mine, rel_tol=1e-3)
         if not alike:
@@ -56,7 +62,7 @@ def each_once(rows: Rows) -> list[Row]:
     """
     kept: dict[tuple[str, str, str, int], Row] = {}
     for row in rows:
-        run = (row["alg"], game_of(row), row["dataset"], row["seed"])
+        run = (row["alg"], game_of(row), data_of(row), row["seed"])
         other = kept.setdefault(run, row)
         if not _same(other, row):
             raise UserError(f"there are two different rows of {run[0]} on {run[1]}, {run[2]}, seed {run[3]} (ids "
@@ -65,10 +71,42 @@ def each_once(rows: Rows) -> list[Row]:
     return list(kept.values())
 
 
-def game_of(row: Row) -> str:
-    """The game of a row with the arguments that it was given: others make it another game."""
-    given = [word.removeprefix("env_args.") for word in row.get("with", []) if word.startswith("env_args.")]
-    return " ".join([row["env"], *given])
+Group = tuple[str, str, str]
+
+
+def grouped(rows: Rows) -> dict[Group, list[Row]]:
+    """Rows of the same game, data and method; games and data in the order in which they first come.
+
+    Where rows of the same data have different recipes, or rows of one method different settings, these go to the name.
+    """
+    recipes = _words_by(rows, lambda row: (game_of(row), data_of(row)), recipe_of)
+    settings = _words_by(rows, lambda row: (game_of(row), data_of(row), row["alg"]), settings_of_row)
+
+    def named(row: Row) -> Group:
+        game, data, alg = game_of(row), data_of(row), row["alg"]
+        return (game, _with_what_differs(data, recipe_of(row), recipes[game, data]),
+                _with_what_differs(alg, settings_of_row(row), settings[game, data, alg]))
+
+    groups: dict[Group, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(named(row), []).append(row)
+    games = list(dict.fromkeys(game for game, _, _ in groups))
+    tasks = list(dict.fromkeys((game, data) for game, data, _ in groups))
+    return dict(sorted(groups.items(), key=lambda item: (games.index(item[0][0]), tasks.index(item[0][:2]))))
+
+
+def _words_by(rows: Rows, place: Callable[[Row], tuple[str, ...]], words: Callable[[Row], tuple[str, ...]],
+              ) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+    """All lists of words that the rows of each place have."""
+    found: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for row in rows:
+        found.setdefault(place(row), set()).add(words(row))
+    return found
+
+
+def _with_what_differs(name: str, own: tuple[str, ...], every: set[tuple[str, ...]]) -> str:
+    """A name with those of its words that not all have."""
+    return " ".join([name, *(word for word in own if not all(word in other for other in every))])
 
 
 def curve_of(row: Row) -> list[tuple[float, float]]:

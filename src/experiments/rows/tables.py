@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .reading import Row, Rows, game_of
+from .reading import Row, Rows, grouped
 
 #: measures of diversity: heading and format
 DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": ("joint H, bits", ".3f"),
              "modes": ("modes", ".2f"), "modes_covered": ("of the teacher's", ".3f"), "tv": ("TV to teacher", ".4f"),
              "mismatch_rate": ("mismatch", ".4f")}
-
-
-def _groups(rows: Rows) -> dict[tuple[str, str, str], list[Row]]:
-    """Rows of the same game, data set and method; games and data sets in the order in which they first come."""
-    games = list(dict.fromkeys(map(game_of, rows)))
-    tasks = list(dict.fromkeys((game_of(row), row["dataset"]) for row in rows))
-    groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (games.index(game_of(row)), tasks.index((game_of(row), row["dataset"])))):
-        groups.setdefault((game_of(row), row["dataset"], row["alg"]), []).append(row)
-    return groups
 
 
 def _optimum(row: Row) -> str:
@@ -35,7 +25,7 @@ def markdown(rows: Rows) -> str:
     """
     lines = ["| game | data | method | result | worst seed | optimum | seeds | s per run (max) | peak MB |",
              "|---|---|---|---|---|---|---|---|---|"]
-    for (env, data, alg), group in _groups(rows).items():
+    for (env, data, alg), group in grouped(rows).items():
         values = np.array([row["headline"] for row in group])
         seconds, peak = [row["seconds"] for row in group], max(row["peak_mb"] for row in group)
         lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
@@ -46,8 +36,8 @@ def markdown(rows: Rows) -> str:
 
 def compact(rows: Rows) -> str:
     """One line for every game and data set, one column for every method: mean ± deviation (worst seed)."""
-    groups = _groups(rows)
-    methods = list(dict.fromkeys(row["alg"] for row in rows))
+    groups = grouped(rows)
+    methods = list(dict.fromkeys(alg for _, _, alg in groups))
     lines = [f"| game | data | {' | '.join(methods)} | optimum |", "|---" * (len(methods) + 3) + "|"]
     for env, data in dict.fromkeys((env, data) for env, data, _ in groups):
         cells, best = [], ""
@@ -67,7 +57,7 @@ def diversity(rows: Rows) -> str:
         return ""
     headings = ["game", "data", "method", "result", "worst seed", *(heading for heading, _ in DIVERSITY.values())]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    for (env, data, alg), group in _groups(measured).items():
+    for (env, data, alg), group in grouped(measured).items():
         values = np.array([row["headline"] for row in group])
         cells = [format(np.mean([row[key] for row in group]), spec) if all(key in row for row in group) else "-"
                  for key, (_, spec) in DIVERSITY.items()]

@@ -18,6 +18,7 @@ from ...errors import UserError
 from ...settings import CORE
 from ...utils.bounded import is_there
 from ...utils.registry import nearest
+from ..rows.names import game_named
 from .search import SEARCH, from_search
 
 LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
@@ -50,6 +51,11 @@ class RunSpec:
     def task(self) -> tuple[str, str, int]:
         """Game, data and seed."""
         return self.env, self.config["dataset"], self.config["seed"]
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """The same, with the arguments of the game: what a run and that of its teacher share."""
+        return game_named(self.env, [*self.overrides, *self.alg.split()[1:]]), *self.task[1:]
 
     @cached_property
     def id(self) -> str:
@@ -168,8 +174,8 @@ def _after_first(path: Path, part: Mapping[str, Any], own: Sequence[RunSpec]) ->
         raise UserError(f"{path}: the runs of '{entry or name}' are stacked, which leaves no models for '{TEACHERS}'.")
     found: dict[tuple[str, str, int], list[RunSpec]] = {}
     for spec in candidates:
-        found.setdefault(spec.task, []).append(spec)
-    return [replace(spec, first=_only(found.get(spec.task, []), spec, name), first_sweep="" if inside else name)
+        found.setdefault(spec.place, []).append(spec)
+    return [replace(spec, first=_only(found.get(spec.place, []), spec, name), first_sweep="" if inside else name)
             for spec in _specs(path, part)]
 
 
@@ -192,6 +198,6 @@ def _of_another(path: Path, name: str, entry: str) -> list[RunSpec]:
 def _only(firsts: Sequence[RunSpec], student: RunSpec, name: str) -> RunSpec:
     if len(firsts) != 1:
         many = f"{len(firsts)} teachers" if firsts else "no teacher"
-        raise UserError(f"the sweep '{name}' trains {many} for {', '.join(map(str, student.task))}, "
+        raise UserError(f"the sweep '{name}' trains {many} for {', '.join(map(str, student.place))}, "
                         "where it must be one.")
     return firsts[0]

@@ -46,7 +46,7 @@ class Job:
     @property
     def kind(self) -> tuple[str, str, int]:
         """Method, game and number of seeds: jobs of one kind take about as long as one another."""
-        return self.specs[0].alg, self.specs[0].env, len(self.specs)
+        return self.specs[0].alg, self.specs[0].place[0], len(self.specs)
 
 
 def missing_jobs(specs: Sequence[RunSpec], store_of: Callable[[str], Store], counts: Callable[[RunSpec, Row], bool],

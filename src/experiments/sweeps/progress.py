@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from ..rows.names import game_of
 from ..rows.reading import Row
 from .jobs import Job, JobId
 
@@ -30,7 +31,7 @@ class Progress:
         self._seconds: defaultdict[tuple[object, ...], list[float]] = defaultdict(list)
         for row in rows:
             size = row.get("stacked", 1)
-            self._add((row["alg"], row["env"], size), row["seconds"] * size)
+            self._add((row["alg"], game_of(row), size), row["seconds"] * size)
 
     def begin(self, job: Job) -> None:
         self._begun[job.id] = time.monotonic()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ...build import build_game
 from ...data.formats import load
+from ...data.generate import recipe_digest
+from ...envs import Game
 from ...errors import UserError
 from ...provenance import code_digest
 from ..rows.origin import MADE_BY, STACKING
@@ -26,9 +28,18 @@ def unfit(spec: RunSpec, row: Row) -> str:
     The code that made it is no reason: its row is kept, and told to be of other code.
     """
     made_with = row.get(MADE_BY, {}).get("rules")
-    now = _rules_now(spec.config["env"], json.dumps(spec.config["env_args"], sort_keys=True)) if made_with else ""
+    config = spec.config
+    where = config["env"], json.dumps(config["env_args"], sort_keys=True), config["reward_scalarisation"]
+    now = _rules_now(*where) if made_with else ""
     if made_with and now and made_with != now:
-        return f"made with other rules of {spec.config['env']}"
+        return f"made with other rules of {config['env']}"
+    recipe = row.get(MADE_BY, {}).get("recipe")
+    if recipe and config["dataset"] in config["recipes"]:
+        name = config["dataset"]
+        seed = row.get("seed", config["seed"])  # rows of a stack are of other seeds than its first run
+        played = _recipe_now(*where, json.dumps(config["recipes"][name]), seed, name)
+        if played and played != recipe:
+            return f"made with data of other behaviours than those in '{name}' now"
     data = row.get(MADE_BY, {}).get("data")
     if data and (other := _data_now(spec.config["dataset"], tuple(spec.config["recipes"]))) and other != data:
         return f"made with other data than those in {spec.config['dataset']} now"
@@ -56,9 +67,28 @@ def _digest(path: Path, changed: int) -> str:
 
 
 @cache
-def _rules_now(env: str, env_args: str) -> str:
+def _rules_now(env: str, env_args: str, scalarisation: str) -> str:
     """Digest of the present rules of a game; empty if it cannot be built here."""
+    game = _game(env, env_args, scalarisation)
+    return "" if game is None else game.rules()
+
+
+@cache
+def _recipe_now(env: str, env_args: str, scalarisation: str, recipe: str, seed: int, name: str) -> str:
+    """Digest of what a recipe's data would be made by now; empty if that cannot be told here."""
+    game = _game(env, env_args, scalarisation)
     try:
-        return build_game({"env": env, "env_args": json.loads(env_args)}).rules()
+        return "" if game is None else recipe_digest(game, json.loads(recipe), seed, name)
     except UserError:
         return ""
+
+
+@cache
+def _game(env: str, env_args: str, scalarisation: str) -> Game | None:
+    """A game; None if it cannot be built here."""
+    try:
+        game = build_game({"env": env, "env_args": json.loads(env_args)})
+    except UserError:
+        return None
+    game.reward_scalarisation = scalarisation
+    return game

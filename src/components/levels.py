@@ -1,0 +1,34 @@
+"""Whether what networks are to see fits ``state_levels``."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..errors import UserError
+
+
+def check_levels(levels: int, seen: Tensor, filled: Tensor, source: str, key: str) -> None:
+    """Refuses values that one-hot vectors of so many levels cannot tell apart.
+
+    Args:
+        levels: the config key ``state_levels``; 0 for none.
+        seen: states or observations ``[E, T, ...]``.
+        filled: which of them are there, bool ``[E, T]``.
+        source: where they are from, for messages.
+        key: ``state`` or ``obs``.
+
+    Raises:
+        UserError: naming the first value that is no whole number from 0 to ``levels`` - 1.
+    """
+    if not levels:
+        return
+    wrong = (seen < 0) | (seen > levels - 1) | (seen != seen.round())
+    wrong &= filled.view(*filled.shape, *[1] * (seen.dim() - 2))
+    if not wrong.any():
+        return
+    place = wrong.nonzero()[0].tolist()
+    there = seen[filled]
+    whole = bool((there == there.round()).all() and (there >= 0).all())
+    remedy = f"set state_levels={int(there.max()) + 1}, or 0" if whole else "set state_levels=0"
+    raise UserError(f"state_levels={levels} needs whole numbers from 0 to {levels - 1}, but {source} has the value "
+                    f"{float(seen[tuple(place)]):g} in '{key}' (episode {place[0]}, step {place[1]}); {remedy}.")

@@ -1,0 +1,40 @@
+"""Keys that would be accepted and do nothing beside the others: refused, so that nobody believes that they did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UserError
+from ..learners import REGISTRY as LEARNERS
+from ..settings import CORE, settings_of
+
+
+def check_effects(config: Mapping[str, Any]) -> None:
+    """Refuses a key that has no effect.
+
+    Args:
+        config: every key checked by itself.
+
+    Raises:
+        UserError: naming it, and what it needs.
+    """
+    needs = {"load_step": ("checkpoint_path=<folder of a run's models>", config["checkpoint_path"]),
+             "render": ("evaluate=true", config["evaluate"]),
+             **{key: ("runner=record", config["runner"] == "record")
+                for key in ("record_to", "record_from", "record_steps")}}
+    for key, (needed, there) in needs.items():
+        if config[key] and not there:
+            raise UserError(f"{key}={_told(config[key])} has no effect without {needed}.")
+    if config["agent"] != CORE["agent"].before and not config["use_rnn"]:
+        raise UserError(f"agent={config['agent']} has no effect without use_rnn=true: agents without a memory have no "
+                        "such network.")
+    learner = LEARNERS[config["learner"]]
+    if config["critic_input"] != CORE["critic_input"].before \
+            and not learner.reads_critic_input(settings_of(learner).of(config)):
+        raise UserError(f"critic_input={config['critic_input']} has no effect on {config['name']}, which has no critic "
+                        "or mixer that sees the state; leave it out.")
+
+
+def _told(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

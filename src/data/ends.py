@@ -1,0 +1,47 @@
+"""Where episodes end in recordings that hold one row of time with flags for each agent."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Ends(NamedTuple):
+    """E episodes one after the other.
+
+    Attributes:
+        stop: index of the step after the last one of each, ``[E]``.
+        ended: whether it truly ended, so that nothing follows, ``[E]``.
+    """
+
+    stop: NDArray[np.int64]
+    ended: NDArray[np.bool_]
+
+
+def ends_of(terminal: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> Ends:
+    """Episodes by the flags of K agents: one is over as soon as each of them has terminated or been truncated.
+
+    It makes no difference whether an agent's flag stays set after its own end or stands at that step only.  The episode
+    was cut off if an agent was truncated, and did not terminate, at the step at which the last ones ended.
+
+    Args:
+        terminal, truncated: ``[steps, K]``; what comes after the last end is an unfinished episode.
+    """
+    steps, over = len(terminal), terminal | truncated
+    agents = [np.flatnonzero(flags) for flags in over.T]
+    stops, ended, start = list[int](), list[bool](), 0
+    while start < steps:
+        places = [int(np.searchsorted(flagged, start)) for flagged in agents]
+        if any(place == len(flagged) for place, flagged in zip(places, agents, strict=True)):
+            stops.append(steps)  # the writer stopped within an episode
+            ended.append(False)
+            break
+        first = np.array([flagged[place] for place, flagged in zip(places, agents, strict=True)])
+        last = int(first.max())
+        late = first == last
+        stops.append(last + 1)
+        ended.append(bool(terminal[last, late].all()))
+        start = last + 1
+    return Ends(np.array(stops, np.int64), np.array(ended, np.bool_))

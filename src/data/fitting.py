@@ -1,0 +1,76 @@
+"""Data of other programs in the terms of the game that they are used for, and what is to be said of data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..envs.game import Game
+from ..errors import UserError
+from .dataset import OfflineDataset
+from .validate import foreign_rules
+
+
+def fitted(data: OfflineDataset, game: Game) -> OfflineDataset:
+    """Data of other programs as the game has it; ours are returned as they are.
+
+    Where every agent is paid by itself, in the data and in the game, the team's reward becomes what the game makes of
+    them (``reward_scalarisation``).  Where nobody recorded which actions there were, they are those of the game.
+    """
+    if data.meta.get("spec"):
+        return data
+    changed: dict[str, Any] = {}
+    own = None if data.agent_reward is None or game.pure else data.agent_reward.astype(np.float64)
+    # Where all get the same from a game that pays the team only, these are copies of the team's reward.
+    if own is not None and not ((own == own[..., :1]).all() and game.pays_team()):
+        changed["reward"] = (own.sum(2) if game.reward_scalarisation == "sum" else own.mean(2)).astype(np.float32)
+    fits = data.actions.shape[2] == game.n_agents and data.avail_actions.shape[3] <= game.n_actions
+    if "avail_actions" in data.meta.get("unrecorded", []) and fits:
+        available = np.broadcast_to(game.possible(), (*data.actions.shape, game.n_actions)).copy()
+        available[~data.filled] = True  # so that a masked softmax over padding has something to choose
+        changed["avail_actions"] = available
+    return data.with_arrays(**changed) if changed else data
+
+
+def check_team(data: OfflineDataset, game: Game) -> None:
+    """Refuses data of opponents: where the agents' own rewards always cancel out, a team has nothing to win.
+
+    Raises:
+        UserError: they do.
+    """
+    if data.agent_reward is None or game.pure:
+        return
+    own = data.agent_reward[data.steps].astype(np.float64)
+    if own.any() and np.allclose(own.sum(1), 0.0, atol=1e-6):
+        raise UserError(f"the agents' rewards in {data.source} cancel out at every step: what one gets the others "
+                        f"lose. Agents of {game.name} that play against one another cannot be trained as one team.")
+
+
+def remarks(data: OfflineDataset, game: Game) -> Iterator[str]:
+    """Sentences about what users of the data must know."""
+    yield from filter(None, [foreign_rules(data, game), open_ends(data, game)])
+    yield from (f"{data.source}: {assumed}." for assumed in data.meta.get("assumed", []))
+
+
+def open_ends(data: OfflineDataset, game: Game) -> str:
+    """A sentence about episodes that end without the state after their last action; empty if there are none."""
+    if data.no_next is None or not data.no_next.any():
+        return ""
+    at_horizon = int(ends_at_horizon(data, game).sum())
+    early = int(data.no_next.sum()) - at_horizon
+    told = []
+    if at_horizon:
+        told.append(f"{at_horizon} of them last as long as {game.name} does ({game.episode_limit} steps), which is "
+                    "taken for their true end")
+    if early:
+        told.append(f"{early} were cut off before, so that only returns and imitation (bc, ar_bc) use their last step")
+    return (f"{data.source}: {at_horizon + early} of {data.n_episodes} episodes end without the state after their last "
+            f"action; {'; '.join(told)}.")
+
+
+def ends_at_horizon(data: OfflineDataset, game: Game) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Bool ``[E, T + 1]``: last steps without a state after them beyond which the game does not go either."""
+    time = np.arange(data.filled.shape[1])
+    return np.asarray(data.no_next & (time == game.episode_limit - 1))

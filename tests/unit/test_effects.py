@@ -1,0 +1,103 @@
+"""Settings that would be accepted and mean nothing are refused with a sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch as th
+from helpers import Built
+from outcome import Outcome
+
+from epymarl_cpa.components.action_selectors import masked_logits
+from epymarl_cpa.components.levels import check_levels
+from epymarl_cpa.config import resolve
+from epymarl_cpa.errors import UserError
+from epymarl_cpa.utils import checkpoint
+
+
+@pytest.mark.parametrize(("alg", "words", "told"), [
+    ("bc", ["load_step=5"], "load_step=5 has no effect without checkpoint_path="),
+    ("bc", ["render=true"], "render=true has no effect without evaluate=true"),
+    ("bc", ["record_to=x.npz"], "record_to=x.npz has no effect without runner=record"),
+    ("bc", ["record_steps=[3]"], "record_steps=[3] has no effect without runner=record"),
+    ("bc", ["agent=rnn_ns"], "agent=rnn_ns has no effect without use_rnn=true"),
+    ("cpa_pa", ["entry_floor=1"], "'entry_floor' must be at most 0.5, not 1"),
+    *((alg, ["critic_input=history"], f"critic_input=history has no effect on {alg}, which has no critic or mixer")
+      for alg in ("bc", "ar_bc", "iql", "vdn"))])
+def test_no_effect(alg: str, words: list[str], told: str) -> None:
+    with pytest.raises(UserError, match=re.escape(told)):
+        resolve(alg, "xor", words)
+
+
+@pytest.mark.parametrize(("alg", "words"), [
+    ("cpa_ar", ["critic_input=history"]), ("cpa_pa", ["critic_input=history"]), ("qmix", ["critic_input=history"]),
+    ("bc", ["load_step=5", "checkpoint_path=x"]), ("bc", ["render=true", "evaluate=true"]),
+    ("bc", ["agent=rnn_ns", "use_rnn=true"]), ("cpa_pa", ["entry_floor=0.5"])])
+def test_what_has_an_effect_is_accepted(alg: str, words: list[str]) -> None:
+    resolve(alg, "xor", words)
+
+
+# --------------------------------------------------------------------------------------------- checkpoints
+def test_a_checkpoint_of_another_step_than_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "20").mkdir()
+    (tmp_path / "20" / checkpoint.MANIFEST).write_text("{}")
+    assert checkpoint.find(str(tmp_path / "20"), 0) == checkpoint.find(str(tmp_path / "20"), 20) == tmp_path / "20"
+    with pytest.raises(UserError, match="is the checkpoint of t_env 20, but load_step=10 asks for another"):
+        checkpoint.find(str(tmp_path / "20"), 10)
+
+
+def test_a_run_that_is_past_its_end_does_not_go_on(tiny_run: Callable[..., Outcome],
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    trained = tiny_run("t_max=4", alg="bc")
+    tiny_run("t_max=3", f"checkpoint_path={trained.models}", alg="bc", status=2)
+    assert "is at t_env 4, after the end of this run at 3; set a larger t_max" in capsys.readouterr().err
+    tiny_run("t_max=3", f"checkpoint_path={trained.models}", "evaluate=true", alg="bc")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_networks_with_numbers_that_are_not_finite_are_not_loaded(value: float, tmp_path: Path) -> None:
+    built = Built("bc", "xor")
+    built.mac.save_models(str(tmp_path))
+    built.mac.load_models(str(tmp_path))
+    with th.no_grad():
+        next(built.mac.agent.parameters()).view(-1)[0] = value
+    built.mac.save_models(str(tmp_path))
+    built.run.save_models(str(tmp_path))
+    for part in (built.mac, built.run):
+        with pytest.raises(UserError, match=r"holds numbers that are not finite \('.*agent\."):
+            part.load_models(str(tmp_path))
+
+
+@pytest.mark.parametrize("logits", [[math.inf, 0.0, 1.0], [-math.inf, -math.inf, 5.0], [math.inf, -math.inf, math.inf]])
+def test_a_forbidden_action_has_no_probability_whatever_the_logits(logits: list[float]) -> None:
+    available = th.tensor([True, True, False])
+    probs = masked_logits(th.tensor(logits), available).softmax(-1)
+    assert probs[2] == 0 and np.isclose(float(probs.sum()), 1.0)
+    every = th.randn(50, 3)
+    assert th.equal(masked_logits(every, th.ones(50, 3)), every)  # finite ones stay as they are
+
+
+# -------------------------------------------------------------------------------------------------- levels
+@pytest.mark.parametrize(("words", "told"), [
+    (["state_levels=2"], r"state_levels=2 needs whole numbers from 0 to 1, but .* has the value \d in 'state' "
+                         r"\(episode \d+, step \d+\); set state_levels=6, or 0"),
+    (["env_args.observation=local", "policy_input=obs", "state_levels=5"], "set state_levels=6, or 0")])
+def test_levels_that_would_cut_states_off_are_refused(words: list[str], told: str, tiny_run: Callable[..., Outcome],
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_run(*words, "t_max=1", alg="bc", env="bridge", status=2)
+    assert re.search(told, capsys.readouterr().err)
+
+
+def test_levels_that_hold_all_states_and_those_that_are_no_whole_numbers() -> None:
+    seen, filled = th.tensor([[[0.0, 2.0], [9.0, 9.0]]]), th.tensor([[True, False]])
+    check_levels(3, seen, filled, "x", "state")
+    check_levels(0, seen + 0.5, filled, "x", "state")
+    with pytest.raises(UserError, match=r"x has the value 0.5 in 'state' \(episode 0, step 0\); set state_levels=0"):
+        check_levels(9, seen + 0.5, filled, "x", "state")
+    with pytest.raises(UserError, match=r"the value 2 in 'obs' \(episode 0, step 0\); set state_levels=3, or 0"):
+        check_levels(2, seen[:, :, None], filled, "x", "obs")
