@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import configurations, damaged_bytes, faults, hostile, kills, resealed
 from .forked import Tally
-from .report import Result, report
+from .report import BEGIN, Result, put_into, report
 from .scenes import preload
 
 #: what each attack is called, the module that makes it, and its size: the whole one and the quick one
@@ -45,7 +45,8 @@ def in_memory() -> str | None:
 def main(words: Sequence[str] | None = None) -> int:
     """Command line; returns 0 if all promises held, 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
-    parser.add_argument("--out", type=Path, help="Markdown file of the report (default: it is printed)")
+    parser.add_argument("--out", type=Path, help="Markdown file of the report, or a page with a place for it "
+                        "(default: it is printed)")
     parser.add_argument("--seed", type=int, default=1, help="decides all that is random (default 1)")
     parser.add_argument("--workers", type=int, default=2, help="processes at once (default 2)")
     parser.add_argument("--quick", action="store_true", help="a few cases of each, in less than a minute")
@@ -61,7 +62,8 @@ def main(words: Sequence[str] | None = None) -> int:
     line = "python -m tests.attack " + " ".join(sys.argv[1:] if words is None else words)
     text = report(results, line.strip(), args.seed)
     if args.out:
-        args.out.write_text(text, encoding="utf-8")
+        page = args.out.read_text(encoding="utf-8") if args.out.exists() else ""
+        args.out.write_text(put_into(page, text) if BEGIN in page else text, encoding="utf-8")
     else:
         print(text)
     return int(any(result.tally.findings for result in results))

@@ -102,7 +102,7 @@ def _last_model() -> str:
     th.set_printoptions(profile="full")
     last = max(_steps(), key=lambda folder: int(folder.name))
     state = checkpoint.load_run_state(last)
-    return of([last.name, checkpoint.load_tensors(last / "learner.th"), state["runner"], state["curve"][-1],
+    return of([last.name, checkpoint.load_tensors(last / "learner.th"), state["runner"],
                [(file.name, load(file).digest) for file in sorted(Path("datasets").glob("*.npz"))]])
 
 
