@@ -81,7 +81,7 @@ def _series() -> str:
     found = max(Path("results/sacred").glob("*/*/[0-9]*/metrics.json"), key=lambda file: file.stat().st_mtime_ns)
     metrics = {name: (each["steps"], each["values"]) for name, each in json.loads(found.read_text()).items()}
     last = max(_steps(), key=lambda folder: int(folder.name))
-    return of([_last_model(), checkpoint.load_run_state(last)["curve"], sorted(metrics.items())])
+    return of([_last_model(with_evaluation=True), checkpoint.load_run_state(last)["curve"], sorted(metrics.items())])
 
 
 def _look_at_models() -> None:
@@ -98,12 +98,20 @@ def _look_at_records() -> None:
     _jsons("results/sacred/*/*/[0-9]*/*.json")
 
 
-def _last_model() -> str:
+def _last_model(with_evaluation: bool = False) -> str:
+    """All that was learned; a run that is continued under ``checkpoint_path`` is evaluated once more on the way."""
     th.set_printoptions(profile="full")
     last = max(_steps(), key=lambda folder: int(folder.name))
     state = checkpoint.load_run_state(last)
-    return of([last.name, checkpoint.load_tensors(last / "learner.th"), state["runner"],
+    learner = checkpoint.load_tensors(last / "learner.th")
+    return of([last.name, learner if with_evaluation else _learned(learner), state["runner"],
                [(file.name, load(file).digest) for file in sorted(Path("datasets").glob("*.npz"))]])
+
+
+def _learned(tree: Any) -> Any:
+    """A learner's state without what evaluations draw from."""
+    return {key: _learned(value) for key, value in tree.items() if key not in ("generators", "keys")} \
+        if isinstance(tree, dict) else tree
 
 
 def _grid(more: str = "") -> None:
