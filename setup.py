@@ -20,7 +20,8 @@ EXTRAS = {
     "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults
     "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
     "tasks": ["lbforaging>=2", "mpe2>=1.1", "rware>=2"],  # config/envs: lbf, lbf_coop, mpe_spread, rware
-    "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML"],  # tests and .ci/run
+    "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML",  # tests and .ci/run
+            "pytest-cov>=5", "cosmic-ray>=8.3"],  # docs/promises.md
 }
 
 setup(

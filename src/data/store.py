@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UserError
-from ..utils.files import reason, sync
+from ..utils.files import reason, swap, sync
 from .chunks import some
 from .dataset import OfflineDataset
 from .formats import REGISTRY, Format, recognise
@@ -52,7 +52,7 @@ def write_dataset(parts: Iterator[OfflineDataset], path: Path, name: str | None 
             _put(work / place.name, place, work / "replaced")
         finally:
             if place.exists() or not (work / "replaced").exists():  # else these are the only copies left
-                shutil.rmtree(work)
+                shutil.rmtree(work, ignore_errors=True)
         sync(place.parent)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({reason(error)}).") from None
@@ -104,6 +104,8 @@ def _put(written: Path, place: Path, replaced: Path) -> None:
     """Moves ``written`` to ``place``; what was there goes to ``replaced`` if it, or this, is a folder."""
     if not (place.is_dir() or (written.is_dir() and place.exists())):
         os.replace(written, place)
+        return
+    if swap(written, place):
         return
     os.rename(place, replaced)
     try:

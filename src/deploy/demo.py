@@ -89,6 +89,30 @@ class Agent:
         self._process.communicate()
 
 
+def team_in(folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    """The policy files of a folder, one for each agent of a team in their order, and the facts of the first.
+
+    Raises:
+        UserError: files are missing or damaged, or belong to different teams.
+    """
+    files = sorted(folder.glob("agent_*.npz"), key=lambda file: (len(file.name), file.name))
+    if not files:
+        raise UserError(f"{folder} holds no policy files (agent_0.npz, ...); make them with: "
+                        "python -m epymarl_cpa.deploy export <model folder> --out=<folder>")
+    try:
+        metas = [Policy.load(file).meta for file in files]
+    except PolicyError as error:
+        raise UserError(str(error)) from None
+    first = metas[0]
+    if [meta["agent"] for meta in metas] != list(range(first["n_agents"])):
+        raise UserError(f"{folder} holds {len(files)} of the {first['n_agents']} agents of a team; "
+                        "export them together again.")
+    for file, meta in zip(files, metas, strict=True):
+        if {**meta, "agent": 0} != {**first, "agent": 0}:
+            raise UserError(f"{file} belongs to another team than {files[0]}; export them together.")
+    return files, first
+
+
 class Agents:
     """All agents of a folder, as processes; a context manager that ends them.
 
@@ -100,21 +124,7 @@ class Agents:
     """
 
     def __init__(self, folder: Path) -> None:
-        files = sorted(folder.glob("agent_*.npz"), key=lambda file: (len(file.name), file.name))
-        if not files:
-            raise UserError(f"{folder} holds no policy files (agent_0.npz, ...); make them with: "
-                            "python -m epymarl_cpa.deploy export <model folder> --out=<folder>")
-        try:
-            metas = [Policy.load(file).meta for file in files]
-        except PolicyError as error:
-            raise UserError(str(error)) from None
-        self.meta = metas[0]
-        if [meta["agent"] for meta in metas] != list(range(self.meta["n_agents"])):
-            raise UserError(f"{folder} holds {len(files)} of the {self.meta['n_agents']} agents of a team; "
-                            "export them together again.")
-        for file, meta in zip(files, metas, strict=True):
-            if {**meta, "agent": 0} != {**self.meta, "agent": 0}:
-                raise UserError(f"{file} belongs to another team than {files[0]}; export them together.")
+        files, self.meta = team_in(folder)
         self.agents: list[Agent] = []
         try:
             for file in files:

@@ -189,7 +189,7 @@ class Policy:
         meta, arrays = read(path)
         if meta["encoder"] not in ENCODERS:
             raise PolicyError(f"{path} needs the encoder '{meta['encoder']}', which this loader does not have.")
-        return Policy(meta, arrays)
+        return _able(meta, arrays, path)
 
     def agree(self, seed: int) -> str:
         """Takes the shared seed; returns its commitment, which must be the same for all agents."""
@@ -270,6 +270,23 @@ class Policy:
 def _layers(arrays: Mapping[str, NDArray[Any]], net: str) -> Layers:
     count = sum(name.startswith(f"{net}.w") for name in arrays)
     return [(arrays[f"{net}.w{i}"], arrays[f"{net}.b{i}"]) for i in range(count)]
+
+
+def _able(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], path: str | Path) -> Policy:
+    """The policy, after it has acted once on trial: a digest keeps accidents away, not people.
+
+    Raises:
+        PolicyError: what the file holds does not go together.
+    """
+    try:
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("a number is not finite")
+        trial = Policy(meta, arrays)
+        trial.agree(0)
+        trial.act(np.zeros(meta["n_seen"], dtype=np.float32))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError) as error:
+        raise PolicyError(f"{path} holds no policy that can act ({error}); export it again.") from None
+    return Policy(meta, arrays)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ The package ships ``optima.json`` with the values of the games' defaults, writte
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ def cached_optimum(spec: dict[str, Any], compute: Callable[[], float]) -> float:
     own = user_cache() / "optima.json"
     for path in (SHIPPED, own):
         value = _read(path).get(key)
-        if isinstance(value, float):
+        if isinstance(value, float) and math.isfinite(value):
             return value
     value = compute()
     try:

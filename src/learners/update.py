@@ -88,6 +88,32 @@ class Update:
                 "updates": self.count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up what :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: it is something else, which would only show in the next update.
+        """
+        try:
+            sound = type(state["updates"]) is int and all(
+                _is_state_of(optimiser, state["optimisers"][name]) for name, optimiser in self.optimisers.items())
+        except (KeyError, IndexError, TypeError, AttributeError):
+            sound = False
+        if not sound:
+            raise ValueError("the state of the optimisers is not that of these networks")
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
         self.count = state["updates"]
+
+
+def _is_state_of(optimiser: th.optim.Adam, state: Mapping[str, Any]) -> bool:
+    """Whether this is a state of Adam for these parameters; other versions of torch may have further settings."""
+    own, params = optimiser.state_dict()["param_groups"], [param for group in optimiser.param_groups
+                                                           for param in group["params"]]
+    alike = len(own) == len(state["param_groups"]) and all(
+        theirs["params"] == mine["params"] and len(theirs["betas"]) == 2
+        and all(isinstance(number, float) for number in (theirs["lr"], theirs["eps"], *theirs["betas"]))
+        and all(type(theirs.get(key, value)) is type(value) for key, value in mine.items())
+        for mine, theirs in zip(own, state["param_groups"], strict=True))
+    return alike and all(
+        moments["step"].numel() == 1 and moments["exp_avg"].shape == moments["exp_avg_sq"].shape == params[index].shape
+        for index, moments in state["state"].items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from outcome import Outcome
 from epymarl_cpa.deploy import demo
 from epymarl_cpa.deploy.__main__ import main
 from epymarl_cpa.deploy.demo import play
-from epymarl_cpa.deploy.policy import Policy, PolicyError
+from epymarl_cpa.deploy.policy import Policy, PolicyError, digest
 from epymarl_cpa.errors import UserError
 
 ENVS = OUR_ENVS
@@ -169,6 +170,14 @@ def test_altered_weights_are_refused(exported: Callable[..., tuple[Path, str]]) 
     np.savez(file, **arrays)  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match="was altered after it was exported"):
         Policy.load(file)
+    meta = json.loads(str(arrays.pop("meta")))
+    arrays.pop("digest")
+    for key, wrong in (("head.w0", arrays["head.w0"][1:]), ("entries.b0", arrays["entries.b0"][:0]),
+                       ("shares.w0", arrays["shares.w0"].astype("U4")), ("head.w0", arrays["head.w0"] * np.nan)):
+        altered = {**arrays, key: wrong}
+        np.savez(file, meta=json.dumps(meta), digest=digest(meta, altered), **altered)  # type: ignore[arg-type]
+        with pytest.raises(PolicyError, match="holds no policy that can act"):
+            Policy.load(file)
 
 
 def test_agents_of_different_teams_are_not_mixed(exported: Callable[..., tuple[Path, str]], tmp_path: Path,

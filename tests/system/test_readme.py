@@ -59,8 +59,12 @@ class Command:
         """Why it is not run here although it could be; empty for those that are."""
         if self.text.startswith("pytest"):
             return "runs these tests"
-        if self.text.startswith("pip"):
+        if self.text.startswith("pip install"):
             return "installs what is installed"
+        if "tests.attack" in self.text:
+            return "tested by attack/test_attack.py"
+        if self.text.startswith("cosmic-ray"):
+            return "changes the source while it runs"
         return "tested by test_sweep*.py" if re.search(r"experiments\.(sweep|recompute)", self.text) else ""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import pickle
@@ -14,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch as th
+from helpers import settings
 
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.settings import CORE, Decides
+from epymarl_cpa.learners.update import Update
+from epymarl_cpa.settings import CORE, Decides, Settings
 from epymarl_cpa.utils import checkpoint
 
 FACTS = {"game": {"game": "xor", "n_agents": 2}, "config": {"mac": "m", "lr": 1e-3, "seed": 1}}
@@ -257,3 +260,22 @@ def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match=r"does not fit the networks of this run \(size mismatch for weight.*\);"):
         checkpoint.load_into(Other(0), save(tmp_path, 30))
+
+
+@pytest.mark.parametrize("change", [
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=None),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].pop("lr"),
+    lambda state: state["optimisers"]["net"].update(param_groups=[]),
+    lambda state: state["optimisers"]["net"]["state"][0].update(exp_avg=th.zeros(7)),
+    lambda state: state["optimisers"]["net"]["state"].update({0: 3}),
+    lambda state: state["optimisers"].update(net="x"), lambda state: state.update(updates=None)])
+def test_states_of_optimisers_that_do_not_fit_are_refused_before_the_next_update(
+        change: Callable[[dict[str, Any]], object]) -> None:
+    net = th.nn.Linear(2, 1)
+    update = Update({"net": [*net.parameters()]}, [], settings(Settings, "bc", "xor"), 0.1)
+    update(net(th.ones(1, 2)), 0.1, lambda norms: None)
+    update.load_state_dict(copy.deepcopy(update.state_dict()))
+    state = copy.deepcopy(update.state_dict())
+    change(state)
+    with pytest.raises(ValueError, match="the state of the optimisers is not that of these networks"):
+        update.load_state_dict(state)

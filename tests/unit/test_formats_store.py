@@ -19,6 +19,7 @@ from epymarl_cpa.data.formats.parts import part_file
 from epymarl_cpa.data.merge import merge
 from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.utils.files import swap
 
 
 def made(episodes: int = 3, seed: int = 0, **changes: Any) -> OfflineDataset:
@@ -122,7 +123,7 @@ def test_full_disk_and_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_old_folder_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the new one cannot be moved into its place."""
+    """Where the two cannot be swapped, and the new one cannot be moved into its place."""
     path, rename = tmp_path / "x", os.rename
     write_dataset(split(made()), path, "parts")
 
@@ -132,9 +133,24 @@ def test_an_old_folder_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         rename(source, target)
 
     monkeypatch.setattr("epymarl_cpa.data.store.os.rename", stubborn)
+    monkeypatch.setattr("epymarl_cpa.data.store.swap", lambda one, other: False)
     with pytest.raises(UserError, match="cannot be written"):
         write_dataset(split(made(5)), path, "parts", force=True)
     assert load(path).digest == made().digest and [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_is_replaced_in_one_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system can: no moment without one of the two."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").write_text("a file")
+    if not swap(tmp_path / "one", tmp_path / "other"):
+        pytest.skip("this system or disk swaps no names")
+    assert (tmp_path / "other").is_dir() and (tmp_path / "one").read_text() == "a file"
+    assert not swap(tmp_path / "one", tmp_path / "absent") and (tmp_path / "one").exists()
+    write_dataset(split(made()), tmp_path / "x", "parts")
+    monkeypatch.setattr("epymarl_cpa.data.store.os.rename", lambda *paths: pytest.fail("moved away first"))
+    write_dataset(split(made(5)), tmp_path / "x", "parts", force=True)
+    assert load(tmp_path / "x").digest == made(5).digest and len([*tmp_path.iterdir()]) == 3
 
 
 def test_replacing_a_file_by_a_folder(tmp_path: Path) -> None:

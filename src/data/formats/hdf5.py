@@ -67,7 +67,8 @@ class Hdf5(Format):
                     append(handle, key, array)
                 if part.obs is None:
                     append(handle, "obs", np.repeat(part.state[:, :, None], part.actions.shape[2], axis=2))
-            handle.attrs[NAME] = seal.header().text()
+            # Of fixed length: other texts lie where HDF5 has no checksum, and damage there can hang the library.
+            handle.attrs[NAME] = np.bytes_(seal.header().text())
 
 
 def _files(folder: Path) -> list[Path]:

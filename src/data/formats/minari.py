@@ -86,7 +86,7 @@ def _told(path: Path) -> Iterator[None]:
 def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDataset]:
     with opened(path / SIDE, "r", WHAT, EXTRA) as side, _told(path):
         # Minari's file has no checksums, and its library may crash over a damaged one.
-        if sha256(path / MAIN) != side.attrs["main"]:
+        if np.bytes_(sha256(path / MAIN)) != np.bytes_(side.attrs["main"]):
             raise UserError(f"{path / MAIN} was altered since it was written; copy it again, or delete {HEADER} to "
                             "import it as it is.")
         limit, number, place = int(side.attrs["limit"]), 0, dict.fromkeys(side, 0)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils.bounded import size_of
 from ..dataset import OfflineDataset
 from ..seal import NAME, Seal, sealing
 from .base import optional
@@ -39,7 +40,7 @@ def write_minari(parts: Iterator[OfflineDataset], path: Path) -> None:
         assert storage is not None
         storage.update_metadata({"dataset_id": path.name, "description": "Joint-agent episodes of a team.",
                                  "minari_version": optional("minari", WHAT, EXTRA).__version__})
-        side.attrs["main"] = sha256(data / MAIN)
+        side.attrs["main"] = np.bytes_(sha256(data / MAIN))  # of fixed length, as the header in hdf5.py
     (data / HEADER).write_text(seal.header().text(), encoding="ascii")
 
 
@@ -52,7 +53,8 @@ def package() -> tuple[Any, Any]:
 
 
 def sha256(path: Path) -> str:
-    """Of a file."""
+    """Of a regular file; raises NotRegular for a device or a pipe, which might never end."""
+    size_of(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
