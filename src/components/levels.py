@@ -6,6 +6,8 @@ from torch import Tensor
 
 from ..errors import UserError
 
+NOTHING = -1  # such as the place of a food that is eaten, in Level-Based Foraging; networks see it as 0
+
 
 def check_levels(levels: int, seen: Tensor, filled: Tensor, source: str, key: str) -> None:
     """Refuses values that one-hot vectors of so many levels cannot tell apart.
@@ -18,17 +20,17 @@ def check_levels(levels: int, seen: Tensor, filled: Tensor, source: str, key: st
         key: ``state`` or ``obs``.
 
     Raises:
-        UserError: naming the first value that is no whole number from 0 to ``levels`` - 1.
+        UserError: naming the first value that is no whole number from 0 to ``levels`` - 1, nor NOTHING.
     """
     if not levels:
         return
-    wrong = (seen < 0) | (seen > levels - 1) | (seen != seen.round())
+    wrong = (seen < NOTHING) | (seen > levels - 1) | (seen != seen.round())
     wrong &= filled.view(*filled.shape, *[1] * (seen.dim() - 2))
     if not wrong.any():
         return
     place = wrong.nonzero()[0].tolist()
     there = seen[filled]
-    whole = bool((there == there.round()).all() and (there >= 0).all())
+    whole = bool((there == there.round()).all() and (there >= NOTHING).all())
     remedy = f"set state_levels={int(there.max()) + 1}, or 0" if whole else "set state_levels=0"
     raise UserError(f"state_levels={levels} needs whole numbers from 0 to {levels - 1}, but {source} has the value "
                     f"{float(seen[tuple(place)]):g} in '{key}' (episode {place[0]}, step {place[1]}); {remedy}.")

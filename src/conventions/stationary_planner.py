@@ -70,7 +70,7 @@ class StationaryPlanner:
         lessons = len(shown[0][0])
         return Plan(th.arange(len(order)).repeat_interleave(lessons), th.cat([each[0] for each in shown]),
                     th.cat([each[1] for each in shown]),
-                    self.view.available.expand(lessons * len(order), shown[0][0].shape[1], -1, -1),
+                    self.view.available.repeat(lessons * len(order), shown[0][0].shape[1], 1, 1),
                     th.tensor(values, dtype=th.double)[order.copy()], th.tensor(errors, dtype=th.double)[order.copy()])
 
     def _done(self, known: IntArray, count: int, agent: int) -> FloatArray:

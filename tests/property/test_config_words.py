@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacred.arg_parser import get_config_updates
 
-from epymarl_cpa.cli import _sacred_words
 from epymarl_cpa.config import merge, parse_overrides, resolve
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.request import sacred_words
 from epymarl_cpa.settings import CORE
 
 KEYS = [*CORE, "env_args.n_agents", "env_args.bb_reward", "recipes.poor.episodes", "recipes.new.mixture.random",
@@ -42,7 +42,7 @@ def test_settings_resolve_or_are_refused_and_sacred_reads_them_alike(words: list
     except UserError as error:
         assert str(error).endswith(".")
         return
-    line = _sacred_words(words, config)
+    line = sacred_words(words, config)
     updates, named = get_config_updates(line[1:])
     assert not named
     for key in parse_overrides(words):
@@ -55,7 +55,7 @@ def test_settings_resolve_or_are_refused_and_sacred_reads_them_alike(words: list
 @settings(max_examples=200, deadline=None)
 def test_sacred_reads_back_any_value_identically(value: Any) -> None:
     config = {"key": value, "nested": {"a": {"key": value}}}
-    updates, _ = get_config_updates(_sacred_words(["key=x", "nested.a.key=y"], config)[1:])
+    updates, _ = get_config_updates(sacred_words(["key=x", "nested.a.key=y"], config)[1:])
     assert updates == config
     assert type(updates["key"]) is type(value)
 

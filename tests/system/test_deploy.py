@@ -176,7 +176,7 @@ def test_altered_weights_are_refused(exported: Callable[..., tuple[Path, str]]) 
                        ("shares.w0", arrays["shares.w0"].astype("U4")), ("head.w0", arrays["head.w0"] * np.nan)):
         altered = {**arrays, key: wrong}
         np.savez(file, meta=json.dumps(meta), digest=digest(meta, altered), **altered)  # type: ignore[arg-type]
-        with pytest.raises(PolicyError, match="holds no policy that can act"):
+        with pytest.raises(PolicyError, match=r"holds no (policy that can act|numbers in)"):
             Policy.load(file)
 
 

@@ -23,6 +23,14 @@ WORDS = ("seed=1", "batch_size=8", "hidden_dim=8", "test_nepisode=2", "recipes.m
          "learner_log_interval=1000")
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """A shell's background jobs ignore Ctrl-C from their start, and so would these tests there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def sent_at(number: int, step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sends this process a signal in the middle of the given update."""

@@ -97,6 +97,9 @@ def test_levels_that_hold_all_states_and_those_that_are_no_whole_numbers() -> No
     seen, filled = th.tensor([[[0.0, 2.0], [9.0, 9.0]]]), th.tensor([[True, False]])
     check_levels(3, seen, filled, "x", "state")
     check_levels(0, seen + 0.5, filled, "x", "state")
+    check_levels(3, th.where(seen == 0, -1.0, seen), filled, "x", "state")
+    with pytest.raises(UserError, match=r"the value -2 in 'state'.*set state_levels=0"):
+        check_levels(3, seen - 2 * filled[..., None].to(seen), filled, "x", "state")
     with pytest.raises(UserError, match=r"x has the value 0.5 in 'state' \(episode 0, step 0\); set state_levels=0"):
         check_levels(9, seen + 0.5, filled, "x", "state")
     with pytest.raises(UserError, match=r"the value 2 in 'obs' \(episode 0, step 0\); set state_levels=3, or 0"):

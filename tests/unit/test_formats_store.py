@@ -113,7 +113,7 @@ def test_full_disk_and_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as patch:
         patch.setattr("epymarl_cpa.data.formats.npz.join", full)
-        with pytest.raises(UserError, match=r"x\.npz cannot be written \(No space left on device\)"):
+        with pytest.raises(UserError, match=r"x\.npz cannot be written \(the disk is full\)"):
             write_dataset(split(made(5)), path, force=True)
     with monkeypatch.context() as patch:
         patch.setattr("epymarl_cpa.data.formats.npz.Npz.read", lambda self, path: split(made(2)))

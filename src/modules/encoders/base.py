@@ -24,7 +24,7 @@ class Sight:
         n_observed: entries of a raw state or observation.
         n_beside: columns behind them that are 0 or 1 (own last action, own number).
         levels: the config key ``state_levels``: 0 keeps what is observed as it is; with L > 0 each of its entries, an
-            integer in 0 .. L - 1 (others are clipped), becomes a one-hot vector.
+            integer in 0 .. L - 1 (-1, nothing there, counts as 0), becomes a one-hot vector.
         n_agents: N.
     """
 
