@@ -298,7 +298,7 @@ class Trial:
                                  self.runner.game.name, rules, self.runner.game.rules())
         checkpoint.load_into(self.learner, folder, evaluate=self.args.evaluate)
         with checkpoint.taking_up(folder):
-            self._take_up(folder, manifest, checkpoint.load_run_state(folder), checkpoint.load_told(folder))
+            self._take_up(folder, manifest, checkpoint.load_clock(folder), checkpoint.load_told(folder))
         self.console.info("loaded %s", folder)
 
     def _take_up(self, folder: Path, manifest: dict[str, Any], state: dict[str, Any], told: dict[str, Any]) -> None:

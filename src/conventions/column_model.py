@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ..errors import UserError
 from .experience import Experience
+from .plan import spread_of
 
 MOST_VALUES = 64  # of a column
 LOT = 256  # steps of one update
@@ -78,7 +79,7 @@ class RewardModel(nn.Module):
 
     def fit_scale(self, reward: Tensor) -> None:
         """Sets ``scale`` from recorded rewards."""
-        self.scale.fill_(float(reward.std().clamp(min=1e-6)))
+        self.scale.fill_(max(spread_of(reward), 1e-6))
 
     def loss(self, numbers: Tensor, actions: Tensor, following: Tensor, reward: Tensor) -> Tensor:
         """The squared error of the rewards ``[M]``, in units of ``scale``."""

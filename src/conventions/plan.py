@@ -35,6 +35,11 @@ class Plan:
         return dict(vars(self))
 
 
+def spread_of(returns: Tensor) -> float:
+    """The standard deviation of recorded returns ``[E]``; 0 of a single one."""
+    return float(returns.std()) if len(returns) > 1 else 0.0
+
+
 def law_of(values: Tensor, errors: Tensor, prior: Tensor, caution: float, temperature: float, spread: float) -> Tensor:
     """How likely a key is to mean each of the conventions, ``[P]``: the better, the likelier.
 

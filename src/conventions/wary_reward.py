@@ -6,6 +6,7 @@ import torch as th
 from torch import Tensor, nn
 
 from .column_model import Columns, RewardModel
+from .plan import spread_of
 
 MODELS = 3
 
@@ -34,7 +35,7 @@ class WaryReward(RewardModel):
 
     def fit_scale(self, reward: Tensor) -> None:
         """Rewards that never vary are in doubt by as much as they are worth."""
-        self.scale.fill_(float(th.maximum(reward.std(), reward.abs().mean()).clamp(min=1e-6)))
+        self.scale.fill_(max(spread_of(reward), float(reward.abs().mean()), 1e-6))
 
     def every(self, numbers: Tensor, actions: Tensor) -> Tensor:
         """What each model expects, ``[K, M]``."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import pickle
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +42,44 @@ def _index(cls: type, values: Any) -> _Box:
     return box
 
 
-def _array(kind: type, shape: tuple[int, ...], code: bytes | str) -> NDArray[Any]:
-    """Stands for NumPy's maker of an empty array, which is filled from the file afterwards."""
-    return np.ndarray((0,), dtype=np.int8)
+class _Kind(_Box):
+    """NumPy's dtype, which believes whatever bytes it is restored from, and so is not restored."""
+
+    def dtype(self) -> np.dtype[Any] | None:
+        """Of numbers; None of objects."""
+        code, order = str(self.values[0]), self.state[1] if self.state else "|"
+        if code in ("O", "O8"):
+            return None
+        if not re.fullmatch("[biuf][1248]", code) or order not in ("<", ">", "|"):
+            raise ValueError(f"arrays of {code[:20]}")
+        return np.dtype(code if order == "|" else order + code)
+
+
+class _Array(_Box):
+    """One of NumPy's arrays, made only when all that the file says of it has been looked at."""
+
+    def array(self) -> NDArray[Any]:
+        """Raises:
+            ValueError, TypeError: it does not fit together.
+        """
+        _, shape, kind, by_columns, content = self.state
+        dtype = kind.dtype()
+        order: Literal["C", "F"] = "F" if by_columns else "C"
+        if dtype is not None:
+            return np.frombuffer(content, dtype).reshape(shape, order=order)
+        if not isinstance(content, list):
+            raise TypeError("an array of objects without a list of them")
+        out = np.empty(len(content), dtype=object)
+        out[:] = content
+        return out.reshape(shape, order=order)
 
 
 ALLOWED = {
     ("pandas.core.frame", "DataFrame"): _Box, ("pandas.core.internals.managers", "BlockManager"): _Box,
     ("pandas.core.indexes.base", "Index"): _Box, ("pandas.core.indexes.base", "_new_Index"): _index,
-    ("pandas.core.indexes.numeric", "Int64Index"): _Box, ("numpy.core.multiarray", "_reconstruct"): _array,
-    ("numpy._core.multiarray", "_reconstruct"): _array,
-    ("numpy", "ndarray"): _Box, ("numpy", "dtype"): np.dtype}
+    ("pandas.core.indexes.numeric", "Int64Index"): _Box, ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): _Box, ("numpy", "dtype"): _Kind}
 
 
 class _Reader(pickle._Unpickler):
@@ -84,8 +112,8 @@ def read_trials(path: Path) -> Table:
         raise UserError(f"{path} is damaged or no pickled table ({type(error).__name__}).") from None
     try:
         _, blocks, names, _ = frame.state["_data"].state
-        columns = {str(name): values[i] for values, index in zip(blocks, names, strict=True)
-                   for i, name in enumerate(index.state["data"])}
+        columns = {str(name): values[i] for values, index in zip(map(_Array.array, blocks), names, strict=True)
+                   for i, name in enumerate(index.state["data"].array())}
         return {name: columns[name] for name in COLUMNS}
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         raise UserError(f"{path} is no table of trials with the columns {', '.join(COLUMNS)}.") from None

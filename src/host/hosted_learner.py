@@ -87,7 +87,7 @@ class HostedLearner:
         checkpoint.load_into(self.learner, folder, evaluate=evaluate)
         self._reach_end()
         if not evaluate:
-            state = checkpoint.load_run_state(folder)
+            state = checkpoint.load_clock(folder)
             runner.load_state_dict(state["runner"])
             runner.curve = state["curve"]
             th.set_rng_state(state["torch"])

@@ -22,7 +22,7 @@ from ..conventions.guide import Guide
 from ..conventions.likelihood import episode_likelihood
 from ..conventions.mixture import even_loss, mixture_loss
 from ..conventions.network import Conventions
-from ..conventions.plan import Plan, law_of
+from ..conventions.plan import Plan, law_of, spread_of
 from ..conventions.settings import ConventionSettings
 from ..conventions.stage_planner import StagePlanner
 from ..conventions.stationary_planner import StationaryPlanner
@@ -163,7 +163,7 @@ class ConventionLearner(TaughtLearner):
                 return
             plan = tables.plan(self._greedy(tables.histories.obs, tables.histories.available), rng)
         self._take(plan)
-        self._play_by(th.arange(len(plan)), plan.values, plan.errors, th.ones(len(plan)), float(data.returns.std()))
+        self._play_by(th.arange(len(plan)), plan.values, plan.errors, th.ones(len(plan)), spread_of(data.returns))
         self.console.info("%d conventions, estimated to be worth %.4f +- %.4f down to %.4f; recorded episodes: %.4f",
                           len(plan), plan.values[0], plan.errors[0], plan.values[-1], data.returns.mean())
 
@@ -234,7 +234,7 @@ class ConventionLearner(TaughtLearner):
         values = share.T @ paid
         spread = (share * (paid[:, None] - values) ** 2).sum(0).sqrt()
         errors = spread * share.square().sum(0).sqrt()
-        self._play_by(entries, values, errors, mass, float(paid.std()))
+        self._play_by(entries, values, errors, mass, spread_of(paid))
         best = int((values - self.args.caution * errors).argmax())
         self.console.info("%d conventions in the data; the best is followed by episodes of mean return %.4f; recorded "
                           "episodes: %.4f", len(entries), values[best], paid.mean())

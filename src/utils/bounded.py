@@ -122,6 +122,13 @@ def archive_entries(path: Path, is_known: Callable[[str], bool] = lambda name: T
         UserError: an unknown name, Python objects, or far more than the file can hold.
         OSError, ValueError, zipfile.BadZipFile: it is damaged.
     """
+    try:
+        return _entries(path, is_known)
+    except (NotImplementedError, RuntimeError) as error:  # another version, compression, or a password
+        raise zipfile.BadZipFile(str(error)) from None
+
+
+def _entries(path: Path, is_known: Callable[[str], bool]) -> Sequence[Entry]:
     size, found, claimed = size_of(path), list[Entry](), 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():

@@ -301,6 +301,7 @@ def load_into(part: Loads, folder: Path, **how: Any) -> None:
 
 
 #: what contents of another shape raise where they are taken up
+CLOCKS = ("t_env", "episodes", "log_train_stats_t")  # of a runner
 UNFIT = (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
@@ -326,6 +327,25 @@ def load_run_state(folder: Path) -> dict[str, Any]:
     """
     with taking_up(folder):
         return dict(load_tensors(folder / "run.th"))
+
+
+def load_clock(folder: Path) -> dict[str, Any]:
+    """The state of a run that learns: of its ``runner``, ``torch``'s generator, the ``curve`` and the ``episode``.
+
+    Raises:
+        UserError: the file is damaged or holds something else.
+    """
+    state = load_run_state(folder)
+    with taking_up(folder):
+        for name, kind in (("runner", dict), ("curve", list), ("torch", th.Tensor)):
+            if not isinstance(state[name], kind):
+                raise TypeError(f"'{name}' is {type(state[name]).__name__}, no {kind.__name__}")
+        clocks = {"episode": state.get("episode", 0), **{key: state["runner"].get(key, 0) for key in CLOCKS}}
+        if wrong := [key for key, value in clocks.items() if not isinstance(value, int)]:
+            raise TypeError(f"'{wrong[0]}' is no whole number")
+        if not all(isinstance(value, int | float) for point in state["curve"] for value in point):
+            raise TypeError("'curve' holds something else than numbers")
+    return state
 
 
 def load_told(folder: Path) -> dict[str, Any]:

@@ -22,13 +22,13 @@ from gymnasium import spaces
 from epymarl_cpa.config import read_yaml
 from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.formats import load
-from epymarl_cpa.data.human_trials import read_trials
+from epymarl_cpa.data.human_trials import ALLOWED, read_trials
 from epymarl_cpa.deploy import policy_file
 from epymarl_cpa.deploy.policy import Policy, PolicyError
 from epymarl_cpa.envs.dpomdp.parse import read as read_dpomdp
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.rows.reading import read_rows
-from epymarl_cpa.utils.bounded import HARMLESS, check_claim
+from epymarl_cpa.utils.bounded import HARMLESS, archive_entries, check_claim
 from epymarl_cpa.utils.checkpoint import load_tensors, read_manifest, write_manifest
 
 
@@ -83,6 +83,37 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "npz": OfflineDataset.load, "any": load, "yaml": read_yaml, "rows": lambda path: read_rows([path]),
     "trials": read_trials, "dpomdp": read_dpomdp, "tensors": load_tensors, "policy": Policy.load,
     "hdf5": lambda path: load(path, "hdf5"), "minari": lambda path: load(path, "minari")}
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, 109), (10, 77)], ids=["version", "compression"])
+def test_an_archive_that_only_other_programs_could_read(offset: int, value: int, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", reward=np.ones(3))
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    content[content.rindex(b"PK\x01\x02") + offset] = value
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(zipfile.BadZipFile):
+        archive_entries(tmp_path / "x.npz")
+    with pytest.raises(UserError):
+        load(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(("kind", "state"), [
+    ("V4000000000", (3, "|", None)), ("f8", (3, "?", None)), ("f8", (3, None)), ("i3", ())])
+def test_an_array_in_a_pickled_table_is_made_of_numbers_that_are_there(kind: str, state: tuple[Any, ...]) -> None:
+    """NumPy restores arrays and dtypes without looking; a damaged one can end the process."""
+    dtype, array = ALLOWED["numpy", "dtype"](kind, False, True), ALLOWED["numpy.core.multiarray", "_reconstruct"]()
+    dtype.state = state
+    for shape, content in (((2,), b"12345678"), ((1,), b"12345678"), ((-3,), b""), ("x", b"12345678")):
+        array.state = (1, shape, dtype, False, content)
+        with pytest.raises((ValueError, TypeError)):
+            array.array()
+    dtype.values, dtype.state = ("f8",), (3, "<", None)
+    for shape in ((2,), "x"):
+        array.state = (1, shape, dtype, False, b"12345678")
+        with pytest.raises((ValueError, TypeError)):
+            array.array()
+    array.state = (1, (1,), dtype, False, np.float64(2.5).tobytes())
+    assert array.array().tolist() == [2.5]
 
 
 @pytest.mark.parametrize("reader", READERS)

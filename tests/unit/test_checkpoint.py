@@ -64,6 +64,19 @@ def test_round_trip(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o755
 
 
+def test_the_state_of_a_run_is_of_the_kinds_that_a_run_can_go_on_with(tmp_path: Path) -> None:
+    whole = {"runner": {"t_env": 3}, "torch": th.get_rng_state(), "curve": [[0, 1.5]], "episode": 2}
+    assert checkpoint.load_clock(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))["episode"] == 2
+    for key, wrong in (("episode", "2"), ("runner", {"t_env": "x"}), ("runner", 3), ("curve", [["a", 1]]),
+                       ("curve", [3]), ("torch", 7)):
+        folder = checkpoint.save(tmp_path, 3, Learner(1.0), {**whole, key: wrong}, FACTS)
+        with pytest.raises(UserError, match="holds something else than what a run of this program saves"):
+            checkpoint.load_clock(folder)
+    del whole["runner"]
+    with pytest.raises(UserError, match="KeyError: 'runner'"):
+        checkpoint.load_clock(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))
+
+
 def test_saving_again_replaces(tmp_path: Path) -> None:
     save(tmp_path, 30, 1.0)
     assert load(save(tmp_path, 30, 2.0)) == 2.0

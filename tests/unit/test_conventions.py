@@ -17,7 +17,7 @@ from epymarl_cpa.conventions.experience import Experience
 from epymarl_cpa.conventions.histories import Histories
 from epymarl_cpa.conventions.mixture import even, even_loss, mixture_loss
 from epymarl_cpa.conventions.network import Conventions
-from epymarl_cpa.conventions.plan import law_of
+from epymarl_cpa.conventions.plan import law_of, spread_of
 from epymarl_cpa.conventions.stage_game import agreed
 from epymarl_cpa.conventions.symbols import Symbols
 from epymarl_cpa.conventions.table_model import table_model
@@ -63,6 +63,12 @@ def test_the_law_prefers_the_better_by_the_stated_factor() -> None:
     assert law.sum().item() == pytest.approx(1)
     assert (law[1] / law[0]).item() == pytest.approx(3 * np.exp(-0.2 / 0.2))
     assert law[2] < law[1]  # uncertain
+
+
+def test_a_single_recorded_episode_has_no_spread_and_still_a_law() -> None:
+    assert spread_of(th.tensor([3.0])) == 0 and spread_of(th.tensor([3.0, 5.0])) == pytest.approx(2 ** 0.5)
+    law = law_of(th.tensor([1.0, 0.5]), th.zeros(2), th.ones(2), caution=1.0, temperature=0.1, spread=0.0)
+    assert law.tolist() == [1, 0]
 
 
 # --- the likelihood of whole episodes ---
