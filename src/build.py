@@ -69,8 +69,9 @@ def _check_size(config: Config, info: EnvInfo) -> None:
     Raises:
         UserError: naming the key.
     """
-    kept = [] if RUNNERS[config["runner"]].learns_offline else ["buffer_size"]
-    kept += ["record_episodes"] if config["runner"] == "record" else []
+    runner = config["runner"].removeprefix("cpa_")  # as it is called inside EPyMARL, whose own we know nothing of
+    kept = ["buffer_size"] if runner in RUNNERS and not RUNNERS[runner].learns_offline else []
+    kept += ["record_episodes"] if runner == "record" else []
     for key in ("test_nepisode", *kept):
         check_memory(f"{key}={config[key]} episodes of {config['env']}", config[key] * info.episode_bytes)
     layers = 8 * (info.episode_limit + 1) * info.n_agents * config["hidden_dim"] * config["n_layers"]
