@@ -30,10 +30,13 @@ class HostedRecordRunner:
 
     Attributes:
         batch_size: such that the loop asks for one test, which plays nothing.
+        recorded: nothing that a learner could begin with.
 
     Raises:
         UserError: a setting is wrong, or what was recorded under that name before has others.
     """
+
+    recorded = None
 
     def __init__(self, args: HostArgs, logger: HostLogger) -> None:
         self.plan = RecordingPlan(args)
