@@ -242,7 +242,7 @@ def test_a_table_is_what_the_report_makes_of_the_committed_rows(name: str, files
 @pytest.mark.parametrize(("page", "name", "files"), [
     ("method", "results", ["teacher", "students"]), ("diversity", "diversity", ["diversity"]),
     ("diversity", "key", ["key"]), ("method", "local", ["local"]), ("dpomdp", "dpomdp", ["dpomdp"]),
-    ("tasks", "tasks", ["tasks"])])
+    ("dpomdp", "dpomdp_methods", ["dpomdp_methods"]), ("tasks", "tasks", ["tasks"])])
 def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files: list[str]) -> None:
     shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", DOCS[ROOT / f"docs/{page}.md"], re.S)
     rows = read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
