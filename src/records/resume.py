@@ -59,8 +59,11 @@ def _last(results: Path, where: str) -> Path:
     records = sorted((results / "sacred").glob(f"{where}/[0-9]*/{RECORD}"), key=lambda file: file.stat().st_mtime_ns)
     open_ones = [file.parent for file in records if read(file.parent).get("status") not in ("COMPLETED", "QUEUED")]
     stopped = [folder for folder in open_ones if not is_alive(folder)]
+    if begun := [folder for folder in stopped if is_there(folder / "config.json")]:  # others learned nothing yet
+        return begun[-1]
     if stopped:
-        return stopped[-1]
+        raise UserError(f"resume=last: the run in {stopped[-1]} ended before its record was begun, and so before it "
+                        "learned anything; start it anew.")
     if open_ones:
         raise UserError(f"resume=last: the run in {open_ones[-1]} is still going on, and all others below {results} "
                         "have come to their end.")
@@ -82,7 +85,8 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
     except (OSError, ValueError, RecursionError):
         config = None
     if not entry or not isinstance(config, dict) or not isinstance(config.get("seed"), int):
-        raise UserError(f"{folder} is no whole record of a run: its {RECORD} or config.json is missing or damaged.")
+        raise UserError(f"{folder} is no whole record of a run: its {RECORD} or config.json is missing or damaged; "
+                        "name the folder of its models, or start it anew.")
     models = _models(folder, str(entry.get("model", "")))
     if models is None:
         name = Path(str(entry.get("model", ""))).name

@@ -70,7 +70,8 @@ def _run(alg: str, *words: str) -> int:
 
 def _resume() -> int:
     """Begins a run, or resumes the one that was begun."""
-    records = [json.loads(file.read_text()) for file in Path("results/sacred").glob("*/*/[0-9]*/run.json")]
+    records = [json.loads(file.read_text()) for file in Path("results/sacred").glob("*/*/[0-9]*/run.json")
+               if (file.parent / "config.json").exists()]  # of a run without it nothing was learned
     words = ["resume=last"] if any(each["status"] != "COMPLETED" for each in records) else [
         "seed=1", *WORDS, "t_max=6", "save_model_interval=2", "test_interval=3", "learner_log_interval=1"]
     return cli.main(["", "--config=cpa_ar", "--env-config=xor", "with", *words])

@@ -97,6 +97,19 @@ def test_a_run_that_was_killed_before_it_saved_begins_again(whole: tuple[Outcome
     assert equal(again.state(), whole[0].state())
 
 
+def test_a_run_that_ended_before_its_record_was_begun_stands_in_nobodys_way(
+        tiny_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    killed(lambda: tiny_run(*WORDS), 10, monkeypatch)
+    nothing = RECORD.parent / "2"
+    nothing.mkdir()
+    (nothing / "run.json").write_text('{"status": "RUNNING"}')
+    resumed("resume=last")
+    assert Outcome(0, RECORD, models()).record("run")["status"] == "COMPLETED", "the one before it"
+    capsys.readouterr()
+    resumed("resume=last", status=2)
+    assert "ended before its record was begun" in capsys.readouterr().err
+
+
 def test_it_may_be_killed_again_and_again(whole: tuple[Outcome, Path], tiny_run: Run,
                                           monkeypatch: pytest.MonkeyPatch) -> None:
     killed(lambda: tiny_run(*WORDS), 5, monkeypatch)
