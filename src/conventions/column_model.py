@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol
+
 import numpy as np
 import torch as th
 from torch import Tensor, nn
@@ -54,6 +57,21 @@ class Columns:
         return hot.scatter_(1, numbers + th.from_numpy(self.start[:-1]), 1.0)
 
 
+class StepModel(Protocol):
+    """What is learned of single steps."""
+
+    columns: Columns
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What is learned."""
+
+    def fit_scale(self, reward: Tensor) -> None:
+        """Takes its units from recorded rewards ``[M]``, before it learns."""
+
+    def loss(self, numbers: Tensor, actions: Tensor, following: Tensor, reward: Tensor) -> Tensor:
+        """Of steps from columns ``[M, S]`` by joint actions ``[M, N]`` to columns ``[M, S]`` with rewards ``[M]``."""
+
+
 class RewardModel(nn.Module):
     """E[r | s, a].
 
@@ -67,13 +85,11 @@ class RewardModel(nn.Module):
     def __init__(self, columns: Columns, n_agents: int, n_actions: int) -> None:
         super().__init__()
         self.columns, self.n_actions = columns, n_actions
-        n_given = int(columns.start[-1]) + n_agents * n_actions
-        self.net = nn.Sequential(nn.Linear(n_given, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(),
-                                 nn.Linear(WIDTH, 1))
+        self.net = reward_net(columns, n_agents, n_actions)
         self.register_buffer("scale", th.ones(()))
 
     def forward(self, numbers: Tensor, actions: Tensor) -> Tensor:
-        """Columns ``[M, S]`` and joint actions ``[M, N]`` to expected rewards ``[M]``."""
+        """Columns ``[M, S]`` and joint actions ``[M, N]`` to expected rewards ``[M]``, as they were recorded."""
         paid: Tensor = self.net(conditions(self.columns, numbers, actions, self.n_actions))[:, 0] * self.scale
         return paid
 
@@ -111,6 +127,9 @@ class ColumnModel(nn.Module):
                                         for shape in shapes)
         self.given = nn.ModuleList(nn.Linear(n_given, shape[1]) for shape in shapes)
 
+    def fit_scale(self, reward: Tensor) -> None:
+        """It knows no rewards."""
+
     def loss(self, numbers: Tensor, actions: Tensor, following: Tensor, reward: Tensor) -> Tensor:
         """Minus the log-likelihood of the next columns ``[M, S]``."""
         given = conditions(self.columns, numbers, actions, self.n_actions)
@@ -137,18 +156,23 @@ class ColumnModel(nn.Module):
         return following
 
 
+def reward_net(columns: Columns, n_agents: int, n_actions: int) -> nn.Sequential:
+    """:func:`conditions` ``[M, C]`` to rewards ``[M, 1]``, in units of their own."""
+    n_given = int(columns.start[-1]) + n_agents * n_actions
+    return nn.Sequential(nn.Linear(n_given, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1))
+
+
 def conditions(columns: Columns, numbers: Tensor, actions: Tensor, n_actions: int) -> Tensor:
     """What all depends on: columns ``[M, S]`` and joint actions ``[M, N]`` to ``[M, C]``."""
     return th.cat([columns.one_hot(numbers), F.one_hot(actions, n_actions).flatten(1).float()], 1)
 
 
-def trained_on(data: Experience, model: ColumnModel | RewardModel, updates: int, generator: th.Generator) -> None:
-    """Trains a model on all recorded steps with a following state."""
+def trained_on(data: Experience, model: StepModel, updates: int, generator: th.Generator) -> None:
+    """Trains a model on all recorded steps with a following state, for a number of ``updates``."""
     e, t = (data.played & data.filled[:, 1:]).nonzero(as_tuple=True)
     now, then = (model.columns.numbers(data.state[e, at]) for at in (t, t + 1))
     actions, reward = data.actions[e, t], data.reward[e, t]
-    if isinstance(model, RewardModel):
-        model.fit_scale(reward)
+    model.fit_scale(reward)
     optimiser = th.optim.Adam(model.parameters(), LEARNING_RATE)
     for k in range(updates):
         for group in optimiser.param_groups:

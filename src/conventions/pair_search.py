@@ -10,8 +10,8 @@ from ..envs.game import BoolArray, FloatArray, IntArray
 
 #: joint actions ``[R, N]`` in the cases ``[R]`` to what they are worth there, ``[R]``
 WorthIn = Callable[[IntArray, IntArray], FloatArray]
-PASSES = 4
-WORTHWHILE = 1e-6  # gains below this are rounding
+PASSES = 4  # of all changes; the second seldom finds one
+SWEEPS = 50  # best responses in turn; ends after a few, unless rounding goes round in circles
 
 
 class PairSearch:
@@ -19,19 +19,20 @@ class PairSearch:
 
     Best responses alone end where every agent is right as long as the others stay: a target that nobody else watches
     is not worth watching.  Here each change of one decision, also one that costs something, is judged together with
-    the best response of every other agent.
+    the best response of one other agent, whichever gains most.
 
     Args:
         worth: of joint actions in the B cases.
         known: what each agent knows in each case, numbered, ``[B, N]``.
         allowed: for each agent the actions that it may choose by what it knows, ``[n, A]``.
         weight: of the cases ``[B]``.
-        rules: for each agent its action by what it knows, ``[n]``: where the search begins.
+        rules: for each agent its action by what it knows, ``[n]``, an allowed one: where the search begins.
+        least: mean worth below which a gain is rounding.
     """
 
     def __init__(self, worth: WorthIn, known: IntArray, allowed: list[BoolArray], weight: FloatArray,
-                 rules: list[IntArray]) -> None:
-        self.worth, self.known, self.allowed, self.weight = worth, known, allowed, weight
+                 rules: list[IntArray], least: float = 1e-6) -> None:
+        self.worth, self.known, self.allowed, self.weight, self.least = worth, known, allowed, weight, least
         self.rules = [rule.copy() for rule in rules]
         self.agents, self.n_actions = range(len(rules)), allowed[0].shape[1]
         self.joint = np.stack([rule[known[:, agent]] for agent, rule in enumerate(rules)], 1)
@@ -47,6 +48,8 @@ class PairSearch:
         """The rules; the generator draws in which order changes are tried."""
         for _ in range(PASSES):
             self._respond(rng)
+            if len(self.rules) == 1:
+                break
             tried = [(i, k, a) for i in self.agents for k, a in np.argwhere(self.allowed[i])]
             if not sum(self._changed(*tried[n]) for n in rng.permutation(len(tried))):
                 break
@@ -59,6 +62,7 @@ class PairSearch:
             joint = self.joint[rows[at]]
             joint[:, agent] = action
             self.gain[agent, rows[at], action] = self.worth(joint, rows[at]) - self.now[rows[at]]
+            self.gain[agent, rows, self.joint[rows, agent]] = 0.0  # exactly, however many cases are judged at once
 
     def _sums(self, agent: int, rows: IntArray, gain: FloatArray, at: IntArray, action: IntArray) -> FloatArray:
         """Weighted gains ``[R]`` of actions in the cases ``rows[at]``, by what the agent knows, ``[n, A]``."""
@@ -75,15 +79,16 @@ class PairSearch:
 
     def _respond(self, rng: np.random.Generator) -> None:
         """Best responses in turn, until nobody gains."""
-        better = True
-        while better:
+        for _ in range(SWEEPS):
             better = False
             for agent in rng.permutation(len(self.rules)).tolist():
                 alone = self.alone[agent]
-                known = np.flatnonzero(alone.max(1) > WORTHWHILE)
+                known = np.flatnonzero(alone.max(1) > self.least)
                 if len(known):
                     self._take([(agent, k, int(alone[k].argmax())) for k in known.tolist()])
                     better = True
+            if not better:
+                break
 
     def _take(self, changes: list[tuple[int, int, int]]) -> None:
         """Changes decisions: ``(agent, what it knows, action)``."""
@@ -110,7 +115,7 @@ class PairSearch:
         joint = changed[at]
         joint[np.arange(len(at)), np.repeat(others, [len(each[0]) for each in tried])] = \
             np.concatenate([each[1] for each in tried])
-        paid, best, begin = self.worth(joint, rows[at]) - before[at], WORTHWHILE, 0
+        paid, best, begin = self.worth(joint, rows[at]) - before[at], self.least, 0
         changes: list[tuple[int, int, int]] = []
         for agent, (at, choice) in zip(others, tried, strict=True):
             differs = paid[begin:begin + len(at)] - self.gain[agent, rows[at], choice]

@@ -22,8 +22,9 @@ from .view import View
 from .wary_reward import WaryReward
 
 MOST_STATES = 12_000  # over which a rule is judged
-LESSONS = 2000  # recorded episodes, in which the rules are shown
-SELDOM = 0.03  # share of the times that an agent knew something below which what it did is not a choice
+SHOWN = 2000  # recorded episodes, in which the rules are shown
+SELDOM = 0.03  # of what an agent did most often when it knew as much, below which what it did is not a choice
+SPREAD = 0.3  # by how much chance may lift what is done less often, where a search begins
 
 
 class StationaryPlanner:
@@ -46,9 +47,10 @@ class StationaryPlanner:
         count = np.bincount(number)
         kept = np.argsort(-count, kind="stable")[:MOST_STATES]
         self.state, self.weight = state[first[kept]], count[kept] / count[kept].sum()
-        self.place = np.full(len(count), -1)  # of a state among those kept
-        self.place[kept] = np.arange(len(kept))
-        self.place = self.place[number]
+        self.n_steps = int(count[kept].sum())
+        place = np.full(len(count), -1)
+        place[kept] = np.arange(len(kept))
+        self.place = place[number]  # of each recorded step's state among those kept; -1 of none
         self.columns = Columns(state)
         self.numbers = self.columns.numbers(self.state)
         with th.random.fork_rng(devices=[]):
@@ -62,16 +64,18 @@ class StationaryPlanner:
         known, counts = known_apart(obs.numpy(), None)
         done = [self._done(known[:, agent], count, agent) for agent, count in enumerate(counts)]
         allowed = [self._allowed(each) for each in done]
-        ends = [PairSearch(self._worth, known, allowed, self.weight, self._beginning(done, rng)).found(rng)
-                for _ in range(self.args.plans)]
-        values, errors = zip(*(self._judged(known, rules) for rules in ends), strict=True)
-        order = np.argsort(-np.array(values), kind="stable")
-        shown = [self._shown(obs, known, ends[k]) for k in order]
-        lessons = len(shown[0][0])
-        return Plan(th.arange(len(order)).repeat_interleave(lessons), th.cat([each[0] for each in shown]),
-                    th.cat([each[1] for each in shown]),
-                    self.view.available.repeat(lessons * len(order), shown[0][0].shape[1], 1, 1),
-                    th.tensor(values, dtype=th.double)[order.copy()], th.tensor(errors, dtype=th.double)[order.copy()])
+        least = 1e-6 * float(self.reward.scale)
+        found = [PairSearch(self._worth, known, allowed, self.weight, self._beginning(done, rng), least).found(rng)
+                 for _ in range(self.args.plans)]
+        ends = list({b"".join(rule.tobytes() for rule in rules): rules for rules in found}.values())  # each once
+        values, errors = (np.array(each) for each in zip(*(self._judged(known, rules) for rules in ends), strict=True))
+        order = np.argsort(-values, kind="stable")
+        rows = th.randperm(len(self.data), generator=self.generator)[:SHOWN]
+        seen = self.view.of(self.data.state[rows, :-1].flatten(0, 1)).view(len(rows), -1, *obs.shape[1:])
+        actions = self._shown(rows, seen, obs, known, [ends[k] for k in order])
+        return Plan(th.arange(len(order)).repeat_interleave(len(rows)), seen.repeat(len(order), 1, 1, 1), actions,
+                    self.view.available.repeat(len(actions), seen.shape[1], 1, 1),
+                    th.from_numpy(values[order]), th.from_numpy(errors[order]))
 
     def _done(self, known: IntArray, count: int, agent: int) -> FloatArray:
         """How often an agent did what, by what it knew, ``[count, A]``."""
@@ -84,13 +88,13 @@ class StationaryPlanner:
     @staticmethod
     def _allowed(done: FloatArray) -> BoolArray:
         """What is no rarity."""
-        allowed: BoolArray = done >= np.maximum(SELDOM * done.sum(1, keepdims=True), 1.0)
+        allowed: BoolArray = done >= np.maximum(SELDOM * done.max(1, keepdims=True), 1.0)
         return allowed
 
     @staticmethod
     def _beginning(done: list[FloatArray], rng: np.random.Generator) -> list[IntArray]:
         """What is done most often; chance decides where it is close."""
-        return [(table * (1 + 0.3 * rng.random(table.shape))).argmax(1) for table in done]
+        return [(table * (1 + SPREAD * rng.random(table.shape))).argmax(1) for table in done]
 
     @th.no_grad()
     def _worth(self, joint: IntArray, rows: IntArray) -> FloatArray:
@@ -106,17 +110,22 @@ class StationaryPlanner:
         steps = float(self.data.played.sum(1).double().mean())
         mean = float(paid @ self.weight)
         spread = float((self.weight * (paid - mean) ** 2).sum()) ** 0.5
-        return steps * mean, steps * spread / len(self.state) ** 0.5
+        return steps * mean, steps * spread / self.n_steps ** 0.5
 
-    def _shown(self, obs: Tensor, known: IntArray, rules: list[IntArray]) -> tuple[Tensor, Tensor]:
-        """Recorded episodes in which the agents follow the rules: observations and actions."""
-        rows = th.randperm(len(self.data), generator=self.generator)[:LESSONS]
-        state = self.data.state[rows, :-1]
-        seen = self.view.of(state.flatten(0, 1))
-        tables = [{row.tobytes(): int(rule[k]) for row, k in zip(obs[:, agent].numpy(), known[:, agent], strict=True)}
-                  for agent, rule in enumerate(rules)]
-        actions = np.stack([[table.get(row.tobytes(), -1) for row in seen[:, agent].numpy()]
-                            for agent, table in enumerate(tables)], 1)
-        idle = self.view.available.float().argmax(1).numpy()
-        actions = np.where(actions < 0, idle, actions)
-        return seen.view(*state.shape[:2], *seen.shape[1:]), th.from_numpy(actions).view(*state.shape[:2], -1)
+    def _shown(self, rows: Tensor, seen: Tensor, obs: Tensor, known: IntArray, ends: list[list[IntArray]]) -> Tensor:
+        """What agents that see ``seen`` ``[R, T, N, O]`` in the episodes ``rows`` do by P rules, ``[P * R, T, N]``.
+
+        Where no rule says anything, in states too rare to be judged or behind an episode's end, it is what was
+        recorded.
+        """
+        recorded = self.data.actions[rows, :-1]
+        out = recorded.repeat(len(ends), 1, 1).view(len(ends), *recorded.shape)
+        for agent in range(seen.shape[2]):
+            table = {row.tobytes(): int(k) for row, k in zip(obs[:, agent].numpy(), known[:, agent], strict=True)}
+            flat = seen[:, :, agent].flatten(0, 1).numpy()
+            number = np.array([table.get(row.tobytes(), -1) for row in flat])
+            told = th.from_numpy(number >= 0).view(recorded.shape[:2]) & self.data.played[rows]
+            for p, rules in enumerate(ends):
+                done = th.from_numpy(rules[agent][np.maximum(number, 0)]).view(recorded.shape[:2])
+                out[p, :, :, agent] = th.where(told, done, out[p, :, :, agent])
+        return out.flatten(0, 1)

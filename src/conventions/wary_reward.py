@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch as th
 from torch import Tensor, nn
 
-from .column_model import Columns, RewardModel
+from .column_model import Columns, conditions, reward_net
 from .plan import spread_of
 
-MODELS = 3
+MODELS = 3  # enough for a spread, and each is evaluated for every change that a search tries
 
 
-class WaryReward(RewardModel):
+class WaryReward(nn.Module):
     """Several models of E[r | s, a]; each is learned beside a random function of its own that never changes.
 
     Where actions were recorded, learning makes up for that function; elsewhere it remains, and the models disagree
@@ -23,11 +23,14 @@ class WaryReward(RewardModel):
         n_agents, n_actions: N and A.
     """
 
+    scale: Tensor
+
     def __init__(self, columns: Columns, n_agents: int, n_actions: int) -> None:
-        super().__init__(columns, n_agents, n_actions)
-        self.net = nn.Sequential()  # of the single model
-        self.learned = nn.ModuleList(RewardModel(columns, n_agents, n_actions) for _ in range(MODELS))
-        self.prior = nn.ModuleList(RewardModel(columns, n_agents, n_actions) for _ in range(MODELS))
+        super().__init__()
+        self.columns, self.n_actions = columns, n_actions
+        self.register_buffer("scale", th.ones(()))
+        self.learned = nn.ModuleList(reward_net(columns, n_agents, n_actions) for _ in range(MODELS))
+        self.prior = nn.ModuleList(reward_net(columns, n_agents, n_actions) for _ in range(MODELS))
         self.prior.requires_grad_(False)
         for layer in self.prior.modules():
             if isinstance(layer, nn.Linear):
@@ -39,7 +42,8 @@ class WaryReward(RewardModel):
 
     def every(self, numbers: Tensor, actions: Tensor) -> Tensor:
         """What each model expects, ``[K, M]``."""
-        return th.stack([(learned(numbers, actions) + prior(numbers, actions)) * self.scale
+        given = conditions(self.columns, numbers, actions, self.n_actions)
+        return th.stack([(learned(given) + prior(given))[:, 0] * self.scale
                          for learned, prior in zip(self.learned, self.prior, strict=True)])
 
     def forward(self, numbers: Tensor, actions: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ class Apart(RunObserver):
         self.id: Any = None
         self._begun, self._told, self._lock = False, False, threading.RLock()
         self._points: dict[str, dict[str, list[Any]]] = {}
+        self._beat: Callable[[], None] | None = None  # the last heartbeat, if it failed
 
     def queued_event(self, ex_info: Any, command: Any, host_info: Any, queue_time: Any, config: Any, meta_info: Any,
                      _id: Any) -> Any:
@@ -82,17 +83,26 @@ class Apart(RunObserver):
 
         def beat() -> None:
             self.observer.heartbeat_event(settled, captured_out, beat_time, result)
-            self._told = False
+            self._told, self._beat = False, None
 
+        self._beat = beat
         self._do(beat)
 
+    def _beat_again(self) -> None:
+        """Gives a heartbeat that failed once more: after a run's end there is none that would make up for it."""
+        if self._beat:
+            self._do(self._beat)
+
     def completed_event(self, stop_time: Any, result: Any) -> None:
+        self._beat_again()
         self._do(lambda: self.observer.completed_event(stop_time, result))
 
     def interrupted_event(self, interrupt_time: Any, status: Any) -> None:
+        self._beat_again()
         self._do(lambda: self.observer.interrupted_event(interrupt_time, status))
 
     def failed_event(self, fail_time: Any, fail_trace: Any) -> None:
+        self._beat_again()
         self._do(lambda: self.observer.failed_event(fail_time, fail_trace))
 
     def resource_event(self, filename: str) -> None:

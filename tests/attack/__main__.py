@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
                         "(default: it is printed)")
     parser.add_argument("--seed", type=int, default=1, help="decides all that is random (default 1)")
     parser.add_argument("--workers", type=int, default=2, help="processes at once (default 2)")
-    parser.add_argument("--quick", action="store_true", help="a few cases of each, in less than a minute")
+    parser.add_argument("--quick", action="store_true", help="a few cases of each, in a minute or two")
     parser.add_argument("--only", default=",".join(ATTACKS), help=f"some of: {', '.join(ATTACKS)}; with commas")
     for name, (_, whole, _) in ATTACKS.items():
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"cases of this attack (default {whole})")

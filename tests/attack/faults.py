@@ -25,7 +25,8 @@ from .scenes import Scene, prepare_all, some
 
 PROMISE = "Whichever write fails (disk full, forbidden, process gone), files that were there are whole, a sentence " \
           "says what failed, and the same command goes on to the same bits"
-GUARDS = ("unit/test_files.py", "unit/test_checkpoint.py", "unit/test_formats_store.py", "system/test_record.py")
+GUARDS = ("system/test_faults.py", "unit/test_files.py", "unit/test_checkpoint.py", "unit/test_formats_store.py",
+          "system/test_record.py")
 WAYS = {"disk full": errno.ENOSPC, "forbidden": errno.EACCES, "dies": 0}
 SIZES = (0, 100, 1000, 3000, 10_000, 30_000, 100_000)  # bytes that a file may have, as on a disk that fills up
 CALLS = ("fsync", "replace", "rename", "mkdir", "unlink", "rmdir", "chmod", "ftruncate", "link", "symlink")

@@ -25,7 +25,7 @@ _END = -1  # of this child's pipe
 
 
 def note(text: str) -> None:
-    """Says what the case in progress is about, for the case that it never ends."""
+    """Says what the case in progress is about, for the case that it never ends, or raises."""
     if _END >= 0:
         os.write(_END, json.dumps([-1, text[:500], ""]).encode() + b"\n")
 
@@ -83,8 +83,9 @@ def each(count: int, case: Case, workers: int, seconds: float, memory: int = 0) 
                     if number < 0:
                         lane.about = kind
                         continue
-                    tally.add(kind, finding and f"case {number}: {finding}")
-                    lane.next = number + workers
+                    about = f"{lane.about}: " if kind == "raised" and lane.about else ""
+                    tally.add(kind, finding and f"case {number}: {about}{finding}")
+                    lane.next, lane.about = number + workers, ""
             elif lane.pipe in ready or time.monotonic() > lane.deadline:
                 if lane.pipe not in ready:
                     os.kill(lane.pid, signal.SIGKILL)

@@ -21,7 +21,7 @@ from .scenes import Scene, prepare_all, some
 
 PROMISE = "A run, sweep, recording or export that is killed at any moment leaves whole files, and goes on to the " \
           "very bits of one that nothing disturbed"
-GUARDS = ("system/test_sweep_resume.py", "system/test_record.py", "system/test_interrupt.py",
+GUARDS = ("system/test_resume.py", "system/test_sweep_resume.py", "system/test_record.py", "system/test_interrupt.py",
           "system/test_run.py", "unit/test_checkpoint.py", "unit/test_files.py", "unit/test_formats_store.py")
 MOST = 6  # kills of one scene before it is left alone
 

@@ -16,14 +16,14 @@ import pytest
 from epymarl_cpa.errors import UserError
 
 from . import configurations, damage, damaged_bytes, faults, hostile, kills, resealed, samples, scenes
-from .__main__ import in_memory
+from .__main__ import in_memory, main
 from .forked import each, note
 from .reading import REFUSED, VALUE, attempt, fault_of
 from .report import Result, put_into, report
 from .scenes import SCENES, Scene, prepare_all
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def work() -> Iterator[Path]:
     """A folder in memory, if there is room for one."""
     with tempfile.TemporaryDirectory(dir=in_memory()) as folder:
@@ -75,6 +75,22 @@ def test_what_is_written_twice_at_the_same_place_is_found_out(tmp_path: Path) ->
     assert any("result differs" in each for each in told)
 
 
+@pytest.mark.parametrize("module", [resealed, hostile], ids=["resealed", "hostile"])
+def test_files_that_somebody_made(module: Any, work: Path) -> None:
+    tally = module.attack(7, 12, 1, work)
+    assert not tally.findings and tally.cases >= 12
+
+
+def test_the_command_puts_its_report_into_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- attack -->\nNot made yet.\n<!-- /attack -->\nafter\n")
+    assert main(["--only=configurations", "--configurations=1", "--workers=1", "--seed=3", f"--out={page}"]) == 0
+    assert page.read_text().startswith("before\n<!-- attack -->\nMade by") and "1 in " in page.read_text()
+    with pytest.raises(SystemExit):
+        main(["--only=nothing"])
+    assert "there is no attack nothing" in capsys.readouterr().err
+
+
 def test_configurations(tmp_path: Path) -> None:
     tally = configurations.attack(3, 2, 1, tmp_path)
     assert not tally.findings and tally.cases == 2
@@ -95,7 +111,7 @@ def test_crashes_and_endless_cases_are_findings() -> None:
     assert tally.kinds == {"good": 2, "crashed": 2, "raised": 1}
     assert sorted(tally.findings)[0] == "case 1: number 1: its process ended (SIGKILL)"
     assert sorted(tally.findings)[1] == "case 2: number 2: took more than 1 s"
-    assert "case 3: ValueError: x (test_attack.py:" in sorted(tally.findings)[2]
+    assert "case 3: number 3: ValueError: x (test_attack.py:" in sorted(tally.findings)[2]
 
 
 def test_what_reading_comes_to() -> None:

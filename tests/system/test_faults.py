@@ -55,7 +55,7 @@ def checkpoints() -> tuple[Write, Read]:
     def read() -> set[int]:
         checkpoint.read_manifest(Path("models/10"))
         folder, _ = checkpoint.find_whole("models", 0)
-        assert folder.name in ("20", ".old-20-x"[:7] + folder.name[7:])
+        assert folder.name == "20" or folder.name.startswith(".old-20")
         return {int(checkpoint.load_tensors(folder / "learner.th")["w"][0])}
 
     def write(value: int) -> None:
@@ -101,7 +101,8 @@ def records() -> tuple[Write, Read]:
         assert here.record("run")["status"] == "RUNNING"
         assert here.record("config") == {"seed": 1}
         assert Path("runs/1/cout.txt").read_text() in ("said\n", "said\nsaid\n")
-        return {here.series()["x"][-1][0]} | ({here.record("info")["n"][0]} & {3})
+        assert here.record("info")["n"] in ([1] * 500, [2] * 500)
+        return {here.series()["x"][-1][0]}
 
     return write, read
 
@@ -210,8 +211,8 @@ def test_a_write_that_fails_anywhere(kind: str, killed: bool, writer: Any) -> No
         if status == UNREACHED:
             break
         # Files of an export are put in place one by one; whose they are stands in each.
-        mixed = {1, 2} if name == "exports" and kind == "rename" else set()
-        assert read() <= ({1, 2} if read() <= {1} or read() <= {2} else mixed), (kind, n, read())
+        found, mixed = read(), name == "exports" and kind == "rename"
+        assert found in ({1}, {2}) or (mixed and found == {1, 2}), (kind, n, found)
         if not killed and name != "records":
             assert not [path for path in Path().rglob(".*") if path.name != ".lock"], "nothing half-made is left"
     else:
@@ -258,5 +259,9 @@ def test_what_was_not_recorded_is_given_again(tmp_path: Path, monkeypatch: pytes
     assert [t for t, _ in Outcome(0, Path("runs/1"), None).series()["x"]] == [1, 2, 3, 4]
     assert Path("runs/1/cout.txt").read_text() == "word\n" * 4
     assert told == ["the run goes on, but is not recorded in runs at present (the disk is full)"]
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        beat(5)
     apart.completed_event(now, 1.0)
     assert json.loads(Path("runs/1/run.json").read_text())["status"] == "COMPLETED"
+    assert [t for t, _ in Outcome(0, Path("runs/1"), None).series()["x"]] == [1, 2, 3, 4, 5], "the last one, too"

@@ -184,12 +184,14 @@ def test_what_the_stop_message_says_works(tiny_run: Run, monkeypatch: pytest.Mon
 
 def test_a_longer_run(tiny_run: Run) -> None:
     once = tiny_run("lr_final=1", "t_max=12", "test_interval=4")
+    state, series, result = once.state(), once.series(), once.result()
     shutil.rmtree("results")
     tiny_run("lr_final=1", "t_max=8", "test_interval=4")
     resumed(f"resume={RECORD}", status=2)
     resumed(f"resume={RECORD}", "t_max=12")
-    assert [t for t, _ in points(RECORD)["test_return_mean"]] == [0, 4, 8, 12]
-    assert once.steps is not None
+    longer = Outcome(0, RECORD, models())
+    assert [t for t, _ in longer.series()["test_return_mean"]] == [0, 4, 8, 12]
+    assert equal(longer.state(), state) and longer.series() == series and longer.result() == result
 
 
 @pytest.mark.parametrize(("asked", "sentence"), [
