@@ -58,28 +58,25 @@ def build_mac(config: Config, info: EnvInfo) -> Controller:
     Raises:
         UserError: settings that contradict one another.
     """
-    _check_size(config, info)
+    width, seen = config["hidden_dim"], info.state_shape + info.n_agents * (info.obs_shape + info.n_actions)
+    weights = width * (config["n_layers"] * width + seen)
+    check_memory(f"hidden_dim={width} with n_layers={config['n_layers']}: even one network", 4 * ADAM * weights)
     mac = MACS[config["mac"]]
     return mac(info, settings_of(mac).of(config))
 
 
-def _check_size(config: Config, info: EnvInfo) -> None:
-    """Refuses networks and batches that are far too large for this machine, before they are made.
+def check_episodes(config: Config, info: EnvInfo) -> None:
+    """Refuses more episodes at once than this machine can hold, before a run makes them.
 
     Raises:
         UserError: naming the key.
     """
-    runner = config["runner"].removeprefix("cpa_")  # as it is called inside EPyMARL, whose own we know nothing of
-    kept = ["buffer_size"] if runner in RUNNERS and not RUNNERS[runner].learns_offline else []
-    kept += ["record_episodes"] if runner == "record" else []
-    for key in ("test_nepisode", *kept):
+    runner = config["runner"]
+    for key in RUNNERS[runner].keeps if runner in RUNNERS else ():  # of EPyMARL's own runners nothing is known
         check_memory(f"{key}={config[key]} episodes of {config['env']}", config[key] * info.episode_bytes)
     layers = 8 * (info.episode_limit + 1) * info.n_agents * config["hidden_dim"] * config["n_layers"]
     check_memory(f"batch_size={config['batch_size']} episodes of {config['env']}",
                  config["batch_size"] * (info.episode_bytes + layers))
-    width, seen = config["hidden_dim"], info.state_shape + info.n_agents * (info.obs_shape + info.n_actions)
-    weights = width * (config["n_layers"] * width + seen)
-    check_memory(f"hidden_dim={width} with n_layers={config['n_layers']}: even one network", 4 * ADAM * weights)
 
 
 def build_learner(config: Config, mac: Controller, info: EnvInfo, console: Logger) -> StagedLearner:
@@ -204,6 +201,7 @@ def rehearse(config: Config, console: Logger) -> None:
     env = build_env(args)
     try:
         info = EnvInfo.of(env.game, args.common_reward)
+        check_episodes(config, info)
         learner = build_learner(config, build_mac(config, info), info, console)
         if args.checkpoint_path:
             folder, manifest = checkpoint.find_whole(args.checkpoint_path, args.load_step)

@@ -28,7 +28,17 @@ from .errors import UserError
 from .provenance import versions
 from .records.artifacts import attach
 from .records.experiment import Recorded, hidden, records_of
-from .request import RESUME, USAGE, check_trusted, read_request, sacred_words, without_unset_seed, words_of
+from .request import (
+    NAMED,
+    RESUME,
+    USAGE,
+    Request,
+    check_trusted,
+    read_request,
+    sacred_words,
+    without_unset_seed,
+    words_of,
+)
 from .run import Begun, run
 from .utils.files import reason
 from .utils.logging import get_logger
@@ -74,7 +84,8 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
     try:
         check_trusted(stopped.config, {}, "")
     except UserError:  # which is the user's own, and has to be named again
-        words.append(f"env_args.key={stopped.config['env_args'].get('key')}")
+        words += [f"env_args.{name}={stopped.config['env_args'][name]}" for name in NAMED
+                  if name in stopped.config["env_args"]]
     return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", *words])
 
 
@@ -112,7 +123,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     experiment.logger = console
     # Sacred refuses changes to keys that it does not know yet, such as a recipe's optional ones.
     experiment.add_config(without_unset_seed(merge(chosen, without_unset_seed(asked.known))))
-    experiment.main(_trial(unfinished.begun if unfinished else None))
+    experiment.main(_trial(unfinished.begun if unfinished else None, asked))
     if _command(experiment, asked.options) == experiment.default_command:
         if rehearsed:
             _rehearse(chosen, unfinished.begun if unfinished else None)
@@ -123,7 +134,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     return experiment, [argv[0], *asked.options, *sacred_words(asked.updates, chosen)]
 
 
-def _trial(begun: Begun | None) -> Callable[..., float | None]:
+def _trial(begun: Begun | None, asked: Request) -> Callable[..., float | None]:
     """What Sacred runs."""
 
     def trial(_run: Any, _config: Mapping[str, Any], _log: logging.Logger) -> float | None:
@@ -132,7 +143,7 @@ def _trial(begun: Begun | None) -> Callable[..., float | None]:
         try:
             result = run(config, _run, _log, begun, records_of(_run))
             _run.info["result"] = result
-            attach(_run, config, result, time.monotonic() - started)
+            attach(_run, config, result, time.monotonic() - started, asked.env, asked.updates)
         except UserError as error:
             _run._get_captured_output()
             _run.captured_out += f"Error: {error}\n"

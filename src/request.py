@@ -19,16 +19,22 @@ USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sac
 RESUME = "resume"
 
 
+#: arguments of environments that only a command may name: what is imported, and what file is read
+NAMED = ("key", "problem")
+
+
 @dataclass(frozen=True)
 class Request:
     """What a command line asks for.
 
     Attributes:
         config: the whole configuration; its seed may be open.
-        known: the same before what was given on the command line, for Sacred to tell what was changed.
+        known: the same before what was given on the command line, for Sacred to tell what was changed; of a run that
+            goes on the whole.
         updates: the words that change it.
         options: Sacred's words.
         unfinished: the run that goes on, if not a new one is asked for.
+        env: value of ``--env-config``; empty for a run that goes on.
     """
 
     config: dict[str, Any]
@@ -36,6 +42,7 @@ class Request:
     updates: list[str]
     options: list[str]
     unfinished: resume.Unfinished | None = None
+    env: str = ""
 
 
 def words_of(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -58,6 +65,8 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
         alg, env = alg or "cpa_ar", env or "xor"
     goes_on = take_option(words, RESUME)
     if goes_on is not None:
+        if bool(alg) != bool(env):
+            raise UserError(f"with {RESUME}=, give both --config and --env-config, or neither.")
         return _go_on(goes_on, alg, env, words, options, console)
     if not alg or not env:
         raise UserError(f"--config and --env-config are both needed: {USAGE}; a stopped run goes on with: "
@@ -67,7 +76,7 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
         chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")
     if chosen["seed"] is None and chosen["runner"] == "record":
         chosen["seed"] = seed_of(chosen["record_to"])
-    return Request(chosen, defaults, words, options)
+    return Request(chosen, defaults, words, options, env=env)
 
 
 def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], options: list[str],
@@ -101,9 +110,11 @@ def check_trusted(config: Mapping[str, Any], given: Mapping[str, Any], source: s
         UserError: it says how to name it.
     """
     env_args = config["env_args"]
-    if "key" not in given.get("env_args", {}):
+    named = given.get("env_args", {})
+    if "key" not in named:
         check_key(config["env"], env_args, source, f"add env_args.key={env_args.get('key')} to the command")
-    check_files(config["env"], env_args, source)
+    if "problem" not in named:
+        check_files(config["env"], env_args, source)
 
 
 def sacred_words(words: Sequence[str], config: Mapping[str, Any]) -> list[str]:

@@ -30,8 +30,6 @@ from .settings import Decides, Settings
 from .utils import checkpoint
 from .utils.process import StopRequest, keep_freed_memory
 
-KEPT = 3  # of the models that are saved at evaluations
-
 
 @dataclass(frozen=True)
 class Begun:
@@ -117,6 +115,7 @@ class Trial:
         self.device = build.device_of(args, self.console)
         self.runner = RUNNERS[args.runner](args, build.build_env(args), self.console, self.device)
         info = self.runner.info
+        build.check_episodes(config, info)
         self.mac = build.build_mac(config, info)
         self.runner.use(self.mac)
         self.learner = build.build_learner(config, self.mac, info, self.console)
@@ -280,8 +279,7 @@ class Trial:
         told = {"series": self.watch.series, "tested_at": self.tested_at}
         model = checkpoint.save(self._models, self.runner.t_env, self.learner, state, facts, told)
         self.saved_at = self.runner.t_env
-        kept = self.args.models_kept or (KEPT if self.args.save_model_interval is None else 0)
-        checkpoint.prune(self._models, kept)
+        checkpoint.prune(self._models, self.args.kept)
         self.watch.checkpoint(self.runner.t_env, model)
 
     def _load(self) -> None:
@@ -298,7 +296,7 @@ class Trial:
                                  self.runner.game.name, rules, self.runner.game.rules())
         checkpoint.load_into(self.learner, folder, evaluate=self.args.evaluate)
         with checkpoint.taking_up(folder):
-            self._take_up(folder, manifest, checkpoint.load_clock(folder), checkpoint.load_told(folder))
+            self._take_up(folder, manifest, checkpoint.load_run_state(folder), checkpoint.load_told(folder))
         self.console.info("loaded %s", folder)
 
     def _take_up(self, folder: Path, manifest: dict[str, Any], state: dict[str, Any], told: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ def team_reward(batch: EpisodeBatch, share_sum: bool) -> Tensor:
 
 def returns_of(batch: EpisodeBatch, share_sum: bool) -> Tensor:
     """Undiscounted returns of a batch's episodes, ``[B]``, double."""
-    return (team_reward(batch, share_sum)[:, :-1] * played_steps(batch)).sum(1).double()
+    return (team_reward(batch, share_sum)[:, :-1] * played_steps(batch, outcomes=False)).sum(1).double()
 
 
 def _padded(value: Tensor, length: int) -> Tensor:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..utils.bounded import NotRegular, size_of
+from ..utils.files import reason
 
 COLUMNS = ("layout_name", "workerid_num", "cur_gameloop", "state", "joint_action", "next_state", "reward")
 Table = dict[str, NDArray[Any]]
@@ -107,7 +108,7 @@ def read_trials(path: Path) -> Table:
     except UserError as error:
         raise UserError(f"{path} is refused: {error}.") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+        raise UserError(f"{path} cannot be read ({reason(error)}).") from None
     except Exception as error:  # damaged bytes raise some dozen kinds
         raise UserError(f"{path} is damaged or no pickled table ({type(error).__name__}).") from None
     try:

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..recording.parts import seed_of
 from ..settings import CORE
+from ..settings.base import KEPT
 from ..utils.registry import nearest
 from .checkout import Checkout
 from .names import Names, shared_env_args
@@ -76,6 +77,7 @@ class CommandLine:
                             "does: leave them out.")
         if whole["save_model_interval"] is None:  # at each evaluation, in words that EPyMARL's loop understands
             whole["save_model_interval"] = whole["test_interval"]
+            whole["models_kept"] = whole["models_kept"] or KEPT
         self.checkout.keep_apart(Path(whole["datasets_path"]))
         whole = self._named(whole)
         said = [f"{key}={whole[key]!r}" for key in config.parse_overrides(own) if key in whole]

@@ -29,6 +29,7 @@ class Hosting(Protocol):
 def hosted_mac(scheme: Mapping[str, Any], groups: Mapping[str, int], args: HostArgs) -> Controller:
     """The controller of ours that EPyMARL's arguments ask for, in its constructor's words."""
     runner: Hosting = args.hosted_by
+    build.check_episodes(runner.config, runner.info)
     return build.build_mac(runner.config, runner.info)
 
 
@@ -74,6 +75,7 @@ class HostedLearner:
         checkpoint.save_tensors(state, Path(path) / "run.th")
         facts = {"game": runner.game.spec(), "config": runner.config, "made_by": runner.made_by, **runner.facts()}
         checkpoint.write_manifest(Path(path), runner.t_env, facts)
+        checkpoint.prune(Path(path).parent, runner.args.kept)
 
     def load_models(self, path: str) -> None:
         """Loads a checkpoint of ours, with the runner's state if the run goes on.
@@ -87,7 +89,8 @@ class HostedLearner:
         checkpoint.load_into(self.learner, folder, evaluate=evaluate)
         self._reach_end()
         if not evaluate:
-            state = checkpoint.load_clock(folder)
-            runner.load_state_dict(state["runner"])
-            runner.curve = state["curve"]
-            th.set_rng_state(state["torch"])
+            state = checkpoint.load_run_state(folder)
+            with checkpoint.taking_up(folder):
+                runner.load_state_dict(state["runner"])
+                runner.curve = state["curve"]
+                th.set_rng_state(state["torch"])

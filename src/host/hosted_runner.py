@@ -86,7 +86,7 @@ class HostedOfflineRunner(OfflineRunner):
             self.logger.log_stat(key, value, self.t_env)
 
     def _show(self, state: IntArray) -> None:
-        self.console.info("\n%s", self.game.draw(state))
+        self.console.info("\n%s", self.game.show(state))
 
     def _end(self) -> EpisodeBatch:
         """Tests and has the loop save and stop; no episodes."""

@@ -10,6 +10,7 @@ from ..config import find_config, read_yaml
 from ..controllers import REGISTRY as MACS
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..learners import REGISTRY as LEARNERS
+from ..runners import REGISTRY as RUNNERS
 from .contract import HostArgs
 
 PREFIX = "cpa_"  # before names that EPyMARL has, too
@@ -33,7 +34,7 @@ class Names:
 def own_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """EPyMARL's arguments with our names for our classes, as our checkpoints have them."""
     own = dict(config)
-    for key, registry in (("mac", MACS), ("learner", LEARNERS)):
+    for key, registry in (("mac", MACS), ("learner", LEARNERS), ("runner", RUNNERS)):
         if own[key] not in registry:
             own[key] = own[key].removeprefix(PREFIX)
     if "env_args" in own:

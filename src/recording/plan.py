@@ -13,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..errors import UserError
 from ..utils import checkpoint
+from ..utils.files import reason
 
 STREAM = 1_000_005  # keeps these episodes apart from everything else drawn from the seed
 SUFFIX = ".npz"
@@ -145,5 +146,5 @@ def _digest(model: Path) -> str:
         for file in sorted(model.iterdir()):
             total.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     except OSError as error:
-        raise UserError(f"the checkpoint {model} cannot be read ({error.strerror}).") from None
+        raise UserError(f"the checkpoint {model} cannot be read ({reason(error)}).") from None
     return total.hexdigest()

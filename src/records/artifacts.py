@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..config import keys_of
 from ..utils.checkpoint import MANIFEST
 
 JSON = "application/json"
 
 
-def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], seconds: float) -> None:
+def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], seconds: float, env: str,
+           words: Sequence[str]) -> None:
     """Gives Sacred's run the files ``manifest.json``, ``data.json`` and ``row.jsonl``, as far as there is something.
 
-    ``row.jsonl`` has the form of sweeps' rows, so that reports can be made of runs that belong to none.
+    ``row.jsonl`` has the form of sweeps' rows, so that reports can be made of runs that belong to none.  A run that
+    was resumed has none: its record does not tell what it was asked for in words.
 
     Args:
         run: Sacred's.
         config: of the run.
         result: what :func:`epymarl_cpa.run.run` returned.
         seconds: how long it took.
+        env: value of ``--env-config``; empty for a run that was resumed.
+        words: what was changed on the command line.
     """
     if not run.observers:
         return
@@ -34,12 +40,19 @@ def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], secon
         files[MANIFEST] = text = manifest.read_text(encoding="utf-8")
         if data := json.loads(text).get("dataset"):
             files["data.json"] = json.dumps(data, indent=1)
-    if "headline" in result:
-        row = {"alg": config["name"], "env": config["env_args"]["map_name"], "dataset": config["dataset"],
-               "seed": config["seed"], "version": __version__, "seconds": round(seconds, 1), 
+    if "headline" in result and env:
+        changed = [word for word in words if _names_rows(word, config)]
+        row = {"alg": config["name"], "env": env, "dataset": config["dataset"], "seed": config["seed"],
+               **({"with": changed} if changed else {}), "version": __version__, "seconds": round(seconds, 1),
                "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **result}
         files["row.jsonl"] = json.dumps(row) + "\n"
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
             run.add_artifact(str(Path(folder) / name), name, content_type=JSON)
+
+
+def _names_rows(word: str, config: Mapping[str, Any]) -> bool:
+    """Whether a change tells rows apart; data and seed have places of their own."""
+    name = re.split("[.=]", word)[0]
+    return name not in ("dataset", "seed") and keys_of(config)[name].names_rows

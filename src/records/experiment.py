@@ -70,8 +70,9 @@ class Recorded(Experiment):
         for each in run.observers:
             if isinstance(each, FileStorageObserver):
                 if Path(each.basedir).resolve() != self.place.resolve():
-                    old = Path(each.basedir) / Path(str(continued("Folder"))).name
-                    known = read(old).get("model")
+                    before = continued("Folder")
+                    old = Path(each.basedir, Path(before).name) if before else None
+                    known = read(old).get("model") if old else None
                     goes_on = own and known and known == read(Path(own)).get("model")
                     apart.append(Apart(Folder(each.basedir, old if goes_on else None), each.basedir, run._id))
             elif isinstance(each, MongoObserver):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from logging import Logger
 from typing import Any, ClassVar
@@ -35,6 +35,7 @@ class Runner(ABC):
     Attributes:
         learns_offline: whether a batch from :meth:`run` is trained on as it is (else it goes
             through a replay buffer).
+        keeps: keys that say how many episodes it holds in memory.
         info: sizes of the environment.
         game: its rules.
         t_env: the run's clock.
@@ -43,6 +44,7 @@ class Runner(ABC):
 
     args: Settings
     learns_offline: ClassVar[bool]
+    keeps: ClassVar[Sequence[str]] = ("test_nepisode",)
 
     def __init__(self, args: Settings, env: MultiAgentEnv, console: Logger, device: str = "cpu") -> None:
         self.args, self.env, self.console, self.device = args, env, console, device

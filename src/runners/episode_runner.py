@@ -31,6 +31,7 @@ class EpisodeRunner(Runner):
     """
 
     learns_offline = False
+    keeps = ("test_nepisode", "buffer_size")
 
     def __init__(self, args: Settings, env: MultiAgentEnv, console: Logger, device: str = "cpu") -> None:
         super().__init__(args, env, console, device)

@@ -27,6 +27,7 @@ class RecordRunner(Runner):
     """
 
     learns_offline = True  # no replay buffer is needed
+    keeps = ("test_nepisode", "record_episodes")
 
     def __init__(self, args: Settings, env: MultiAgentEnv, console: Logger, device: str = "cpu") -> None:
         super().__init__(args, env, console, device)

@@ -40,6 +40,9 @@ def setting(*, low: float = -math.inf, high: float = math.inf, choices: Sequence
     return field(metadata={"key": declared, "may_be_unset": may_be_unset})
 
 
+KEPT = 3  # of the models that are saved at evaluations
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What every run has; ``config/default.yaml`` says what each key means."""
@@ -110,6 +113,11 @@ class Settings:
     def saving_interval(self) -> int:
         """``t_env`` between saves; 0 for none but the last."""
         return self.test_interval if self.save_model_interval is None else self.save_model_interval
+
+    @property
+    def kept(self) -> int:
+        """How many models stay; 0 for all."""
+        return self.models_kept or (KEPT if self.save_model_interval is None else 0)
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:

@@ -300,8 +300,8 @@ def load_into(part: Loads, folder: Path, **how: Any) -> None:
                         "load it with the configuration it was trained with.") from None
 
 
-#: what contents of another shape raise where they are taken up
 CLOCKS = ("t_env", "episodes", "log_train_stats_t")  # of a runner
+#: what contents of another shape raise where they are taken up
 UNFIT = (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
@@ -320,23 +320,13 @@ def taking_up(folder: Path) -> Iterator[None]:
 
 
 def load_run_state(folder: Path) -> dict[str, Any]:
-    """The ``run_state`` given to :func:`save`.
-
-    Raises:
-        UserError: the file is damaged or holds something else.
-    """
-    with taking_up(folder):
-        return dict(load_tensors(folder / "run.th"))
-
-
-def load_clock(folder: Path) -> dict[str, Any]:
     """The state of a run that learns: of its ``runner``, ``torch``'s generator, the ``curve`` and the ``episode``.
 
     Raises:
         UserError: the file is damaged or holds something else.
     """
-    state = load_run_state(folder)
     with taking_up(folder):
+        state = dict(load_tensors(folder / "run.th"))
         for name, kind in (("runner", dict), ("curve", list), ("torch", th.Tensor)):
             if not isinstance(state[name], kind):
                 raise TypeError(f"'{name}' is {type(state[name]).__name__}, no {kind.__name__}")

@@ -80,7 +80,7 @@ def model(path: Path) -> str:
     th.set_printoptions(profile="full")
     team = Team(str(path))
     return of([{key: value.tolist() for key, value in team.mac.agent.state_dict().items()},
-               checkpoint.load_clock(team.folder)["runner"], team.config])
+               checkpoint.load_run_state(team.folder)["runner"], team.config])
 
 
 def policies(path: Path) -> str:

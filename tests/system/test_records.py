@@ -249,6 +249,21 @@ def test_the_row_can_be_reported(tiny_run: Run) -> None:
     assert len(json.loads((RECORD / "data.json").read_text())["digest"]) == 64
 
 
+def test_a_row_tells_what_was_changed_and_of_which_game(tiny_run: Run) -> None:
+    """Rows of other settings or another game are never put together with it."""
+    from epymarl_cpa.experiments.rows.names import game_of, settings_of_row
+    from epymarl_cpa.experiments.rows.reading import read_rows
+
+    words = ("recipes.medium.episodes=", "recipes.good.episodes=20", "dataset=good", "env_args.problem=recycling",
+             "env_args.episode_limit=2", "lr=0.01", "use_tensorboard=false", "seed=3")
+    place = tiny_run(*words, alg="bc", env="dpomdp").sacred
+    assert place
+    row, = read_rows([place / "row.jsonl"])
+    assert (row["alg"], row["env"], row["dataset"], row["seed"]) == ("bc", "dpomdp", "good", 3)
+    assert "lr=0.01" in settings_of_row(row) and game_of(row) == "dpomdp problem=recycling episode_limit=2"
+    assert not [word for word in row["with"] if word.startswith(("use_tensorboard", "dataset", "seed"))]
+
+
 def test_every_test_episode_is_there(tiny_run: Run) -> None:
     outcome = tiny_run("test_nepisode=20", env="aloha")
     info = outcome.record("info")

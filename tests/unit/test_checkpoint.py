@@ -58,7 +58,7 @@ def test_round_trip(tmp_path: Path) -> None:
     manifest = checkpoint.read_manifest(folder)
     assert {key: manifest[key] for key in FACTS} == FACTS
     assert manifest["t_env"] == 30
-    state = checkpoint.load_run_state(folder)
+    state = checkpoint.load_tensors(folder / "run.th")
     assert state["rng"] == np.random.default_rng(0).bit_generator.state
     assert th.equal(state["order"], th.arange(3))
     assert folder.stat().st_mode & 0o777 == 0o755
@@ -66,15 +66,15 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_the_state_of_a_run_is_of_the_kinds_that_a_run_can_go_on_with(tmp_path: Path) -> None:
     whole = {"runner": {"t_env": 3}, "torch": th.get_rng_state(), "curve": [[0, 1.5]], "episode": 2}
-    assert checkpoint.load_clock(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))["episode"] == 2
+    assert checkpoint.load_run_state(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))["episode"] == 2
     for key, wrong in (("episode", "2"), ("runner", {"t_env": "x"}), ("runner", 3), ("curve", [["a", 1]]),
                        ("curve", [3]), ("torch", 7)):
         folder = checkpoint.save(tmp_path, 3, Learner(1.0), {**whole, key: wrong}, FACTS)
         with pytest.raises(UserError, match="holds something else than what a run of this program saves"):
-            checkpoint.load_clock(folder)
+            checkpoint.load_run_state(folder)
     del whole["runner"]
     with pytest.raises(UserError, match="KeyError: 'runner'"):
-        checkpoint.load_clock(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))
+        checkpoint.load_run_state(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))
 
 
 def test_saving_again_replaces(tmp_path: Path) -> None:

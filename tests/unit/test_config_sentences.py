@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from helpers import Built
 from outcome import Outcome
 
+from epymarl_cpa import build
 from epymarl_cpa.config import FOLDER, resolve
 from epymarl_cpa.controllers import REGISTRY as MACS
 from epymarl_cpa.errors import UserError
@@ -57,3 +59,12 @@ def test_sizes_that_no_machine_has(words: list[str], told: str, tiny_run: Run, c
                                    ) -> None:
     tiny_run(*words, alg="bc", env="xor", status=2)
     assert told in capfd.readouterr().err
+
+
+def test_a_team_is_not_refused_for_what_only_its_training_held() -> None:
+    """A model that was trained on a large machine is looked at on a small one."""
+    built = Built("qmix", "xor")
+    large = {**built.config, "buffer_size": 10**13, "batch_size": 10**12, "test_nepisode": 10**13}
+    build.build_mac(large, built.info)
+    with pytest.raises(UserError, match="would take"):
+        build.check_episodes(large, built.info)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...utils.bounded import is_there, size_of
+from ...utils.files import reason
 from ...utils.registry import discover
 from ..chunks import some
 from ..dataset import OfflineDataset
@@ -29,7 +30,7 @@ def recognise(path: Path) -> Format:
             size_of(path)  # opening a pipe might wait for ever
         found = {name: entry for name, entry in entries.items() if entry.recognises(path)}
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+        raise UserError(f"{path} cannot be read ({reason(error)}).") from None
     if not found and path.is_file():
         found = {name: entry for name, entry in entries.items() if path.suffix.lower() in entry.suffixes}
     if not found:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...utils.bounded import read_bytes
+from ...utils.files import reason
 from ..dataset import REMEDY, OfflineDataset
 from ..seal import NAME, Header, Seal, checked, sealing
 from .base import REGISTRY, Format
@@ -38,7 +39,7 @@ def read_header(path: Path) -> Header | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UserError(f"{file} cannot be read ({error.strerror}).") from None
+        raise UserError(f"{file} cannot be read ({reason(error)}).") from None
 
 
 @REGISTRY.register("parts")

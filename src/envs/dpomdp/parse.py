@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...utils.bounded import read_text, size_of
+from ...utils.files import reason
 from .blocks import Text, blocks
 from .entries import expected_reward, laws
 from .header import header
@@ -46,7 +47,7 @@ def read(path: Path) -> Model:
             raise UserError(f"{path}: a file of {size / 1e6:.0f} MB is too large for a .dpomdp file.")
         content = read_text(path, MOST_BYTES)
     except OSError as error:
-        raise UserError(f"{path}: the file cannot be read ({error.strerror}).") from None
+        raise UserError(f"{path}: the file cannot be read ({reason(error)}).") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: this is not a text file in the .dpomdp format.") from None
     return parse(content, str(path))

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...utils.bounded import read_text
+from ...utils.files import reason
 from .names import data_of, game_of, recipe_of, settings_of_row
 
 #: what every row has
@@ -130,7 +131,7 @@ def _texts(source: Path) -> list[tuple[str, str]]:
             lines = read_text(source, MOST).splitlines()
             found = [(f"{source}, line {i}", line) for i, line in enumerate(lines, 1) if line.strip()]
     except OSError as error:
-        raise UserError(f"{source} cannot be read ({error.strerror}); give folders of sweeps' rows, or .jsonl files "
+        raise UserError(f"{source} cannot be read ({reason(error)}); give folders of sweeps' rows, or .jsonl files "
                         "of rows.") from None
     except UnicodeDecodeError:
         raise _other(str(source), "is not text") from None
