@@ -10,3 +10,14 @@ class UserError(Exception):
 
 class Diverged(UserError):
     """Training has come to something that is not finite."""
+
+
+def clipped(value: object) -> str:
+    """A value in at most 80 letters, on one line, for messages."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, without line breaks and the full stop; its kind if it says nothing."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..envs.game import Game
-from ..errors import UserError
-from ..settings.schema import clipped
+from ..errors import UserError, clipped
 from ..utils.bounded import is_there
 from ..utils.files import reason
 from ..utils.registry import nearest

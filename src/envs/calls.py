@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, clipped, one_line
 
 
 def called(key: str, what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -56,19 +56,8 @@ def number(key: str, who: str, paid: Any) -> float:
     except (TypeError, ValueError):
         value = np.nan
     if not np.isfinite(value):
-        raise UserError(f"{key} pays {who} {short(paid)}; a reward must be one finite number.")
+        raise UserError(f"{key} pays {who} {clipped(repr(paid))}; a reward must be one finite number.")
     return value
-
-
-def short(value: Any) -> str:
-    """A value in at most 80 letters."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, without line breaks and the full stop."""
-    return " ".join(str(error).split()).rstrip(".")
 
 
 def described(error: Exception) -> str:

@@ -10,11 +10,11 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from ..errors import UserError
-from .calls import called, not_built, number, one_line, parts
+from ..errors import UserError, clipped, one_line
+from .calls import called, not_built, number, parts
 from .external import ExternalGame, module_of
 from .game import FloatArray, IntArray
-from .makers import clipped, is_name, is_standard
+from .makers import is_name, is_standard
 from .registry import REGISTRY
 from .suitability import check_team
 from .team_ends import TeamEnds

@@ -31,11 +31,6 @@ def is_name(module: str) -> bool:
     return len(module) <= LONGEST and all(part and "\0" not in part for part in module.split("."))
 
 
-def clipped(text: str) -> str:
-    """A text of bounded length, for messages."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
 def is_standard(module: str) -> bool:
     """Whether a module is of Python itself, which holds no environments."""
     return module.partition(".")[0] in sys.stdlib_module_names

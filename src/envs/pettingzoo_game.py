@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import aec_to_parallel  # type: ignore[import-untyped]
 
-from ..errors import UserError
+from ..errors import UserError, clipped
 from ..utils.registry import nearest
 from .calls import called, described, not_built, number, parts
 from .external import ExternalGame, module_of
 from .game import IntArray
-from .makers import builds, clipped, is_name, is_standard
+from .makers import builds, is_name, is_standard
 from .registry import REGISTRY
 from .suitability import check_team, is_large_picture
 from .trust import missing

@@ -13,7 +13,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from .external import ExternalGame
 from .makers import is_standard
 from .registry import REGISTRY
@@ -98,7 +98,7 @@ def missing(key: str, error: ImportError | None, module: str) -> UserError:
         return UserError(f"env_args.key={key}: Python finds no module {own}; {_how_to_find(own)}.")
     if module and (module == name or module.startswith(f"{name}.")):
         return UserError(f"env_args.key={key} cannot be imported: there is no {name}.")
-    said = " ".join(str(error).split()).rstrip(".")
+    said = one_line(error) if error else "Python finds it, and cannot load it"
     return UserError(f"env_args.key={key} cannot be imported ({said}); install what it needs.")
 
 

@@ -13,8 +13,8 @@ from gymnasium import spaces
 from gymnasium.spaces.utils import flatdim, flatten
 from numpy.typing import NDArray
 
-from ..errors import UserError
-from .calls import described, short
+from ..errors import UserError, clipped
+from .calls import described
 from .game import BoolArray, FloatArray, IntArray
 from .suitability import check_size
 
@@ -131,7 +131,8 @@ class Seats:
                       for space, masked in zip(observations, self._masked, strict=True)]
         for agent, space in zip(agents, self._seen, strict=True):
             if not isinstance(space, spaces.Space):
-                raise UserError(f"{key} says that '{agent}' observes {short(space)}, which is no space of Gymnasium.")
+                raise UserError(f"{key} says that '{agent}' observes {clipped(repr(space))}, which is no space "
+                                "of Gymnasium.")
             check_size(key, agent, space)
             if not space.is_np_flattenable:
                 raise UserError(f"the observations of '{agent}' in {key} are {space}, which has no fixed size, but "
@@ -156,8 +157,8 @@ class Seats:
                     seen = seen["observation"]
             flat = np.asarray(flatten(space, seen), dtype=np.float32).ravel()
         except Exception as error:  # whatever Gymnasium makes of what is of another kind
-            raise UserError(f"an observation of '{self.agents[agent]}' in {self.key}, {short(seen)}, does not fit its "
-                            f"space {space} ({described(error)}).") from None
+            raise UserError(f"an observation of '{self.agents[agent]}' in {self.key}, {clipped(repr(seen))}, does "
+                            f"not fit its space {space} ({described(error)}).") from None
         if flat.size != flatdim(space):
             raise UserError(f"an observation of '{self.agents[agent]}' in {self.key} has {flat.size} values, but its "
                             f"space has {flatdim(space)}.")
@@ -176,8 +177,8 @@ class Seats:
         try:
             allowed = np.ones(count, dtype=np.bool_) if given is None else np.asarray(given, dtype=np.bool_).ravel()
         except (TypeError, ValueError):
-            raise UserError(f"the action mask of '{self.agents[agent]}' in {self.key} is {short(given)}, not a 0 or 1 "
-                            "for each action.") from None
+            raise UserError(f"the action mask of '{self.agents[agent]}' in {self.key} is {clipped(repr(given))}, "
+                            "not a 0 or 1 for each action.") from None
         if len(allowed) != count:
             raise UserError(f"the action mask of '{self.agents[agent]}' in {self.key} has {len(allowed)} entries, but "
                             f"there are {count} actions.")

@@ -11,7 +11,7 @@ from enum import Enum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from ..errors import UserError
+from ..errors import UserError, clipped
 from ..utils.registry import nearest
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping",
@@ -120,12 +120,6 @@ def nearest_key(name: str, keys: Iterable[str]) -> str:
     known = list(keys)
     other = ELSEWHERE.get(name.lower().replace("-", "_"))
     return f" (did you mean '{other}'?)" if other in known else nearest(name, known)
-
-
-def clipped(value: Any) -> str:
-    """A value in messages, of bounded length."""
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UserError
+from ...errors import UserError, one_line
 from ..chunks import spans
 from ..dataset import OfflineDataset
 from ..seal import Header, checked
@@ -67,7 +67,7 @@ class Columns(NamedTuple):
         try:
             return np.asarray(self.arrays[key][span])
         except Exception as error:  # decompression and checksums fail in various ways
-            raise UserError(f"{self.source}: {self.label(key)} is damaged ({_words(error)}).") from None
+            raise UserError(f"{self.source}: {self.label(key)} is damaged ({one_line(error)}).") from None
 
     def check(self) -> None:
         """Compares types and shapes.
@@ -92,8 +92,6 @@ class Columns(NamedTuple):
                                     f"but {other or 'it should be'} {wanted}.")
 
 
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def to_columns(part: OfflineDataset) -> dict[str, Array]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UserError
+from ...errors import UserError, one_line
 from ...utils.bounded import RATIO, check_claim
 from ..chunks import spans
 from ..dataset import OfflineDataset
@@ -77,10 +77,10 @@ def _told(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except ImportError as error:  # of the package for its other kinds of files
-        raise UserError(f"{path} cannot be read yet: {' '.join(str(error).split()).rstrip('.')}.") from None
+        raise UserError(f"{path} cannot be read yet: {one_line(error)}.") from None
     except Exception as error:
-        what = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"{path} is damaged or no Minari data set ({type(error).__name__}: {what}).") from None
+        raise UserError(f"{path} is damaged or no Minari data set ({type(error).__name__}: "
+                        f"{one_line(error)}).") from None
 
 
 def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDataset]:
