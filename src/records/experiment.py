@@ -121,7 +121,8 @@ def _no_observer(given: Sequence[tuple[str, Any]], error: Exception) -> Error:
         fits = {"mongo": "pymongo gridfs bson", "sql": "sqlalchemy", "tinydb": "tinydb tinydb_serialization hashfs"}
         for option, _ in given:
             if module in fits[EXTRAS[option]].split():
-                return Error(f"{option} needs {module}: pip install 'epymarl-cpa[{EXTRAS[option]}]'.")
+                extra = EXTRAS[option]
+                return Error(f"{option} needs {fits[extra].split()[0]}: pip install 'epymarl-cpa[{extra}]'.")
         return Error(f"{given[0][0]} needs what is not installed ({in_short(error)}).")
     if given[0][0] == "--mongo_db" and isinstance(error, AttributeError):  # Sacred's reader of addresses found none
         return Error(f"--mongo_db={given[0][1]} is no address; it has the form [host:port:]database, such as "

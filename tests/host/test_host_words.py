@@ -123,8 +123,9 @@ def test_environment_arguments_there_and_back() -> None:
 
 
 def test_our_names_come_back() -> None:
-    config = {"mac": "cpa_basic_mac", "learner": "cpa_ar_learner", "env": "xor", "env_args": {"seed": 1, "n_agents": 2}}
-    assert own_config(config) == {"mac": "basic_mac", "learner": "cpa_ar_learner", "env": "xor",
+    config = {"mac": "cpa_basic_mac", "learner": "cpa_ar_learner", "runner": "cpa_record", "env": "xor",
+              "env_args": {"seed": 1, "n_agents": 2}}
+    assert own_config(config) == {"mac": "basic_mac", "learner": "cpa_ar_learner", "runner": "record", "env": "xor",
                                   "env_args": {"n_agents": 2}}
 
 
