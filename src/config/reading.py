@@ -15,18 +15,21 @@ from ..utils.bounded import read_text
 #: what PyYAML raises for bad text; all but the first come from odd scalars after explicit tags
 _BAD = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
-
+KINDS = ("null", "bool", "int", "float", "str", "seq", "map")
 MOST_NODES = 10**5  # of a file, with its aliases written out
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with the plain scalars of YAML 1.2, which refuses a key given twice.
+    """Safe YAML with the plain scalars of YAML 1.2 and no other types, which refuses a key given twice.
 
     PyYAML's own reading is that of YAML 1.1, where ``on`` is true, ``1:30`` is 90, a date is no
     text, and ``1e-3`` is.
     """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own way; filled below)
+    # Only what JSON has, too: configurations are recorded.  No sets, pairs, bytes or dates by explicit tags.
+    yaml_constructors = {tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items()  # noqa: RUF012
+                         if tag is None or tag.rpartition(":")[2] in KINDS}
 
     def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch
-from ..components.transforms import OneHot
 from ..components.transitions import Transitions
 from ..controllers.pa_controller import AgreementMAC
 from ..conventions.column_model import Columns
@@ -191,16 +189,12 @@ class ConventionLearner(TaughtLearner):
 
     def _shown(self, obs: Tensor, actions: Tensor, available: Tensor) -> EpisodeBatch:
         """Whole episodes ``[R, T, ...]`` as a batch; states and rewards are not known, and nobody asks for them."""
-        rows, length, info = len(obs), obs.shape[1], self.info
-        data = info.batch(rows).data.transition_data
-        data = {key: value[:, : length + 1] for key, value in data.items()}
-        data["obs"][:, :length], data["actions"][:, :length, :, 0] = obs, actions
-        data["avail_actions"][:, :length] = available.int()
-        data["avail_actions"][:, length] = 1
-        data["actions_onehot"] = OneHot(info.n_actions).transform(data["actions"])
-        data["filled"][:], data["terminated"][:, length - 1] = 1, 1
-        return EpisodeBatch(info.scheme, info.groups, rows, length + 1,
-                            SimpleNamespace(transition_data=data, episode_data={}), info.preprocess)
+        length = obs.shape[1]
+        batch: EpisodeBatch = self.info.batch(len(obs))[:, : length + 1]
+        batch.update({"obs": obs, "actions": actions, "avail_actions": available}, ts=slice(length))
+        batch.update({"terminated": th.ones(len(obs), 1)}, ts=length - 1)
+        batch.update({"avail_actions": th.ones_like(available[:, :1])}, ts=length)
+        return batch
 
     def _take(self, plan: Plan) -> None:
         self.plan = plan

@@ -52,6 +52,7 @@ def test_the_team_plays_its_teachers_law_without_a_word(place: Path, caplog: pyt
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_four_agents_find_all_of_their_teachers_permutations(place: Path) -> None:
     out = taught("permutation", place)
     assert out["return"] == 1.0

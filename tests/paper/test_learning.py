@@ -12,9 +12,9 @@ from epymarl_cpa.run import run
 
 CASES = [
     ("permutation", 0.999, "dataset=poor", "t_max=500", "lr=0.003"),
-    ("sensor", 0.97, "dataset=medium", "rows=2", "cols=3", "n_preys=2", "t_max=800"),
 ]
 LONG = [
+    ("sensor", 0.97, "dataset=medium", "rows=2", "cols=3", "n_preys=2", "t_max=800"),
     ("bridge", 1.0001, "dataset=good", "t_max=1000"),
     ("aloha", 0.95, "dataset=poor", "cols=2", "t_max=1000"),
 ]

@@ -36,8 +36,11 @@ def joint_table(built: Built) -> th.Tensor:
     return log_pi.gather(-1, joint[..., None])[..., 0].sum(1).exp().detach()
 
 
-@pytest.mark.parametrize("quality", ["good", "medium", "poor"])
-@pytest.mark.parametrize("weight", ["chain", "prefix", "joint", "per_agent"])
+@pytest.mark.parametrize(("weight", "quality"), [
+    *(("chain", quality) for quality in ("good", "medium", "poor")),
+    *((weight, "poor") for weight in ("prefix", "joint", "per_agent")),
+    *(pytest.param(weight, quality, marks=pytest.mark.slow) for weight in ("prefix", "joint", "per_agent")
+      for quality in ("good", "medium"))])
 def test_the_teacher_wins_whatever_the_data_and_the_weighting(weight: str, quality: str, tmp_path: Path) -> None:
     words = ["policy_loss=weighted"] if weight == "joint" else []
     table = joint_table(train("cpa_ar", quality, tmp_path, f"weight={weight}", *words))

@@ -94,6 +94,7 @@ def test_sequential_values_win(quality: str, tmp_path: Path) -> None:
     assert [result["return"] for result in train("oryx", quality, tmp_path, "t_max=400")] == [1.0] * len(SEEDS)
 
 
+@pytest.mark.slow
 def test_alberdice_agrees_where_independent_critics_do_not(tmp_path: Path) -> None:
     words = ("t_max=600", "lr=0.001", "batch_size=256", "hidden_dim=64")
     assert [result["return"] for result in train("alberdice", "medium", tmp_path, *words)] == [1.0] * len(SEEDS)

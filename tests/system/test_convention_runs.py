@@ -42,7 +42,7 @@ def later(outcome: Outcome, t_env: int) -> dict[str, Any]:
     return {key: points for key, points in series.items() if points}
 
 
-@pytest.mark.parametrize("greedy", ["true", "false"])
+@pytest.mark.parametrize("greedy", ["false", pytest.param("true", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_gives_the_same_bits(kind: str, greedy: str, tiny_run: Run) -> None:
     env, words = KINDS[kind]

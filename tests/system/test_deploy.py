@@ -79,7 +79,7 @@ def test_agents_with_local_observations_can_be_exported(exported: Callable[..., 
 REMEMBERING = [["agent=rnn", "policy_input=obs", "obs_last_action=true", "repeat_limit=3"],
                ["agent=rnn_ns", "policy_input=obs", "obs_last_action=true", "obs_agent_id=true", "state_levels=6",
                 "repeat_limit=1"],
-               ["agent=rnn", "policy_input=state", "key=cvae_vector"]]
+               pytest.param(["agent=rnn", "policy_input=state", "key=cvae_vector"], marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("words", REMEMBERING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch._dynamo  # noqa: F401 (what the first optimiser imports: copies of this process have it)
 
 from epymarl_cpa.cli import main
 from epymarl_cpa.experiments.analysis.comparison import Comparison
@@ -155,7 +157,7 @@ def shrunk(command: str, folder: Path) -> list[str]:
 
 def succeed(words: list[str], folder: Path, command: str) -> None:
     """Runs a command, which must not fail."""
-    if words[1:2] == [str(ROOT / "src/main.py")] and "--epymarl" not in command:
+    if "--epymarl" not in command and (words[1] == str(ROOT / "src/main.py") or words[2].startswith("epymarl_cpa")):
         status, said = forked(words[1:], folder)
     else:
         env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -175,7 +177,7 @@ def forked(argv: list[str], folder: Path) -> tuple[int, str]:
                 for stream in (1, 2):
                     os.dup2(out.fileno(), stream)
                 sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
-                status = main(argv)
+                status = called(argv)
             except BaseException:
                 traceback.print_exc()
             finally:
@@ -184,6 +186,18 @@ def forked(argv: list[str], folder: Path) -> tuple[int, str]:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         out.seek(0)
         return status, out.read().decode()[-4000:]
+
+
+def called(argv: list[str]) -> int:
+    """Exit status of a script of ours, or of a module behind ``-m``."""
+    if argv[0] != "-m":
+        return main(argv)
+    sys.argv = argv[1:]
+    try:
+        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 @pytest.fixture(scope="session")
