@@ -21,7 +21,8 @@ from .utils.sources import Source, digest, imported, normal
 PACKAGE = Path(__file__).parent
 #: where no code lies that decides what is learned, though learning imports it: paths in the package, without endings
 ASIDE = ("cli", "config", "data/formats", "envs/gym_adapter", "envs/parallel", "envs/picture", "envs/rendering",
-         "errors", "experiments", "host", "observers", "provenance", "recording", "settings", "utils")
+         "controllers/settings", "errors", "experiments", "host", "learners/settings", "learners/teaching_settings",
+         "modules/settings", "observers", "provenance", "recording", "settings", "utils")
 #: modules that every run goes through
 ALWAYS = ("run.py", "build.py")
 #: environments that stand for those of other packages

@@ -11,15 +11,13 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from .. import envs
 from ..controllers import REGISTRY as MACS
-from ..controllers import Controller
 from ..envs.trust import check_key
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
-from ..learners.base import Learner
 from ..modules.encoders import REGISTRY as ENCODERS
 from ..observers import REGISTRY as OBSERVERS
 from ..runners import REGISTRY as RUNNERS
@@ -27,6 +25,10 @@ from ..settings import CORE, UNSET, Key, check, check_env_args, settings_of
 from ..utils.registry import nearest
 from .effects import check_effects
 from .reading import merge, parse_overrides, read_yaml, take_option
+
+if TYPE_CHECKING:
+    from ..controllers import Controller
+    from ..learners import Learner
 
 FOLDER = Path(__file__).parent
 
@@ -216,6 +218,8 @@ def mac_of(learner: type[Learner]) -> type[Controller]:
         if "mac" in inspect.get_annotations(cls):
             needed: type[Controller] = get_type_hints(cls)["mac"]
             return needed
+    from ..controllers import Controller  # here: it needs torch
+
     return Controller
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch as th
@@ -15,16 +14,9 @@ from ..agreement.key import pick
 from ..components.action_selectors import masked_logits, sample_actions, threshold
 from ..components.episode_buffer import EpisodeBatch, Index
 from ..modules.autoregressive import AutoregressiveNet
-from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Controller
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThresholdSettings(Settings):
-    beta: float = setting(low=0.0, high=1.0)
-    beta_mode: str = setting(choices=("ratio", "flat"))
-    shared_seed: bool
+from .settings import ThresholdSettings
 
 
 @REGISTRY.register("ar_mac")

@@ -20,6 +20,7 @@ from ..modules.encoders import Encoder, Sight
 from ..modules.encoders.memoryless import Memoryless
 from ..settings import Settings
 from ..utils.checkpoint import load_networks, save_tensors
+from .settings import all_alike
 
 
 class Controller(ABC):
@@ -226,7 +227,3 @@ class Controller(ABC):
         self.load_state_dict(load_networks(Path(path) / "mac.th"))
 
 
-def all_alike(args: Settings) -> bool:
-    """Whether all agents see the state and no more, by one encoder."""
-    own = args.obs_last_action or args.obs_agent_id or (args.use_rnn and ENCODERS[args.agent].one_each)
-    return args.policy_input == "state" and not own

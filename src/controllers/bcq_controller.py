@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits
 from ..modules.losses import log_policy
-from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Controller
 from .independent_controller import ValueMAC
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterSettings(Settings):
-    bcq_threshold: float = setting(low=0.0, high=1.0)
-    filter_actions: bool
+from .settings import FilterSettings
 
 
 @REGISTRY.register("bcq_mac")

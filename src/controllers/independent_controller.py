@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
 from ..components.action_selectors import masked_logits, sample_actions
 from ..components.episode_buffer import EpisodeBatch, Index
 from ..modules.agent_mlp import AgentMLP
-from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Controller
+from .settings import EpsilonSettings
 
 
 class IndependentMAC(Controller):
@@ -85,13 +83,6 @@ class ValueMAC(IndependentMAC):
 @REGISTRY.register("greedy_mac")
 class GreedyMAC(ValueMAC):
     """Every agent takes its best available action, whatever the mode: for values learned from recorded data."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpsilonSettings(Settings):
-    epsilon_start: float = setting(low=0.0, high=1.0)
-    epsilon_finish: float = setting(low=0.0, high=1.0)
-    epsilon_anneal_time: int = setting(low=1)
 
 
 @REGISTRY.register("q_mac")

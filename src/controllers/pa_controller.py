@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor
 
@@ -14,15 +12,10 @@ from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch, Index
 from ..conventions.network import Conventions
 from ..conventions.repeats import unworn
-from ..conventions.settings import ConventionSettings
 from . import REGISTRY
 from .base import Controller
-from .student_controller import StudentMAC, StudentSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgreementSettings(StudentSettings, ConventionSettings):
-    """Those of students, and of conventions."""
+from .settings import AgreementSettings
+from .student_controller import StudentMAC
 
 
 @REGISTRY.register("pa_mac")

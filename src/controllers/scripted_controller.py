@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch as th
 from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch, Index
-from ..errors import UserError
-from ..settings import Settings
 from ..teams import NOTHING_YET, Cast
 from ..teams import REGISTRY as TEAMS
 from . import REGISTRY
 from .independent_controller import BasicMAC
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScriptedSettings(Settings):
-    team: str  # one of those in src/teams
-
-    def __post_init__(self) -> None:
-        TEAMS[self.team]
-        if not self.record_to and not self.evaluate:  # inside EPyMARL, runners have other names
-            raise UserError("mac=scripted_mac learns nothing: play it with runner=record record_to=<file>.npz, or with "
-                            "evaluate=true.")
+from .settings import ScriptedSettings
 
 
 @REGISTRY.register("scripted_mac")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch as th
@@ -12,31 +12,18 @@ from torch import Tensor, nn
 from ..agreement.episode_keys import EpisodeKeys
 from ..agreement.joint_law import JointLaw
 from ..agreement.key import AgreementKey
-from ..agreement.settings import PoolSettings
 from ..agreement.students import Students
 from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch, Index
-from ..errors import UserError
 from ..modules.encoders import Encoder
-from .ar_controller import AutoregressiveMAC, ThresholdSettings
-from .base import Controller, all_alike
+from .ar_controller import AutoregressiveMAC
+from .base import Controller
+from .settings import StudentSettings
 
 LAW_KEYS = 2048  # keys over which the law of a variational key is estimated
 TEACHER, STUDENTS = "teacher", "students"  # the stages
 #: what the teacher sees, whatever its students see: its labels are asked for state by state
 PLAIN: Mapping[str, Any] = {"policy_input": "state", "use_rnn": False, "obs_last_action": False, "obs_agent_id": False}
-#: what makes students see different things
-DIFFERENT = "policy_input=obs, obs_last_action, obs_agent_id or agent=rnn_ns"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudentSettings(PoolSettings, ThresholdSettings):
-    """Those of the pool, and Eq. 8's threshold of the teacher."""
-
-    def __post_init__(self) -> None:
-        if self.key != "prior" and not all_alike(self):
-            raise UserError(f"key={self.key} reads the key together with the state, which students with {DIFFERENT} "
-                            "do not see alike; use key=prior.")
 
 
 class StudentMAC(Controller):

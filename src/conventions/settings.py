@@ -9,18 +9,30 @@ from ..settings import WIDEST, Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class ConventionSettings(Settings):
-    improvement: str = setting(choices=("auto", "table", "stages", "stationary", "imitation"), before="auto")
-    fit_share: float = setting(low=0.0, high=1.0, before=0.4)
-    fit_even: float = setting(low=0.0, high=1.0, before=0.3)
-    fit_temperature: float = setting(low=1.0, before=5.0)
-    plans: int = setting(low=1, high=WIDEST, before=8)
-    ascents: int = setting(low=0, before=200)
-    doubt: float = setting(low=0.0, before=0.5)
-    caution: float = setting(low=0.0, before=1.0)
-    scenarios: int = setting(low=1, high=WIDEST, before=256)
-    model_t_max: int = setting(low=1, before=1500)
-    repeat_limit: int = setting(low=0, before=0)
-    law_temperature: float = setting(low=1e-6, before=0.02)
+    improvement: str = setting(choices=("auto", "table", "stages", "stationary", "imitation"), before="auto",
+                               doc="beyond the data: table (few states), stages (guided by a teacher), stationary "
+                                   "(states that follow from no action), imitation (not at all), auto (table if it "
+                                   "can)")
+    fit_share: float = setting(low=0.0, high=1.0, before=0.4,
+                               doc="share of the students' time in which entries become the conventions of the data")
+    fit_even: float = setting(low=0.0, high=1.0, before=0.3,
+                              doc="share of the fit in which every convention learns from as many episodes as any "
+                                  "other")
+    fit_temperature: float = setting(low=1.0, before=5.0,
+                                     doc="flattens the likelihoods of whole episodes meanwhile; falls to 1")
+    plans: int = setting(low=1, high=WIDEST, before=8, doc="conventions planned, at most pool_size")
+    ascents: int = setting(low=0, before=200, doc="how often the search in a table begins")
+    doubt: float = setting(low=0.0, before=0.5, doc="table: a step recorded n times is trusted n / (n + doubt)")
+    caution: float = setting(low=0.0, before=1.0,
+                             doc="standard errors taken off what a convention is estimated to be worth")
+    scenarios: int = setting(low=1, high=WIDEST, before=256, doc="stages: episodes simulated at once")
+    model_t_max: int = setting(low=1, before=1500, doc="stages, stationary: updates of what is learned of single steps")
+    repeat_limit: int = setting(low=0, before=0,
+                                doc="how often an agent does the same at the same sight in an episode before it tries "
+                                    "another; 0: no limit")
+    law_temperature: float = setting(low=1e-6, before=0.02,
+                                     doc="the key means a convention e times less that is worse by this share of the "
+                                         "returns' spread")
 
     @property
     def guided(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ..utils.registry import Registry, discover
-from .base import Learner
+from typing import TYPE_CHECKING
 
-REGISTRY: Registry[type[Learner]] = Registry("learner")
+from ..utils.registry import Registry, on_demand
 
-discover(__name__, __path__)
+if TYPE_CHECKING:  # at run time it is imported when it is asked for, since it needs torch
+    from .base import Learner
+
+REGISTRY: Registry[type[Learner]] = Registry("learner", __name__, __path__)
+__getattr__ = on_demand(__name__, Learner="base")
 
 __all__ = ["REGISTRY", "Learner"]

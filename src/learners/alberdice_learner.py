@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
@@ -13,22 +11,9 @@ from ..modules import alberdice as eqs
 from ..modules.alberdice_kl import others_divergence
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.losses import behaviour_loss, log_policy, taken
-from ..settings import WIDEST, Settings, setting
 from . import REGISTRY
 from .base import Learner
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlberdiceSettings(Settings):
-    alpha_start: float = setting(low=1e-6)
-    alpha_end: float = setting(low=1e-6)
-    kl_samples: int = setting(low=1, high=WIDEST)
-    ratio_clip: float = setting(low=1.0)
-    caution: float = setting(low=0.0)
-    slope_penalty: float = setting(low=0.0)
-    policy_start: float = setting(low=0.0, high=1.0)
-    turn: int = setting(low=0)
-    critic_time: bool
+from .settings import AlberdiceSettings
 
 
 @REGISTRY.register("alberdice_learner")

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
 from ..components.transitions import Transitions
 from ..controllers.bcq_controller import BcqMAC
 from ..modules.losses import behaviour_loss, log_policy
-from ..settings import setting
 from . import REGISTRY
-from .q_learner import QLearner, QSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class BcqSettings(QSettings):
-    logit_weight: float = setting(low=0.0)
+from .q_learner import QLearner
+from .settings import BcqSettings
 
 
 @REGISTRY.register("bcq_learner")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
@@ -11,17 +9,9 @@ from ..components.action_selectors import masked_logits
 from ..components.transitions import Transitions
 from ..modules.conservatism import agent_weights, counterfactuals
 from ..modules.losses import behaviour_loss, log_policy
-from ..settings import setting
 from . import REGISTRY
-from .q_learner import QLearner, QSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class CfcqlSettings(QSettings):
-    mixer: str = setting(choices=("qmix", "vdn"))
-    cf_alpha: float = setting(low=0.0)
-    cf_tau: float = setting(low=0.0)
-    moderate_lambda: bool
+from .q_learner import QLearner
+from .settings import CfcqlSettings
 
 
 @REGISTRY.register("cfcql_learner")

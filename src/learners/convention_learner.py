@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,30 +20,20 @@ from ..conventions.likelihood import episode_likelihood
 from ..conventions.mixture import even_loss, mixture_loss
 from ..conventions.network import Conventions
 from ..conventions.plan import Plan, law_of, spread_of
-from ..conventions.settings import ConventionSettings
 from ..conventions.stage_planner import StagePlanner
 from ..conventions.stationary_planner import StationaryPlanner
 from ..conventions.table_planner import TablePlanner
 from ..conventions.view import View
 from ..errors import UserError
 from ..modules.losses import behaviour_loss, log_policy
-from .taught import TaughtLearner, TeachingSettings
+from .taught import TaughtLearner
+from .teaching_settings import AgreementTeachingSettings
 
 PLANNING_STREAM = 1_000_005  # keeps what a planner draws apart from everything else drawn from the seed
 JUDGED = 500  # episodes at once
 LESSONS = 64  # episodes of a plan in one update
 NEEDS_RECORDED = "conventions are learned from recorded episodes as a whole; use runner=offline."
 USED = 0.02  # share of the recorded episodes from which on a convention counts as used
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
-    """Those of teaching, and of conventions."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.policy_input == "obs" and self.improvement != "imitation" and self.plans > self.pool_size:
-            raise UserError(f"plans={self.plans} conventions need as many entries, but pool_size={self.pool_size}.")
 
 
 class ConventionLearner(TaughtLearner):

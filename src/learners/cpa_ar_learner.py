@@ -13,8 +13,6 @@ before the limit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
@@ -24,7 +22,7 @@ from ..controllers.ar_controller import AutoregressiveMAC
 from ..errors import UserError
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.critics import REGISTRY as CRITICS
-from ..modules.critics import CriticSettings, Judgement
+from ..modules.critics import Judgement
 from ..modules.losses import (
     behaviour_loss,
     expected_policy_loss,
@@ -32,25 +30,9 @@ from ..modules.losses import (
     log_policy,
     weighted_policy_loss,
 )
-from ..settings import setting
 from . import REGISTRY
 from .base import Learner
-
-
-@dataclass(frozen=True, kw_only=True)
-class CpaArSettings(CriticSettings):
-    weight: str = setting(choices=tuple(CRITICS))
-    policy_loss: str = setting(choices=("expected", "weighted"))
-    weight_clip: float = setting(low=1.0)
-    policy_start: float = setting(low=0.0, high=1.0)
-    support_share: float = setting(low=0.0, high=1.0)
-    support_floor: float = setting(low=0.0, high=1.0)
-    limit_ends: bool = setting(before=True)
-
-    def __post_init__(self) -> None:
-        if self.policy_loss == "expected" and not CRITICS[self.weight].knows_every_action:
-            raise UserError(f"policy_loss=expected needs the value of every action, but weight={self.weight} values "
-                            "recorded joint actions only; set policy_loss=weighted.")
+from .teaching_settings import CpaArSettings
 
 
 @REGISTRY.register("cpa_ar_learner")

@@ -9,8 +9,9 @@ from ..controllers.student_controller import STUDENTS
 from ..settings import Settings
 from . import REGISTRY
 from .base import Stage
-from .convention_learner import AgreementTeachingSettings, ConventionLearner
+from .convention_learner import ConventionLearner
 from .student_learner import StudentLearner
+from .teaching_settings import AgreementTeachingSettings
 
 
 @REGISTRY.register("cpa_pa_learner")

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 from ..components.transitions import Transitions
 from ..errors import UserError
 from ..modules.conservatism import additive_logsumexp, enumerated_logsumexp, individual_gap
-from ..settings import setting
 from . import REGISTRY
-from .q_learner import QLearner, QSettings
+from .q_learner import QLearner
+from .settings import CqlSettings
 
 ENUMERABLE = 10_000  # joint actions that one update can go through
-
-
-@dataclass(frozen=True, kw_only=True)
-class CqlSettings(QSettings):
-    mixer: str = setting(choices=("qmix", "vdn"))
-    cql_alpha: float = setting(low=0.0)
-    cql_regulariser: str = setting(choices=("joint", "individual"))
 
 
 @REGISTRY.register("cql_learner")

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..controllers.product_controller import ProductMAC
-from ..errors import UserError
 from . import REGISTRY
 from .student_learner import WIDTH, StudentLearner
-from .taught import TeachingSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class KdSettings(TeachingSettings):
-    """Those of which only one value has a meaning without a key must have it."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, value in (("pool_size", 1), ("selection", "likelihood"), ("key", "prior")):
-            if getattr(self, name) != value:
-                raise UserError(f"{name}={getattr(self, name)} has no meaning without an agreement key; kd needs "
-                                f"{name}={value}, or use --config=cpa_pa.")
+from .teaching_settings import KdSettings
 
 
 @REGISTRY.register("kd_learner")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
@@ -14,19 +12,9 @@ from ..controllers.independent_controller import BasicMAC
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, normalised, taken
 from ..modules.mixers import LinearMixer, Utilities
-from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaicqSettings(Settings):
-    alpha: float = setting(low=1e-6)
-    alpha_q: float = setting(low=1e-6)
-    td_lambda: float = setting(low=0.0, high=1.0)
-    softmax_over: str = setting(choices=("time", "batch"))
-    normalise_advantage: bool
-    critic_time: bool
+from .settings import MaicqSettings
 
 
 @REGISTRY.register("maicq_learner")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
@@ -12,17 +10,11 @@ from ..controllers.independent_controller import BasicMAC
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, taken
 from ..modules.mixers import LinearMixer, Utilities
-from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
+from .settings import OmigaSettings
 
 LIMIT = 10.0  # of the exponents
-
-
-@dataclass(frozen=True, kw_only=True)
-class OmigaSettings(Settings):
-    alpha: float = setting(low=1e-6)
-    critic_time: bool
 
 
 @REGISTRY.register("omiga_learner")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
@@ -13,17 +11,9 @@ from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed
 from ..modules.losses import log_policy, normalised, taken
-from ..settings import Settings, setting
 from . import REGISTRY
 from .base import Learner
-
-
-@dataclass(frozen=True, kw_only=True)
-class OryxSettings(Settings):
-    alpha: float = setting(low=1e-6)
-    alpha_q: float = setting(low=1e-6)
-    normalise_advantage: bool
-    critic_time: bool
+from .settings import OryxSettings
 
 
 @REGISTRY.register("oryx_learner")

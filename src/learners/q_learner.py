@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 
@@ -14,18 +12,10 @@ from ..controllers.independent_controller import ValueMAC
 from ..modules.followed import Followed
 from ..modules.losses import taken
 from ..modules.mixers import REGISTRY as MIXERS
-from ..modules.mixers import MixerSettings
-from ..settings import Settings, setting
+from ..settings import Settings
 from . import REGISTRY
 from .base import Learner
-
-
-@dataclass(frozen=True, kw_only=True)
-class QSettings(MixerSettings):
-    mixer: str | None = setting(choices=("qmix", "vdn", None))
-    double_q: bool
-    td_lambda: float = setting(low=0.0, high=1.0)
-    critic_time: bool
+from .settings import QSettings
 
 
 @REGISTRY.register("q_learner")

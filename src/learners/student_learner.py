@@ -21,7 +21,8 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions
 from ..controllers.student_controller import StudentMAC
 from ..modules.losses import log_policy
-from .taught import TaughtLearner, TeachingSettings
+from .taught import TaughtLearner
+from .teaching_settings import TeachingSettings
 
 WIDTH = 256  # joint actions that the teacher is asked for in a state; the pool keeps the likeliest
 HEALTHY = 0.95

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from ..agreement.settings import PoolSettings
-from ..controllers.base import all_alike
-from ..controllers.student_controller import DIFFERENT, PLAIN, STUDENTS, TEACHER, StudentMAC
+from ..controllers.student_controller import PLAIN, STUDENTS, TEACHER, StudentMAC
 from ..errors import UserError
-from ..settings import Settings, setting
+from ..settings import Settings
 from ..utils import checkpoint
 from .base import Learner, Stage
-from .cpa_ar_learner import CpaArLearner, CpaArSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class TeachingSettings(PoolSettings, CpaArSettings):
-    teacher: str
-    student_t_max: int = setting(low=1)
-    student_lr: float = setting(low=0.0)
-    selection: str = setting(choices=("likelihood", "encoder"))
-    exclusive: bool
-    share_weight: float = setting(low=0.0)
-    commitment: float = setting(low=0.0)
-    warm_up: float = setting(low=0.0, high=1.0)
-    kl_weight: float = setting(low=0.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.selection == "encoder" and not all_alike(self):
-            raise UserError(f"selection=encoder compares entries with an encoding of the state, which students with "
-                            f"{DIFFERENT} do not see alike; use selection=likelihood.")
+from .cpa_ar_learner import CpaArLearner
+from .teaching_settings import TeachingSettings
 
 
 class TaughtLearner(Learner):

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from ..components.env_info import EnvInfo
 from ..components.transitions import Transitions
-from ..settings import WIDEST, Settings, setting
 from ..utils.registry import Registry
 from .autoregressive import AutoregressiveNet
 from .followed import Followed
 from .losses import gumbel_loss, log_weight, soft_value, taken
+from .settings import CriticSettings
 from .value import StateValue
 
 REGISTRY: Registry[type[Critic]] = Registry("weight")
@@ -41,13 +41,6 @@ class Judgement:
     loss: Tensor
     log_weights: Tensor
     q: Tensor | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CriticSettings(Settings):
-    alpha: float = setting(low=1e-6)
-    critic_time: bool
-    value_hidden_dim: int = setting(low=1, high=WIDEST, before=128)
 
 
 class Critic(nn.Module):

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch as th
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..settings import WIDEST, Settings, setting
 from ..utils.registry import Registry
+from .settings import MixerSettings
 
 REGISTRY: Registry[type[nn.Module]] = Registry("mixer")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MixerSettings(Settings):
-    mixing_embed_dim: int = setting(low=1, high=WIDEST)
-    hypernet_embed: int = setting(low=1, high=WIDEST)
 
 
 @REGISTRY.register("vdn")

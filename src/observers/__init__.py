@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ..utils.registry import Registry, discover
+from ..utils.registry import Registry
 from .base import Observer, RunStart
 
-REGISTRY: Registry[type[Observer]] = Registry("observer")
-
-discover(__name__, __path__)
+REGISTRY: Registry[type[Observer]] = Registry("observer", __name__, __path__)
 
 __all__ = ["REGISTRY", "Observer", "RunStart"]

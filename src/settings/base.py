@@ -4,12 +4,12 @@ A learner or a controller says which keys it reads by the class of its ``args``:
 
     @dataclass(frozen=True, kw_only=True)
     class MySettings(Settings):
-        temperature: float = setting(low=1e-6)
+        temperature: float = setting(low=1e-6, doc="small follows the rewards")
 
     class MyLearner(Learner):
         args: MySettings
 
-The values come from the YAML files and the command line, checked against these declarations.
+The values come from the YAML files and the command line, checked against these declarations; ``explain`` shows them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _EXTENT, _TESTING, _WATCHING, _FILES = Decides.EXTENT, Decides.TESTING, Decides.
 
 
 def setting(*, low: float = -math.inf, high: float = math.inf, choices: Sequence[Any] = (), is_name: bool = False,
-        decides: Decides = Decides.LEARNING, before: Any = UNSET, may_be_unset: bool = False) -> Any:
+        decides: Decides = Decides.LEARNING, before: Any = UNSET, may_be_unset: bool = False, doc: str = "") -> Any:
     """Declares a field of :class:`Settings`; arguments as the attributes of :class:`Key`.
 
     Args:
         may_be_unset: whether files may leave it null, since a value is found before the run begins.
     """
     declared = {"low": low, "high": high, "choices": tuple(choices), "is_name": is_name, "decides": decides,
-                "before": before}
+                "before": before, "doc": doc}
     return field(metadata={"key": declared, "may_be_unset": may_be_unset})
 
 
@@ -45,69 +45,92 @@ KEPT = 3  # of the models that are saved at evaluations
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every run has; ``config/default.yaml`` says what each key means."""
+    """What every run has; ``config/default.yaml`` holds the values, and repeats what each key means."""
 
-    name: str = setting(is_name=True, decides=_WATCHING)
-    runner: str
-    mac: str
-    learner: str
-    env: str
-    env_args: dict[str, Any]
-    common_reward: bool
-    reward_scalarisation: str = setting(choices=("sum", "mean"))
-    seed: int = setting(low=0, high=2**31 - 1, may_be_unset=True)
+    name: str = setting(is_name=True, decides=_WATCHING, doc="name of the method, used for folders and plots")
+    runner: str = setting(doc="offline (learn from a data set), episode (play and learn online), record (write a data "
+                              "set)")
+    mac: str = setting(doc="the controller: how the team acts")
+    learner: str = setting(doc="the learner: how the team learns")
+    env: str = setting(doc="the game or environment")
+    env_args: dict[str, Any] = setting(doc="arguments of the environment")
+    common_reward: bool = setting(doc="one team reward (false: a list of equal shares)")
+    reward_scalarisation: str = setting(choices=("sum", "mean"),
+                                        doc="how the shares are scaled when common_reward is false: sum or mean")
+    seed: int = setting(low=0, high=2**31 - 1, may_be_unset=True,
+                        doc="decides everything random; null: that of the checkpoint, else drawn; recorded")
 
-    dataset: str
-    recipes: dict[str, Any]
-    datasets_path: str = setting(decides=_FILES)
-    reward_scale: float = setting(low=1e-9)
-    reward_min: float | None = setting(low=-1e30, high=1e30)
+    dataset: str = setting(doc="a recipe of the game (good, medium, poor), or a file or folder in any format we read")
+    recipes: dict[str, Any] = setting(doc="the game's recipes, by name (see the environment's YAML)")
+    datasets_path: str = setting(decides=_FILES, doc="folder where data sets made from recipes are kept")
+    reward_scale: float = setting(low=1e-9, doc="training rewards are multiplied by this; evaluation never is")
+    reward_min: float | None = setting(low=-1e30, high=1e30,
+                                       doc="training rewards are raised to at least this before scaling")
 
-    t_max: int = setting(low=0, high=MANY, decides=_EXTENT)
-    batch_size: int = setting(low=1, high=MANY)
-    buffer_size: int = setting(low=1, high=MANY)
-    batch_size_run: int = setting(choices=(1,))
-    test_nepisode: int = setting(low=1, high=MANY, decides=_TESTING)
-    test_interval: int = setting(low=1, high=MANY, decides=_TESTING)
-    test_greedy: bool = setting(decides=_TESTING)
-    log_interval: int = setting(low=1, high=MANY, decides=_WATCHING)
-    runner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING)
-    learner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING)
-    use_tensorboard: bool = setting(decides=_WATCHING)
-    observers: list[str] = setting(decides=_WATCHING)
-    local_results_path: str = setting(decides=_FILES)
+    t_max: int = setting(low=0, high=MANY, decides=_EXTENT,
+                         doc="number of updates (offline) or environment steps (online)")
+    batch_size: int = setting(low=1, high=MANY, doc="episodes per update")
+    buffer_size: int = setting(low=1, high=MANY, doc="episodes kept by the online runner, at least batch_size")
+    batch_size_run: int = setting(choices=(1,), doc="environments played at once by the online runner")
+    test_nepisode: int = setting(low=1, high=MANY, decides=_TESTING, doc="number of evaluation episodes")
+    test_interval: int = setting(low=1, high=MANY, decides=_TESTING,
+                                 doc="t_env between evaluations; one more before training and one at the end")
+    test_greedy: bool = setting(decides=_TESTING, doc="evaluate by the most likely actions; false: by Eq. 8 with beta")
+    log_interval: int = setting(low=1, high=MANY, decides=_WATCHING, doc="t_env between console summaries")
+    runner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING,
+                                       doc="t_env between logged training returns of the online runner")
+    learner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING,
+                                        doc="t_env between logged learner statistics")
+    use_tensorboard: bool = setting(decides=_WATCHING,
+                                    doc="also write TensorBoard files (needs the extra 'tensorboard')")
+    observers: list[str] = setting(decides=_WATCHING,
+                                   doc="further observers by name, one file each in src/observers (see there)")
+    local_results_path: str = setting(decides=_FILES, doc="folder of Sacred runs, models and TensorBoard files")
 
-    save_model: bool = setting(decides=_WATCHING)
-    save_model_interval: int | None = setting(low=0, decides=_WATCHING)
-    models_kept: int | None = setting(low=1, decides=_WATCHING, before=None)
-    checkpoint_path: str = setting(decides=_EXTENT)
-    load_step: int = setting(low=0, high=MANY, decides=_EXTENT)
-    evaluate: bool = setting(decides=_EXTENT)
-    render: bool = setting(decides=_WATCHING)
+    save_model: bool = setting(decides=_WATCHING, doc="save on the way, too; the last model is saved in any case")
+    save_model_interval: int | None = setting(low=0, decides=_WATCHING,
+                                              doc="t_env between saves; null: at each evaluation; 0: only at the end")
+    models_kept: int | None = setting(low=1, decides=_WATCHING, before=None,
+                                      doc="the newest models that stay; null: all, but 3 of those saved at "
+                                          "evaluations")
+    checkpoint_path: str = setting(decides=_EXTENT, doc="folder of a run's models to load")
+    load_step: int = setting(low=0, high=MANY, decides=_EXTENT, doc="which model of checkpoint_path; 0: the newest")
+    evaluate: bool = setting(decides=_EXTENT, doc="only evaluate the loaded model")
+    render: bool = setting(decides=_WATCHING, doc="with evaluate: print one evaluation episode")
 
-    record_to: str = setting(decides=_FILES)
-    record_from: str = setting(decides=_FILES)
-    record_steps: list[int] = setting(decides=_FILES)
-    record_epsilons: list[float] = setting(decides=_FILES)
-    record_episodes: int = setting(low=1, high=MANY, decides=_FILES)
+    record_to: str = setting(decides=_FILES,
+                             doc="the .npz file to write; the same command goes on with an unfinished one")
+    record_from: str = setting(decides=_FILES, doc="folder of a run's models that play; \"\": the untrained controller")
+    record_steps: list[int] = setting(decides=_FILES,
+                                      doc="t_env of those that play, the nearest there are; []: the newest")
+    record_epsilons: list[float] = setting(decides=_FILES,
+                                           doc="probabilities of a random action; episode k is played by the k-th "
+                                               "pair of model and epsilon")
+    record_episodes: int = setting(low=1, high=MANY, decides=_FILES, doc="number of episodes to record")
 
-    use_cuda: bool
-    torch_threads: int = setting(low=1, high=1024)
+    use_cuda: bool = setting(doc="train on the GPU; falls back to the CPU with a warning")
+    torch_threads: int = setting(low=1, high=1024, doc="CPU threads; more than 1 may change results in the last bits")
 
-    gamma: float = setting(low=0.0, high=1.0)
-    lr: float = setting(low=0.0)
-    lr_final: float = setting(low=0.0, high=1.0)
-    grad_norm_clip: float = setting(low=1e-9)
-    hidden_dim: int = setting(low=1, high=WIDEST)
-    n_layers: int = setting(low=1, high=1000)
-    policy_input: str = setting(choices=("state", "obs"), before="state")
-    use_rnn: bool = setting(before=False)
-    agent: str = setting(before="rnn")
-    obs_last_action: bool = setting(before=False)
-    obs_agent_id: bool = setting(before=False)
-    critic_input: str = setting(choices=("state", "history"), before="state")
-    state_levels: int = setting(low=0, high=WIDEST)
-    target_update_interval_or_tau: float = setting(low=1e-9)
+    gamma: float = setting(low=0.0, high=1.0, doc="discount of training; evaluation is undiscounted")
+    lr: float = setting(low=0.0, doc="Adam's learning rate")
+    lr_final: float = setting(low=0.0, high=1.0, doc="the learning rate falls linearly to this share of lr at t_max")
+    grad_norm_clip: float = setting(low=1e-9, doc="largest gradient norm of each network")
+    hidden_dim: int = setting(low=1, high=WIDEST, doc="width of hidden layers")
+    n_layers: int = setting(low=1, high=1000, doc="hidden layers of each network")
+    policy_input: str = setting(choices=("state", "obs"), before="state",
+                                doc="state, or obs: every agent its own observation")
+    use_rnn: bool = setting(before=False, doc="agents remember what they saw")
+    agent: str = setting(before="rnn",
+                         doc="how they remember: rnn (one recurrent network that all share), rnn_ns (one each)")
+    obs_last_action: bool = setting(before=False, doc="every agent also sees its own last action (zeros at first)")
+    obs_agent_id: bool = setting(before=False, doc="every agent also sees its own number")
+    critic_input: str = setting(choices=("state", "history"), before="state",
+                                doc="what critics and mixers see: state, or history (states and joint actions so far)")
+    state_levels: int = setting(low=0, high=WIDEST,
+                                doc="L > 0: integer state entries 0 .. L - 1 enter the networks as one-hot vectors "
+                                    "(-1, nothing there, as 0)")
+    target_update_interval_or_tau: float = setting(low=1e-9,
+                                                   doc="above 1: hard copies each so many updates; else Polyak's rate")
 
     @property
     def saving_interval(self) -> int:
@@ -143,8 +166,15 @@ class Settings:
                 kind = kind | None
             if each.default is not MISSING or each.default_factory is not MISSING:
                 raise TypeError(f"{cls.__name__}.{each.name} must have no default: values live in YAML files")
-            found[each.name] = Key(kind, **each.metadata.get("key", {}))
+            declared = {**each.metadata.get("key", {}), "doc": cls._meaning(each.name)}
+            found[each.name] = Key(kind, **declared)
         return found
+
+    @classmethod
+    def _meaning(cls, name: str) -> str:
+        """What a key means: by the nearest class that says it, since one that declares it anew need not repeat it."""
+        said = (vars(each).get("__dataclass_fields__", {}).get(name) for each in cls.__mro__)
+        return next((doc for one in said if one is not None and (doc := one.metadata.get("key", {}).get("doc"))), "")
 
 
 def settings_of(part: type) -> type[Settings]:

@@ -6,7 +6,7 @@ import inspect
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -66,6 +66,7 @@ class Key:
         decides: see :class:`Decides`.
         before: for a key that came after the first published rows, the value at which nothing has changed: rows that
             were made before keep their names.
+        doc: what it means, in a phrase; it makes no key another one.
     """
 
     type: Any
@@ -75,6 +76,7 @@ class Key:
     is_name: bool = False
     decides: Decides = Decides.LEARNING
     before: Any = UNSET
+    doc: str = field(default="", compare=False)
 
     @property
     def names_rows(self) -> bool:

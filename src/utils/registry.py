@@ -6,7 +6,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import UserError
 
@@ -18,25 +18,40 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
     Args:
         kind: what is registered, in words, for error messages.
+        package, path: the dotted name and the folders of a package (``__name__`` and ``__path__`` inside its
+            ``__init__``) whose modules register things.  They are imported when somebody first looks, so that a
+            command that looks at none of them starts at once.
 
     Raises:
         UserError: an unknown name is looked up (the message lists the choices).
         ValueError: a name is registered twice for different things.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, package: str = "", path: Iterable[str] = ()) -> None:
         self.kind = kind
         self._entries: dict[str, T] = {}
+        self._unseen = (package, path) if package else None
+
+    def _found(self) -> dict[str, T]:
+        """The entries, after those of the package are there, too."""
+        if self._unseen is not None:
+            unseen, self._unseen = self._unseen, None  # what is imported now may look things up itself
+            try:
+                discover(*unseen)
+            except BaseException:
+                self._unseen = unseen
+                raise
+        return self._entries
 
     def __getitem__(self, name: str) -> T:
         try:
-            return self._entries[name]
+            return self._found()[name]
         except KeyError:
             raise UserError(f"unknown {self.kind} '{name}'{nearest(name, self._entries)}; "
                             f"the choices are: {', '.join(sorted(self._entries))}.") from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in self._found()
 
     def __setitem__(self, name: str, entry: T) -> None:
         if self._entries.get(name, entry) is not entry:
@@ -44,13 +59,13 @@ class Registry(MutableMapping[str, T], Generic[T]):
         self._entries[name] = entry
 
     def __delitem__(self, name: str) -> None:
-        del self._entries[name]
+        del self._found()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._found())
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._found())
 
     def register(self, name: str) -> Callable[[type], type]:
         """Returns a class decorator that registers its class under ``name``."""
@@ -72,6 +87,21 @@ def discover(package: str, path: Iterable[str]) -> None:
     for module in pkgutil.iter_modules(path):
         if module.name != "__main__":
             importlib.import_module(f"{package}.{module.name}")
+
+
+def on_demand(package: str, **homes: str) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a package that imports a name of its own only when somebody asks for it.
+
+    Args:
+        package: its dotted name (``__name__`` inside its ``__init__``).
+        homes: the names, and the modules of the package that hold them.
+    """
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+
+    return get
 
 
 def nearest(name: str, choices: object) -> str:

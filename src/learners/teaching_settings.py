@@ -1,0 +1,88 @@
+"""The keys of the teacher, and of those who learn from it; without torch, so that they can be told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..agreement.settings import PoolSettings
+from ..controllers.settings import DIFFERENT, all_alike
+from ..conventions.settings import ConventionSettings
+from ..errors import UserError
+from ..modules.settings import CriticSettings
+from ..settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpaArSettings(CriticSettings):
+    """Of the autoregressive teacher."""
+
+    # Those of the critics, which need torch.
+    weight: str = setting(choices=("chain", "prefix", "per_agent", "joint"),
+                          doc="how actions are weighed: chain, prefix, joint, or per_agent (the paper's Eq. 5)")
+    policy_loss: str = setting(choices=("expected", "weighted"),
+                               doc="Eq. 5 with its expectation over the own action taken exactly; weighted: as "
+                                   "printed (the only one for joint)")
+    weight_clip: float = setting(low=1.0, doc="largest weight of a recorded action (policy_loss: weighted)")
+    policy_start: float = setting(low=0.0, high=1.0,
+                                  doc="share of the run before the policy starts to learn, while the critic finds its "
+                                      "feet")
+    support_share: float = setting(low=0.0, high=1.0,
+                                   doc="actions rarer than this share of the most likely one count as unseen")
+    support_floor: float = setting(low=0.0, high=1.0, doc="actions rarer than this count as unseen, too")
+    limit_ends: bool = setting(before=True,
+                               doc="false: an episode that its limit ended counts as cut off; its last step is left "
+                                   "out")
+
+    def __post_init__(self) -> None:
+        from ..modules.critics import REGISTRY as CRITICS  # here: it needs torch
+
+        if self.policy_loss == "expected" and not CRITICS[self.weight].knows_every_action:
+            raise UserError(f"policy_loss=expected needs the value of every action, but weight={self.weight} values "
+                            "recorded joint actions only; set policy_loss=weighted.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachingSettings(PoolSettings, CpaArSettings):
+    """Of students."""
+
+    teacher: str = setting(doc="a trained cpa_ar model's folder; \"\": the teacher learns first, for t_max updates")
+    student_t_max: int = setting(low=1, doc="updates of the students, after the teacher's")
+    student_lr: float = setting(low=0.0, doc="the students' learning rate, which falls to lr_final of it")
+    selection: str = setting(choices=("likelihood", "encoder"),
+                             doc="which entry learns a joint action: likelihood (the one that explains it best) or "
+                                 "encoder (Eq. 9)")
+    exclusive: bool = setting(doc="no two joint actions of a state share an entry")
+    share_weight: float = setting(low=0.0, doc="how much rarely used entries are avoided in the selection")
+    commitment: float = setting(low=0.0, doc="Eq. 10's weight of the encoder's term (selection: encoder)")
+    warm_up: float = setting(low=0.0, high=1.0,
+                             doc="share of the students' time in which the encoder is a plain autoencoder (selection: "
+                                 "encoder)")
+    kl_weight: float = setting(low=0.0, doc="weight of the divergence from the normal law, after a linear rise (cvae)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.selection == "encoder" and not all_alike(self):
+            raise UserError(f"selection=encoder compares entries with an encoding of the state, which students with "
+                            f"{DIFFERENT} do not see alike; use selection=likelihood.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
+    """Those of teaching, and of conventions."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.policy_input == "obs" and self.improvement != "imitation" and self.plans > self.pool_size:
+            raise UserError(f"plans={self.plans} conventions need as many entries, but pool_size={self.pool_size}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KdSettings(TeachingSettings):
+    """Those of which only one value has a meaning without a key must have it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in (("pool_size", 1), ("selection", "likelihood"), ("key", "prior")):
+            if getattr(self, name) != value:
+                raise UserError(f"{name}={getattr(self, name)} has no meaning without an agreement key; kd needs "
+                                f"{name}={value}, or use --config=cpa_pa.")
