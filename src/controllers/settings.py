@@ -9,7 +9,6 @@ from ..conventions.settings import ConventionSettings
 from ..errors import UserError
 from ..modules.encoders import REGISTRY as ENCODERS
 from ..settings import Settings, setting
-from ..teams import REGISTRY as TEAMS
 
 #: what makes students see different things
 DIFFERENT = "policy_input=obs, obs_last_action, obs_agent_id or agent=rnn_ns"
@@ -75,6 +74,8 @@ class ScriptedSettings(Settings):
     team: str = setting(doc="name of a scripted team, one of those in src/teams")
 
     def __post_init__(self) -> None:
+        from ..teams import REGISTRY as TEAMS  # here: it takes a moment
+
         TEAMS[self.team]
         if not self.record_to and not self.evaluate:  # inside EPyMARL, runners have other names
             raise UserError("mac=scripted_mac learns nothing: play it with runner=record record_to=<file>.npz, or with "

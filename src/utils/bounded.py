@@ -13,11 +13,12 @@ import stat
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: below so many bytes a file may claim anything
 HARMLESS = 2**29
@@ -138,6 +139,8 @@ def _entries(path: Path, is_known: Callable[[str], bool]) -> Sequence[Entry]:
             claimed += member.file_size
             check_claim(path, claimed, size)
             with archive.open(member) as file:
+                import numpy as np  # here: what reads only texts does without
+
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else \
                     np.lib.format.read_array_header_2_0
