@@ -1,4 +1,4 @@
-"""The Sacred experiment behind ``main.py``."""
+"""The Sacred experiment behind the long line ``main.py --config=... --env-config=... with ...``."""
 
 from __future__ import annotations
 
@@ -87,18 +87,6 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
         words += [f"env_args.{name}={stopped.config['env_args'][name]}" for name in NAMED
                   if name in stopped.config["env_args"]]
     return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", *words])
-
-
-def entry(argv: Sequence[str] | None = None) -> int:
-    """The program in all its forms, which also knows how to be a guest of EPyMARL; returns as :func:`main`.
-
-    Args:
-        argv: the command line with the program's name first; by default that of this process.
-    """
-    from .host import launcher  # here: everybody else does without
-
-    line = sys.argv if argv is None else argv
-    return launcher.main(line) if launcher.is_asked(line) else main(line)
 
 
 def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list[str]]:

@@ -1,7 +1,8 @@
-"""Command line: ``python src/main.py --config=cpa_ar --env-config=sensor [with key=value ...]``.
+"""Command line: ``python src/main.py --config=cpa_ar --env-config=sensor [with key=value ...]``, or a verb.
 
-A Sacred experiment, with all of Sacred's own commands and options.  ``--epymarl DIR``, ``install DIR`` and
-``uninstall DIR`` are about running inside a checkout of EPyMARL (see :mod:`epymarl_cpa.host`).
+The long line is a Sacred experiment, with all of Sacred's own commands and options.  :mod:`epymarl_cpa.commands` knows
+the verbs; ``--epymarl DIR``, ``install DIR`` and ``uninstall DIR`` are about running inside a checkout of EPyMARL (see
+:mod:`epymarl_cpa.host`).
 """
 
 from __future__ import annotations
@@ -22,18 +23,20 @@ if not __package__:  # run as a script: be the module of the package that this f
     _spec.loader.exec_module(_package)
     __package__ = "epymarl_cpa"
 
-from .utils.process import ending_at_once
+from .commands import dispatch
 
 
 def entry(argv: Sequence[str] | None = None) -> int:
-    """The program; arguments and result as of :func:`.cli.entry`.
+    """The program.
 
-    Importing all that it needs takes seconds, in which nothing is lost: Ctrl-C ends it with one line.
+    Args:
+        argv: the command line with the program's name first; by default that of this process.
+
+    Returns:
+        The exit status: 0 on success, 1 for a failure, 2 for a user's mistake (told in one sentence), 130 after
+        SIGINT or SIGTERM.
     """
-    with ending_at_once():
-        from . import cli
-        from .host import launcher  # noqa: F401 (it is asked for at once)
-    return cli.entry(argv)
+    return dispatch.entry(sys.argv if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a command line asks for: a new run, or one that goes on."""
+"""What a command line asks for: a new run, one that goes on, or the evaluation of a trained model."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .config import parse_overrides, resolve, resolve_again, take_option
+from .config import FOLDER, parse_overrides, read_yaml, resolve, resolve_again, take_option
 from .envs.trust import check_files, check_key
 from .errors import UserError
 from .recording.parts import seed_of
 from .records import resume
+from .settings import CORE
 from .utils import checkpoint
 
 USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
 RESUME = "resume"
+EVALUATE = "--evaluate"
 
 
 #: arguments of environments that only a command may name: what is imported, and what file is read
@@ -34,7 +36,7 @@ class Request:
         updates: the words that change it.
         options: Sacred's words.
         unfinished: the run that goes on, if not a new one is asked for.
-        env: value of ``--env-config``; empty for a run that goes on.
+        env: value of ``--env-config``; empty for a run that goes on, and for a model that is only evaluated.
     """
 
     config: dict[str, Any]
@@ -63,6 +65,12 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
     alg, env = take_option(options, "--config"), take_option(options, "--env-config")
     if {"-h", "--help", "help"} & set(options):
         alg, env = alg or "cpa_ar", env or "xor"
+    model = take_option(options, EVALUATE)
+    if model is not None:
+        if alg or env:
+            raise UserError(f"{EVALUATE}={model} plays by the configuration of that run; leave out --config and "
+                            "--env-config.")
+        return _evaluation(model, words, options, console)
     goes_on = take_option(words, RESUME)
     if goes_on is not None:
         if bool(alg) != bool(env):
@@ -77,6 +85,20 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
     if chosen["seed"] is None and chosen["runner"] == "record":
         chosen["seed"] = seed_of(chosen["record_to"])
     return Request(chosen, defaults, words, options, env=env)
+
+
+def _evaluation(model: str, words: list[str], options: list[str], console: logging.Logger) -> Request:
+    """What is asked for where a model is evaluated by the configuration that it was trained with."""
+    given = parse_overrides(words)
+    step = CORE["load_step"].check("load_step", given.get("load_step", 0))
+    found, manifest = checkpoint.find_whole(model, step, "the model folder", console.warning)
+    default = read_yaml(FOLDER / "default.yaml")
+    own = {**manifest["config"], "evaluate": True, "checkpoint_path": model,
+           **{key: default[key] for key in ("load_step", "local_results_path")}}
+    with checkpoint.taking_up(found):
+        chosen, known = resolve_again(own, words), resolve_again(own)
+    check_trusted(chosen, given, str(found))
+    return Request(chosen, known, words, options)
 
 
 def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], options: list[str],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import resolve_name
@@ -59,18 +59,26 @@ def settings_declared(kind: str, name: str) -> type[Settings]:
     Raises:
         UserError: there is no such part.
     """
-    package = PACKAGES[kind]
-    for file in sorted((ROOT / package).glob("*.py")):
-        if name not in file.read_text(encoding="utf-8"):
-            continue
-        module = _read(f"{PACKAGE}.{package}.{file.stem}")
-        for part in module.classes if module else ():
-            if module and module.registers(part, name) and (found := _declared_by(module, part)):
-                home, wanted = found
-                declared: type[Settings] = getattr(importlib.import_module(home), wanted)
-                return declared
-    registry: Mapping[str, type] = importlib.import_module(f"{PACKAGE}.{package}").REGISTRY
+    for module, part in _parts(kind, name):
+        found = _first(module, part, lambda each: ast.unparse(each.annotation) if isinstance(each, ast.AnnAssign)
+                       and _target(each) == "args" else None)
+        if found:
+            home, wanted = found[0].imports.get(found[1], (found[0].name, found[1]))
+            declared: type[Settings] = getattr(importlib.import_module(home), wanted)
+            return declared
+    registry: Mapping[str, type] = importlib.import_module(f"{PACKAGE}.{PACKAGES[kind]}").REGISTRY
     return settings_of(registry[name])  # it is registered in another way, or not at all
+
+
+@cache
+def acts_declared(mac: str) -> str:
+    """How a controller acts, in a phrase, by its registry name; empty if its source does not tell."""
+    for module, part in _parts("mac", mac):
+        said = _first(module, part, lambda each: each.value.value if isinstance(each, ast.Assign | ast.AnnAssign)
+                      and _target(each) == "acts" and isinstance(each.value, ast.Constant) else None)
+        if said:
+            return str(said[1])
+    return ""
 
 
 @dataclass(frozen=True)
@@ -105,15 +113,26 @@ def _read(name: str) -> _Module | None:
     return _Module(name, classes, imports)
 
 
-def _declared_by(module: _Module, part: str) -> tuple[str, str] | None:
-    """Module and name of the class that a part, or the nearest that it inherits from, names by ``args: ...``."""
+def _parts(kind: str, name: str) -> Iterator[tuple[_Module, str]]:
+    """The classes that are registered under a name, with their modules."""
+    package = PACKAGES[kind]
+    for file in sorted((ROOT / package).glob("*.py")):
+        module = _read(f"{PACKAGE}.{package}.{file.stem}") if name in file.read_text(encoding="utf-8") else None
+        if module is not None:
+            yield from ((module, part) for part in module.classes if module.registers(part, name))
+
+
+def _first(module: _Module, part: str, says: Callable[[ast.stmt], str | None]) -> tuple[_Module, str] | None:
+    """What the body of a class, or of the nearest that it inherits from, says, and in which module."""
     if part not in module.classes:
         home, name = module.imports.get(part, ("", ""))
         other = _read(home)
-        return _declared_by(other, name) if other else None
+        return _first(other, name, says) if other else None
     cls = module.classes[part]
-    for each in cls.body:
-        if isinstance(each, ast.AnnAssign) and ast.unparse(each.target) == "args":
-            wanted = ast.unparse(each.annotation)
-            return module.imports.get(wanted, (module.name, wanted))
-    return next((found for base in cls.bases if (found := _declared_by(module, ast.unparse(base)))), None)
+    if said := next((word for each in cls.body if (word := says(each))), None):
+        return module, said
+    return next((found for base in cls.bases if (found := _first(module, ast.unparse(base), says))), None)
+
+
+def _target(each: ast.Assign | ast.AnnAssign) -> str:
+    return ast.unparse(each.targets[0] if isinstance(each, ast.Assign) else each.target)

@@ -29,6 +29,7 @@ class AutoregressiveMAC(Controller):
     decentralised like the students of policy agreement, at N decisions instead of one.
     """
 
+    acts = "in sequence"
     args: ThresholdSettings
     agent: AutoregressiveNet
 

@@ -20,6 +20,8 @@ class IndependentMAC(Controller):
         agent: inputs ``[B, G, F]`` to rows ``[B, N, A]``.
     """
 
+    acts = "independently"
+
     def build(self) -> None:
         self.agent = self.build_agent()
 

@@ -21,6 +21,8 @@ class ProductMAC(StudentMAC):
     keys of its own.
     """
 
+    acts = "independently"
+
     def new_keys(self, seed: int) -> EpisodeKeys:
         return EpisodeKeys(seed)  # new in every step, whatever key_per says
 

@@ -35,9 +35,9 @@ class ThresholdSettings(Settings):
 class EpsilonSettings(Settings):
     """How teams explore that learn online."""
 
-    epsilon_start: float = setting(low=0.0, high=1.0, doc="share of random actions, which falls linearly")
-    epsilon_finish: float = setting(low=0.0, high=1.0, doc="and the share at the end")
-    epsilon_anneal_time: int = setting(low=1, doc="environment steps until then")
+    epsilon_start: float = setting(low=0.0, high=1.0, doc="share of random actions at the start, which falls linearly")
+    epsilon_finish: float = setting(low=0.0, high=1.0, doc="share of random actions at the end")
+    epsilon_anneal_time: int = setting(low=1, doc="environment steps until epsilon_finish is reached")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,8 @@ class FilterSettings(Settings):
 
     bcq_threshold: float = setting(low=0.0, high=1.0,
                                    doc="least imitated probability of an action, as a share of the most likely one's")
-    filter_actions: bool = setting(doc="false: play takes any available action, only targets are filtered (ablation)")
+    filter_actions: bool = setting(doc="play takes only actions that pass the filter, too; false: any available one, "
+                                       "only targets are filtered (ablation)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ class StudentMAC(Controller):
     args: StudentSettings
     agent: Students
     draws = False
+    acts = "by the agreement key"
 
     def new_encoder(self) -> Encoder:
         with th.random.fork_rng(devices=[]):  # as below

@@ -19,9 +19,9 @@ class ConventionSettings(Settings):
                               doc="share of the fit in which every convention learns from as many episodes as any "
                                   "other")
     fit_temperature: float = setting(low=1.0, before=5.0,
-                                     doc="flattens the likelihoods of whole episodes meanwhile; falls to 1")
+                                     doc="flattens the likelihoods of whole episodes during the fit; falls to 1")
     plans: int = setting(low=1, high=WIDEST, before=8, doc="conventions planned, at most pool_size")
-    ascents: int = setting(low=0, before=200, doc="how often the search in a table begins")
+    ascents: int = setting(low=0, before=200, doc="table: how often the search begins")
     doubt: float = setting(low=0.0, before=0.5, doc="table: a step recorded n times is trusted n / (n + doubt)")
     caution: float = setting(low=0.0, before=1.0,
                              doc="standard errors taken off what a convention is estimated to be worth")

@@ -21,11 +21,6 @@ OPTION = "--epymarl"
 ENTERED: set[Path] = set()
 
 
-def is_asked(argv: Sequence[str]) -> bool:
-    """Whether a command line is about EPyMARL."""
-    return argv[1:2] in [[name] for name in COMMANDS] or any(word.split("=")[0] == OPTION for word in argv[1:])
-
-
 def main(argv: Sequence[str]) -> int:
     """Runs EPyMARL's own ``main.py`` in this process, or installs into a checkout.
 

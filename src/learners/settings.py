@@ -28,7 +28,8 @@ class BcqSettings(QSettings):
 @dataclass(frozen=True, kw_only=True)
 class CqlSettings(QSettings):
     mixer: str = setting(choices=("qmix", "vdn"), doc="team value: qmix (monotone network), vdn (sum)")
-    cql_alpha: float = setting(low=0.0, doc="weight of the push")
+    cql_alpha: float = setting(low=0.0,
+                               doc="weight with which values are pushed down, except those of recorded actions")
     cql_regulariser: str = setting(choices=("joint", "individual"),
                                    doc="what is pushed down: individual (each agent's own values) or joint (the "
                                        "team's)")
@@ -37,9 +38,10 @@ class CqlSettings(QSettings):
 @dataclass(frozen=True, kw_only=True)
 class CfcqlSettings(QSettings):
     mixer: str = setting(choices=("qmix", "vdn"), doc="team value: qmix (monotone network), vdn (sum)")
-    cf_alpha: float = setting(low=0.0, doc="weight of the push")
+    cf_alpha: float = setting(low=0.0,
+                              doc="weight with which the team values of one agent's deviations are pushed down")
     cf_tau: float = setting(low=0.0, doc="how much more the agents weigh whose values stray from the data")
-    moderate_lambda: bool = setting(doc="false: all agents weigh alike")
+    moderate_lambda: bool = setting(doc="agents weigh by how far their values stray from the data; false: all alike")
 
 
 @dataclass(frozen=True, kw_only=True)

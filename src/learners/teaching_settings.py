@@ -20,8 +20,8 @@ class CpaArSettings(CriticSettings):
     weight: str = setting(choices=("chain", "prefix", "per_agent", "joint"),
                           doc="how actions are weighed: chain, prefix, joint, or per_agent (the paper's Eq. 5)")
     policy_loss: str = setting(choices=("expected", "weighted"),
-                               doc="Eq. 5 with its expectation over the own action taken exactly; weighted: as "
-                                   "printed (the only one for joint)")
+                               doc="expected: Eq. 5 with its expectation over the own action taken exactly; weighted: "
+                                   "as printed (the only one for joint)")
     weight_clip: float = setting(low=1.0, doc="largest weight of a recorded action (policy_loss: weighted)")
     policy_start: float = setting(low=0.0, high=1.0,
                                   doc="share of the run before the policy starts to learn, while the critic finds its "
@@ -30,8 +30,8 @@ class CpaArSettings(CriticSettings):
                                    doc="actions rarer than this share of the most likely one count as unseen")
     support_floor: float = setting(low=0.0, high=1.0, doc="actions rarer than this count as unseen, too")
     limit_ends: bool = setting(before=True,
-                               doc="false: an episode that its limit ended counts as cut off; its last step is left "
-                                   "out")
+                               doc="an episode that its limit ended is over; false: it counts as cut off, and its "
+                                   "last step is left out")
 
     def __post_init__(self) -> None:
         from ..modules.critics import REGISTRY as CRITICS  # here: it needs torch

@@ -75,7 +75,9 @@ class Settings:
     test_nepisode: int = setting(low=1, high=MANY, decides=_TESTING, doc="number of evaluation episodes")
     test_interval: int = setting(low=1, high=MANY, decides=_TESTING,
                                  doc="t_env between evaluations; one more before training and one at the end")
-    test_greedy: bool = setting(decides=_TESTING, doc="evaluate by the most likely actions; false: by Eq. 8 with beta")
+    test_greedy: bool = setting(decides=_TESTING,
+                                doc="evaluate by the most likely actions, or the most likely entry of a pool; false: "
+                                    "draw them, by Eq. 8 with beta or by the agreement key")
     log_interval: int = setting(low=1, high=MANY, decides=_WATCHING, doc="t_env between console summaries")
     runner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING,
                                        doc="t_env between logged training returns of the online runner")

@@ -104,7 +104,7 @@ def test_while_everything_is_imported_it_ends_with_one_line(number: int, capfd: 
         sys.modules.pop("epymarl_cpa.cli")
         del sys.modules["epymarl_cpa"].cli
         sys.meta_path.insert(0, Interrupting())  # type: ignore[arg-type]
-        os._exit(entry(["main.py"]))
+        os._exit(entry(["main.py", "--config=bc", "--env-config=xor"]))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
     assert capfd.readouterr().err == "Interrupted before anything was begun.\n"
 

@@ -1,0 +1,89 @@
+"""What ``--help`` prints: our verbs and options first, then Sacred's, whose own help would take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .verbs import VERBS
+
+#: makes a command line one of EPyMARL's own program
+GUEST = "--epymarl"
+#: options of the long line
+OURS: Mapping[str, str] = {
+    "--config=METHOD": "the method: a file of src/config/algs, or the path of a YAML file",
+    "--env-config=GAME": "the game: a file of src/config/envs, or the path of a YAML file",
+    f"{GUEST}=DIR": "run inside that clone of EPyMARL, with its loop, logger and methods beside ours",
+    "with KEY=VALUE ...": "settings; 'explain KEY' says what one means, resume=last goes on with a run"}
+#: Sacred's commands
+COMMANDS: Mapping[str, str] = {
+    "trial": "train and evaluate, or only evaluate (what runs if no command is named)",
+    "print_config": "print the configuration and stop", "print_dependencies": "print versions of packages and sources",
+    "print_named_configs": "print named configurations (there are none)",
+    "save_config": "write the configuration to config.json, or to config_filename=FILE"}
+#: Sacred's options: short form, long form with its value, what it does
+OPTIONS: Sequence[tuple[str, str, str]] = (
+    ("-F", "--file_storage=DIR", "also record the run in a folder"),
+    ("-m", "--mongo_db=DB", "record it in MongoDB"),
+    ("-s", "--sql=DB_URL", "record it in an SQL database"),
+    ("-t", "--tiny_db=DIR", "record it in a TinyDB"),
+    ("-S", "--s3=PATH", "record it in an S3 bucket"),
+    ("-n", "--name=NAME", "name of the run in its records"),
+    ("-i", "--id=ID", "its number in its records"),
+    ("-c", "--comment=TEXT", "a comment in its records"),
+    ("-P", "--priority=N", "its priority in a queue"),
+    ("-q", "--queue", "only put it into a queue"),
+    ("-u", "--unobserved", "record nothing"),
+    ("-p", "--print_config", "print the configuration first"),
+    ("-l", "--loglevel=LEVEL", "how much the console says: DEBUG, INFO, WARNING, ..."),
+    ("-C", "--capture=WAY", "how output is captured: no, sys or fd"),
+    ("-b", "--beat-interval=SECONDS", "time between two updates of the records"),
+    ("-d", "--debug", "show whole tracebacks"),
+    ("-D", "--pdb", "start a debugger where the run fails"),
+    ("-f", "--force", "no warnings about suspicious changes"),
+    ("-e", "--enforce_clean", "refuse to run uncommitted code"),
+    ("-h", "--help", "print this"))
+#: options of Sacred that take the next word as their value
+VALUED = {flag for short, long, _ in OPTIONS if "=" in long for flag in (short, long.partition("=")[0])}
+
+
+def program(argv: Sequence[str]) -> str:
+    """What the user calls this program."""
+    name = Path(argv[0]).name if argv else ""
+    return "epymarl-cpa" if name == "epymarl-cpa" else "python -m epymarl_cpa" if name == "__main__.py" \
+        else f"python {argv[0]}"
+
+
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Whether help is asked for among the words of a verb."""
+    return bool({"-h", "--help"} & set(words))
+
+
+def program_help(name: str) -> str:
+    """Help on the whole program, called ``name``."""
+    verbs = [(f"{verb} {VERBS[verb].words}", VERBS[verb].what) for verb in VERBS]
+    return "\n".join([
+        "Offline multi-agent reinforcement learning by Cooperative Policy Agreement.", "",
+        f"Usage:  {name} VERB ...", f"        {name} --config=METHOD --env-config=GAME [OPTIONS] [with KEY=VALUE ...]",
+        "", f"Verbs ('{name} VERB --help' says more):", *_columns(verbs, 30), "",
+        "Begin with:", f"  {name} list", f"  {name} train cpa_ar xor", f"  {name} explain cpa_pa", "",
+        "Options of the long line:", *_columns(list(OURS.items()), 30), "",
+        "Sacred's commands (between the options and 'with'):", *_columns(list(COMMANDS.items()), 30), "",
+        "Sacred's options:", *_columns([(f"{short}, {long}", what) for short, long, what in OPTIONS], 30)])
+
+
+def verb_help(verb: str) -> str:
+    """Help on a verb that has no parser of its own."""
+    entry = VERBS[verb]
+    lines = [f"Usage:  epymarl-cpa {verb} {entry.words}", "", f"{entry.what[:1].upper()}{entry.what[1:]}."]
+    if entry.example:
+        lines += ["", f"Example:  epymarl-cpa {entry.example}"]
+    return "\n".join(lines)
+
+
+def _columns(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """Two columns; a long entry of the first has a line of its own."""
+    lines: list[str] = []
+    for left, right in rows:
+        lines += [f"  {left:<{width}}  {right}"] if len(left) <= width else [f"  {left}", f"  {'':<{width}}  {right}"]
+    return lines
