@@ -102,5 +102,6 @@ def _check_word(word: str) -> None:
     known = [*VERBS, *COMMANDS]
     if word.startswith("-") or "=" in word or word in (*known, "with", "help"):
         return
-    raise UserError(f"unknown command '{clipped(word)}'{nearest(word, VERBS) or nearest(word, COMMANDS)}; the choices are: {', '.join(VERBS)}; "
+    resembling = nearest(word, VERBS) or nearest(word, COMMANDS)
+    raise UserError(f"unknown command '{clipped(word)}'{resembling}; the choices are: {', '.join(VERBS)}; "
                     f"and Sacred's: {', '.join(COMMANDS)}.")

@@ -74,10 +74,10 @@ def settings_declared(kind: str, name: str) -> type[Settings]:
 def acts_declared(mac: str) -> str:
     """How a controller acts, in a phrase, by its registry name; empty if its source does not tell."""
     for module, part in _parts("mac", mac):
-        said = _first(module, part, lambda each: each.value.value if isinstance(each, ast.Assign | ast.AnnAssign)
+        said = _first(module, part, lambda each: str(each.value.value) if isinstance(each, ast.Assign | ast.AnnAssign)
                       and _target(each) == "acts" and isinstance(each.value, ast.Constant) else None)
         if said:
-            return str(said[1])
+            return said[1]
     return ""
 
 

@@ -40,9 +40,10 @@ class Aloha(Game):
         rows, cols: size of the grid; at most 12 islands.
         arrival_rate: chance of a new message per island and step.
         max_backlog: length of a full queue, at which messages that arrive are lost.
-        send_reward, collision_reward: see above; the first must be positive, the other must not.
+        send_reward: what a message that gets through pays; must be positive.
+        collision_reward: what a message that collides costs; must not be positive.
         observation: what an island sees: ``state``, or ``local``, its own backlog.
-        episode_limit: T.
+        episode_limit: number of steps.
     """
 
     name = "aloha"

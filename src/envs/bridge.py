@@ -50,7 +50,7 @@ class Bridge(Game):
             nothing in the game is random: an agent that remembers where it has been knows the time, and so its next
             move on the way that the team agreed on.  Without memory it is out of reach, as the way back into the
             corridor leads through the same cells.
-        episode_limit: T.
+        episode_limit: most steps of an episode.
     """
 
     name = "bridge"

@@ -36,8 +36,9 @@ class Overcooked(Game):
     Cells are counted row by row, facing is an action from 0 to 3, things are 0 (nothing), onion, dish, soup.
 
     Args:
-        layout: one of :data:`LAYOUTS`.
-        episode_limit: T.
+        layout: the kitchen: cramped_room, asymmetric_advantages, coordination_ring, forced_coordination or
+            counter_circuit.
+        episode_limit: number of steps.
 
     Attributes:
         width: cells in a row.

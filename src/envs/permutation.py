@@ -24,7 +24,7 @@ class Permutation(Game):
     """Matrix game: reward 1 iff the joint action is a permutation, else 0; one state, one step.
 
     Args:
-        n_agents: N = A, the number of agents and of actions.
+        n_agents: number of agents and of actions.
         episode_limit: number of repetitions.
     """
 

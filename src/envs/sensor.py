@@ -38,10 +38,11 @@ class Sensor(Game):
     Args:
         rows, cols: sensors per column and per row.
         n_preys: number of targets.
-        reward: ``linear`` or ``flat``.
-        catch_reward, scan_cost: see above.
+        reward: ``linear`` (a target pays more, the more sensors see it) or ``flat`` (more ties, more mismatch).
+        catch_reward: what a target pays that is seen by two or more sensors (times k / 2 for k, if ``linear``).
+        scan_cost: what each scan costs.
         observation: what a sensor sees: ``state``, or ``local``, its eight neighbouring cells.
-        episode_limit: T.
+        episode_limit: number of steps.
     """
 
     name = "sensor"

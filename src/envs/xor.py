@@ -23,7 +23,7 @@ class Xor(Game):
     """Matrix game: reward 1 for odd parity, else 0; one state.
 
     Args:
-        n_agents: N >= 2.
+        n_agents: number of agents, at least 2.
         bb_reward: reward when all agents play B and that is not a win (AlberDICE's variant: -2).
         episode_limit: number of repetitions (AlberDICE's recordings: 50).
     """

@@ -117,6 +117,22 @@ class Key:
         return value
 
 
+def in_words(key: Key) -> str:
+    """What values a key may have: its type, range and choices, in a phrase."""
+    if key.choices:
+        return "one of " + ", ".join("null" if choice is None else str(choice) for choice in key.choices)
+    kinds = [kind for kind in _kinds(key.type) if kind is not type(None)]
+    items = [kind for kind in _item_kinds(key.type) if kind in WORDS]
+    words = " or ".join(WORDS.get(kind, getattr(kind, "__name__", str(kind))) for kind in kinds)
+    if items:
+        words += f" in which each entry is {' or '.join(WORDS[kind] for kind in items)}"
+    if bounds := [f"at {word} {bound:g}" for word, bound in (("least", key.low), ("most", key.high))
+                  if abs(bound) < 1e15]:
+        words += f" of {' and '.join(bounds)}"
+    return words + (" (a word without slashes)" if key.is_name else "") + \
+        (" or null" if type(None) in _kinds(key.type) else "")
+
+
 def nearest_key(name: str, keys: Iterable[str]) -> str:
     """As :func:`nearest`, which also knows what other programs call a key."""
     known = list(keys)
@@ -161,6 +177,34 @@ def check(config: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
     return checked
 
 
+#: arguments that every environment may have, which are the framework's
+OF_FRAMEWORK = {"map_name": Key(str, is_name=True, doc="what the game is called in folders and plots"),
+                "seed": Key(int, low=0, doc="of the environment; by default that of the run")}
+
+
+def env_args_of(cls: type) -> dict[str, Key]:
+    """The arguments of an environment class, by its signature; what they mean is said by its docstring."""
+    said = documented(cls.__doc__ or "")
+    return {name: Key(entry.annotation, doc=said.get(name, ""))
+            for name, entry in inspect.signature(cls, eval_str=True).parameters.items()}
+
+
+def documented(docstring: str) -> dict[str, str]:
+    """What a docstring says of arguments below ``Args:``, without markup; several names may share a line."""
+    _, _, section = inspect.cleandoc(docstring).partition("Args:\n")
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in section.splitlines():
+        if not line.startswith(" "):
+            break
+        if entry := re.match(r" {4}(\w+(?:, \w+)*): (.*)", line):
+            names = entry[1].split(", ")
+            found |= dict.fromkeys(names, entry[2])
+        else:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return {name: re.sub(r"``|:\w+:`[.~]*(\w+)`", r"\1", text).rstrip(".") for name, text in found.items()}
+
+
 def check_env_args(env: str, cls: type, env_args: Mapping[str, Any]) -> dict[str, Any]:
     """Checks the arguments of an environment class against its signature and annotations.
 
@@ -170,9 +214,9 @@ def check_env_args(env: str, cls: type, env_args: Mapping[str, Any]) -> dict[str
     Raises:
         UserError: an unknown argument (with the nearest known one), or a bad value.
     """
-    known = {name: entry.annotation for name, entry in inspect.signature(cls, eval_str=True).parameters.items()}
-    keys = {"map_name": Key(str, is_name=True), "seed": Key(int, low=0),
-            **{name: Key(hint) for name, hint in known.items() if all(kind in WORDS for kind in _kinds(hint))}}
+    known = env_args_of(cls)
+    keys = {**OF_FRAMEWORK, **{name: key for name, key in known.items()
+                               if all(kind in WORDS for kind in _kinds(key.type))}}
     checked: dict[str, Any] = {}
     for name, value in env_args.items():
         if name not in keys and name not in known:

@@ -56,7 +56,7 @@ class DecPomdp(Game):
 
     Args:
         problem: a name (dectiger, recycling, gridsmall, boxpushing, firefighting), or the path of a ``.dpomdp`` file.
-        episode_limit: T, the horizon, which is a true end.
+        episode_limit: the horizon, which is a true end.
     """
 
     name = "dpomdp"

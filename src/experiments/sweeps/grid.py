@@ -111,6 +111,27 @@ def read_grid(name: str, seeds: int | None = None) -> list[RunSpec]:
     return list({spec.id: spec for specs in made for spec in specs}.values())
 
 
+def count_runs(name: str) -> int:
+    """How many runs :func:`read_grid` finds, without resolving their configurations.
+
+    Raises:
+        UserError: unknown grid, or it has no lists where it must.
+    """
+    path = _find(name)
+    runs: set[tuple[object, ...]] = set()
+    for part in _parts(path):
+        lists: dict[str, list[Any]] = {}
+        for key in LISTS:
+            entries: Any = part.get(key, [] if key == "with" else None)
+            if not isinstance(entries, list):
+                raise UserError(f"{path}: the key '{key}' must hold a list.")
+            lists[key] = entries
+        told = frozenset(map(str, lists["with"])), str(part.get(TEACHERS)), bool(part.get(STACK))
+        runs.update((*run, *told) for run in itertools.product(*(map(str, lists[key]) for key in (
+            "envs", "datasets", "algs", "seeds"))))
+    return len(runs)
+
+
 def _find(name: str) -> Path:
     own = FOLDER / "sweeps" / f"{name}.yaml"
     path = own if is_there(own) else Path(name)
