@@ -8,13 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import UserError
 from ..utils.process import handling, interrupt
-from .demo import play
-from .export import export
-from .policy import PolicyError
 
 KEY = "env_args.key of the environment, if it is of another package: the model folder alone cannot have it imported"
 
@@ -37,6 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument("--model", help="model folder of the run, to compare with the controller in one process")
     command.add_argument("--key", default="", help=KEY)
     args = parser.parse_args(argv)
+    import numpy as np  # here: what follows needs torch
+
+    from .demo import play
+    from .export import export
+    from .policy import PolicyError
+
     try:
         if args.command == "export":
             files = export(args.model, args.out, args.key)

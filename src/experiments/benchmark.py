@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from .measure.benchmark import main
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.benchmark",
+                                     description="Speed of evaluation: all episodes at once against one at a time.")
+    parser.add_argument("--episodes", type=int, default=500, help="played of every game (default 500)")
+    args = parser.parse_args(argv)
+    if args.episodes < 1:
+        parser.error("--episodes must be at least 1")
+    from .measure import benchmark  # here: it takes a moment
+
+    benchmark.main(args.episodes)
+    return 0
+
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..utils.files import reason
 from ..utils.process import told_if_interrupted
 from .figures import matplotlib_needed
-from .figures.convention_use import ConventionUse, convention_use
+
+if TYPE_CHECKING:
+    from .figures.convention_use import ConventionUse
 
 KINDS = (".png", ".svg")
 
@@ -37,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.out and args.out.suffix not in KINDS:
         parser.error(f"--out must end in {' or '.join(KINDS)}")
+    from .figures.convention_use import convention_use  # here: it needs torch
+
     try:
         if args.out:
             with matplotlib_needed():

@@ -10,21 +10,24 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..utils.files import reason, write_text
 from .rows.store import given_rows
-from .sweeps.backends import BACKENDS, make_backend
+from .sweeps import BACKENDS
 from .sweeps.grid import read_grid
-from .sweeps.recomputing import RULE, Agreement, Recomputed, as_markdown, draw, made, recompute, summary
 from .sweeps.subset import subset
+
+if TYPE_CHECKING:
+    from .sweeps.recomputing import Recomputed
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m epymarl_cpa.experiments.recompute", description=__doc__,
-        epilog=f"{RULE} The exit status is 0 even if rows differ, and 2 for bad input.")
+        epilog="The exit status is 0 even if rows differ, and 2 for bad input.")
     parser.add_argument("rows", type=Path, help="file of rows (.jsonl), or folder of a sweep's rows")
     parser.add_argument("--sample", type=int, default=20, help="number of rows (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
@@ -35,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--backend", choices=BACKENDS, default="local", help="where runs are done (default local)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the result there, too, as Markdown")
     args = parser.parse_args(argv)
+    from .sweeps.backends import make_backend  # here: they need torch
+    from .sweeps.recomputing import RULE, as_markdown, draw, recompute, summary
+
     try:
         if args.workers < 1 or args.sample < 1:
             raise UserError(f"--workers and --sample must be at least 1, not {args.workers} and {args.sample}.")
@@ -66,6 +72,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _line(each: Recomputed) -> str:
     """What is printed of one row."""
+    from .sweeps.recomputing import Agreement, made
+
     told = f"{each.row['id']} (made by {made(each)}): "
     if each.now is None or each.agreement is Agreement.EXACT:
         return told + each.agreement.value

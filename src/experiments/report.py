@@ -13,7 +13,6 @@ from pathlib import Path
 from ..errors import UserError
 from ..utils.process import told_if_interrupted
 from .analysis.statistics import REPETITIONS
-from .reports.report import report
 from .rows.paper import METHODS, Methods
 from .rows.reading import Row, read_rows, without_repeats
 
@@ -37,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.seed < 0 or args.repetitions < 1 or len(args.bridge) > 2:
         parser.error("--seed must not be negative, --repetitions be positive, and --bridge name one or two models")
+    from .reports.report import report  # here: it needs torch
+
     try:
         rows: list[Row] = without_repeats(read_rows(args.source))
         notes = report(rows, Methods.read(args.methods), args.out, args.figures, args.bridge, args.seed,

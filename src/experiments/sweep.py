@@ -17,10 +17,9 @@ from ..utils.files import reason, write_text
 from .rows.reading import Row
 from .rows.store import given_rows
 from .rows.tables import diversity, markdown
-from .sweeps.backends import BACKENDS, make_backend
+from .sweeps import BACKENDS
 from .sweeps.grid import RunSpec, read_grid
 from .sweeps.subset import subset
-from .sweeps.sweep import Sweep
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--backend", choices=BACKENDS, default="local", help="where runs are done (default local)")
     parser.add_argument("--ray-address", default="", help="of a running Ray cluster (default: one for this sweep)")
     args = parser.parse_args(argv)
+    from .sweeps.backends import make_backend  # here: they need torch
+    from .sweeps.sweep import Sweep
+
     try:
         if args.workers is not None and args.workers < 1:
             raise UserError(f"--workers must be at least 1, not {args.workers}.")

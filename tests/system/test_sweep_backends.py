@@ -16,6 +16,7 @@ import pytest
 
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments import sweep
+from epymarl_cpa.experiments.sweeps import backends
 from epymarl_cpa.experiments.sweeps.backends import Local, make_backend
 from epymarl_cpa.experiments.sweeps.grid import read_grid
 from epymarl_cpa.experiments.sweeps.jobs import Job
@@ -130,7 +131,7 @@ def test_a_sweep_goes_on_after_a_worker_was_killed(capsys: pytest.CaptureFixture
             time.sleep(0.01)
         os.kill(pids(made[0])[0], signal.SIGKILL)
 
-    monkeypatch.setattr(sweep, "make_backend", make)
+    monkeypatch.setattr(backends, "make_backend", make)
     threading.Thread(target=kill_the_first).start()
     assert sweep.main(["tiny.yaml", "--out=a", "--only=alg=ar_bc"]) == 1
     said = capsys.readouterr()

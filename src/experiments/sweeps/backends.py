@@ -16,7 +16,6 @@ from ...errors import UserError
 from .jobs import Job
 from .work import JobResult, work
 
-BACKENDS = ("local", "ray", "serial")
 CALLS = 16  # jobs that one of Ray's processes does before a new one takes over
 
 
