@@ -91,7 +91,7 @@ def _evaluation(model: str, words: list[str], options: list[str], console: loggi
     """What is asked for where a model is evaluated by the configuration that it was trained with."""
     given = parse_overrides(words)
     step = CORE["load_step"].check("load_step", given.get("load_step", 0))
-    found, manifest = checkpoint.find_whole(model, step, "the model folder", console.warning)
+    found, manifest = checkpoint.find_whole(model, step, "model", console.warning)
     default = read_yaml(FOLDER / "default.yaml")
     own = {**manifest["config"], "evaluate": True, "checkpoint_path": model,
            **{key: default[key] for key in ("load_step", "local_results_path")}}

@@ -43,7 +43,7 @@ def about(path: Path) -> str:
 
 def remarks(path: Path) -> dict[str, str]:
     """What comments say of the values in a YAML file, by key."""
-    lines = re.findall(r"^(\w+):.*?\s# (.*)$", read_text(path), re.M)
+    lines = re.findall(r"^(\w+):.*?[ \t]# (.*)$", read_text(path), re.M)
     return {key: text.removeprefix(HERE) for key, text in lines if text.startswith(HERE)}
 
 

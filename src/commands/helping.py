@@ -34,7 +34,7 @@ OPTIONS: Sequence[tuple[str, str, str]] = (
     ("-P", "--priority=N", "its priority in a queue"),
     ("-q", "--queue", "only put it into a queue"),
     ("-u", "--unobserved", "record nothing"),
-    ("-p", "--print_config", "print the configuration first"),
+    ("-p", "--print-config", "print the configuration first"),
     ("-l", "--loglevel=LEVEL", "how much the console says: DEBUG, INFO, WARNING, ..."),
     ("-C", "--capture=WAY", "how output is captured: no, sys or fd"),
     ("-b", "--beat-interval=SECONDS", "time between two updates of the records"),

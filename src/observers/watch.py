@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch as th
 from numpy.typing import NDArray
 
 from ..errors import UserError
@@ -79,6 +78,8 @@ class Watch:
     @contextmanager
     def _contained(self, name: str, what: str, t_env: int) -> Iterator[None]:
         """Leaves out an observer that raises inside the ``with`` block, and the generators as they were."""
+        import torch as th  # here: lists of observers are made without it
+
         states = random.getstate(), np.random.get_state(), th.get_rng_state()
         try:
             yield
