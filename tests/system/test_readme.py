@@ -19,13 +19,13 @@ from pathlib import Path
 import pytest
 import torch._dynamo  # noqa: F401 (what the first optimiser imports: copies of this process have it)
 
-from epymarl_cpa.cli import main
 from epymarl_cpa.experiments.analysis.comparison import Comparison
 from epymarl_cpa.experiments.reports.sections import short_table
 from epymarl_cpa.experiments.rows.paper import Methods
 from epymarl_cpa.experiments.rows.reading import read_rows
 from epymarl_cpa.experiments.rows.tables import compact, diversity
 from epymarl_cpa.experiments.sweeps.grid import read_grid
+from epymarl_cpa.main import entry
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,9 +38,9 @@ ONLINE = "t_max=160 save_model_interval=50 batch_size=2 test_nepisode=4 hidden_d
 RECORD = "record_steps=[50,1000] record_episodes=6 hidden_dim=8"
 PARALLEL = "t_max=1000 save_model_interval=300 test_nepisode=10 hidden_dim=8"
 #: which method's run a placeholder stands for, where an earlier command of the block made it
-RUNS = {"<student-run>": "cpa_pa", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
+RUNS = {"<student-run>": "cpa_pa", "<bc-run>": "bc", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
 #: commands that leave what others of their block need: such a block is one test
-LEAVING = ("data make", "record_to=", "install <epymarl>", "deploy export", "experiments.conventions")
+LEAVING = ("cpa train", "data make", "record_to=", "install <epymarl>", "deploy export", "experiments.conventions")
 #: what a command needs that is not installed everywhere
 NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe": "mpe2", "lbf": "lbforaging",
          "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
@@ -136,6 +136,8 @@ def shrunk(command: str, folder: Path) -> list[str]:
         rows = {"table1.jsonl": "table1", "results/sweeps/teacher": "teacher", "results/sweeps/students": "students"}
         words = [str(ROOT / f"docs/results/{rows[word]}.jsonl") if word in rows else word for word in words]
         return [*words, "--repetitions=200"] if "report" in command else words
+    if "cpa train" in command:
+        return [*words, *SMALL.replace("policy_start=0.0", "").split()]
     if "--config" not in command:
         return words
     guest = "--epymarl" in command
@@ -191,7 +193,7 @@ def forked(argv: list[str], folder: Path) -> tuple[int, str]:
 def called(argv: list[str]) -> int:
     """Exit status of a script of ours, or of a module behind ``-m``."""
     if argv[0] != "-m":
-        return main(argv)
+        return entry(argv)
     sys.argv = argv[1:]
     try:
         runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
