@@ -1,0 +1,181 @@
+"""How far something long is: one live line at the foot of a terminal, else now and then a plain line.
+
+Whatever takes long counts (:func:`counting`); only a command decides whether anybody sees it (:func:`showing`).  So
+the same code is silent in a sweep's workers and in programs that import it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from ..errors import UserError
+from .live_line import LiveLine, is_installed
+
+PACE = 0.1  # seconds between changes of the live line
+PAUSE = 10.0  # seconds between plain lines, and before the first
+
+Tell = Callable[[str], None]
+
+
+class Counter:
+    """How far one thing is.
+
+    Args:
+        what: in a few words.
+        total: where it ends; 0 where nobody knows.
+        unit: what is counted, in the plural.
+        start: what was done before.
+        line: the live line, if there is one.
+        tell: takes plain lines, if somebody does.
+    """
+
+    def __init__(self, what: str, total: int, unit: str, start: int, line: LiveLine | None, tell: Tell | None) -> None:
+        self._what, self._total, self._unit, self._start = what, total, unit, start
+        self._line, self._tell = line, tell
+        self._began = time.monotonic()
+        self._due = self._began if line is not None else self._began + PAUSE if tell is not None else float("inf")
+        self._place = None if line is None else line.open(what, total, unit, start)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a line on a terminal."""
+        return self._line is not None
+
+    def at(self, done: int, note: str = "", left: float | None = None) -> None:
+        """Says how far it is; may be called as often as one likes.
+
+        Args:
+            done: how much of the total.
+            note: what else to show on the live line.
+            left: seconds that are left, where they do not follow from the speed so far.
+        """
+        now = time.monotonic()
+        if now < self._due:
+            return
+        if self._line is not None and self._place is not None:
+            self._due = now + PACE
+            self._line.move(self._place, done, note, left)
+        elif self._tell is not None:
+            self._due = now + PAUSE
+            self._tell(self._words(done, now - self._began))
+
+    def close(self) -> None:
+        """Takes the live line away."""
+        if self._line is not None and self._place is not None:
+            self._line.close(self._place)
+        self._line, self._due = None, float("inf")
+
+    def _words(self, done: int, seconds: float) -> str:
+        if not self._total:
+            return f"{self._what}: {done} {self._unit}" if done else f"{self._what} ..."
+        made = done - self._start
+        left = f", {seconds * (self._total - done) / made:.0f} s left" if made > 0 else ""
+        return f"{self._what}: {done} of {self._total} {self._unit}{left}"
+
+
+class _Shown:
+    """Where progress is shown: on a live line, by plain lines, or (neither) nowhere."""
+
+    def __init__(self, line: LiveLine | None, tell: Tell | None) -> None:
+        self.line, self.tell, self._process = line, tell, os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it was begun in this process, and not in one that this is a copy of."""
+        return self._process == os.getpid()
+
+
+_shown: list[_Shown] = []
+
+
+@contextmanager
+def counting(what: str, total: int = 0, unit: str = "steps", start: int = 0, tell: Tell | None = None,
+             plain: bool = True) -> Iterator[Counter]:
+    """A counter, for as long as the ``with`` block takes; within another one it takes over the live line.
+
+    Args:
+        what, total, unit, start: as for :class:`Counter`.
+        tell: takes plain lines where no command has said who does.
+        plain: whether there are plain lines at all.
+    """
+    here = _shown[-1] if _shown and _shown[-1].is_here else None
+    counter = Counter(what, total, unit, start, here.line if here else None,
+                      (here.tell if here else tell) if plain else None)
+    try:
+        yield counter
+    finally:
+        counter.close()
+
+
+@contextmanager
+def showing(live: bool | None, tell: Tell) -> Iterator[None]:
+    """Shows what is counted inside the ``with`` block, unless somebody around it shows or hides it already.
+
+    Args:
+        live: on a live line. None: where there is a terminal and tqdm is installed; true: also where only the standard
+            error is a terminal.
+        tell: takes plain lines, where there is no live line.
+
+    Raises:
+        UserError: a live line is asked for, but tqdm is not installed.
+    """
+    if live:
+        check_library()
+    if _shown and _shown[-1].is_here:
+        yield
+        return
+    stream = None if live is False or not is_installed() else terminal(bool(live))
+    with _on_top(_Shown(None if stream is None else LiveLine(stream), tell)) as shown:
+        if shown.line is None:
+            yield
+        else:
+            with shown.line.below_all_words():
+                yield
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Nothing that is counted inside the ``with`` block is shown, whoever asks for it."""
+    with _on_top(_Shown(None, None)):
+        yield
+
+
+def is_live() -> bool:
+    """Whether what is counted now appears on a terminal."""
+    return bool(_shown) and _shown[-1].is_here and _shown[-1].line is not None
+
+
+def check_library() -> None:
+    """Raises:
+        UserError: there can be no live line for want of tqdm.
+    """
+    if not is_installed():
+        raise UserError("progress=true needs tqdm: pip install 'epymarl-cpa[progress]'.")
+
+
+def terminal(asked: bool = False) -> TextIO | None:
+    """The terminal for a live line, if there is one.
+
+    The line goes to standard error.  Where standard output is led elsewhere there is none, since its words may come
+    back to the same terminal by way of another program; unless it is ``asked`` for.
+    """
+    try:
+        streams = [sys.__stderr__] if asked else [sys.__stderr__, sys.__stdout__]
+        there = all(stream is not None and stream.isatty() for stream in streams)
+    except ValueError:  # closed
+        return None
+    return sys.__stderr__ if there and os.environ.get("TERM") != "dumb" else None
+
+
+@contextmanager
+def _on_top(shown: _Shown) -> Iterator[_Shown]:
+    _shown.append(shown)
+    try:
+        yield shown
+    finally:
+        _shown.remove(shown)
