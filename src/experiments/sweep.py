@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         sweep = Sweep(Path(args.out) / Path(args.grid).stem, given, args.redo)
         _tell_left(sweep.folder, grid)
         try:
-            with showing(None, _say_nothing):
+            with showing(None, None):
                 failed = sweep.run(specs, lambda: make_backend(args.backend, args.workers, args.ray_address))
         except KeyboardInterrupt:
             if args.jsonl:
@@ -75,10 +75,6 @@ def main(argv: list[str] | None = None) -> int:
     if failed:
         print(f"\n{len(failed)} runs failed:\n" + "\n".join(failed), file=sys.stderr)
     return 1 if failed else 0
-
-
-def _say_nothing(words: str) -> None:
-    """Every finished run has a line of the sweep's own."""
 
 
 def _tell_left(folder: Path, grid: Sequence[RunSpec]) -> None:

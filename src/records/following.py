@@ -72,7 +72,6 @@ def _key(word: str) -> str:
 
 
 def _is_of_this_run_only(word: str, config: Mapping[str, Any]) -> bool:
-    """Whether it says where this run began, or how it was watched."""
+    """Whether it says from where to where this run went, or how it was watched."""
     key = _key(word)
-    return key in ("checkpoint_path", "load_step", "evaluate", "render") or \
-        keys_of(config)[key].decides is Decides.WATCHING
+    return key == "render" or keys_of(config)[key].decides in (Decides.EXTENT, Decides.WATCHING)

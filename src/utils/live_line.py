@@ -20,13 +20,9 @@ NOTHING = "{desc} ...{also}"
 
 def is_installed() -> bool:
     """Whether tqdm is there; looked for without importing it."""
-    return ("tqdm" in sys.modules and sys.modules["tqdm"] is not None) or _found()
-
-
-def _found() -> bool:
     try:
         return importlib.util.find_spec("tqdm") is not None
-    except ValueError:
+    except (ImportError, ValueError):
         return False
 
 
@@ -67,9 +63,9 @@ class LiveLine:
     def close(self, bar: Any) -> None:
         """Gives a place back."""
         with self._lock:
-            if bar in self._bars:
+            if any(each is bar for each in self._bars):
                 self._clear()
-                self._bars.remove(bar)
+                self._bars = [each for each in self._bars if each is not bar]  # by identity: tqdm's equality is another
                 self._safely(bar.close)
                 self._draw()
 
@@ -161,7 +157,8 @@ def _bar() -> Any:
             told: dict[str, Any] = super().format_dict
             rate = told["rate"] or (self.n - self.initial) / max(told["elapsed"], 1e-9)
             left = (self.total - self.n) / rate if self.left is None and self.total and rate else self.left
-            return {**told, "speed": speed(rate), "rest": "" if left is None else f"{duration(left)} left",
+            return {**told, "speed": speed(rate) if rate else "",
+                    "rest": "" if left is None else f"{duration(left)} left",
                     "also": f"  {self.note}" if self.note else ""}
 
     Bar.set_lock(threading.RLock())

@@ -6,20 +6,23 @@ the same code is silent in a sweep's workers and in programs that import it.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from ..errors import UserError
 from .live_line import LiveLine, is_installed
 
 PACE = 0.1  # seconds between changes of the live line
+PATIENCE = 0.4  # seconds before something takes over the live line: what is done at once does not flicker
 PAUSE = 10.0  # seconds between plain lines, and before the first
 
 Tell = Callable[[str], None]
+Thing = TypeVar("Thing")
 
 
 class Counter:
@@ -28,18 +31,21 @@ class Counter:
     Args:
         what: in a few words.
         total: where it ends; 0 where nobody knows.
-        unit: what is counted, in the plural.
+        unit: what is counted, in the plural; empty where nothing is.
         start: what was done before.
         line: the live line, if there is one.
+        at_once: whether it takes over the line at its beginning, and not only after :data:`PATIENCE`.
         tell: takes plain lines, if somebody does.
     """
 
-    def __init__(self, what: str, total: int, unit: str, start: int, line: LiveLine | None, tell: Tell | None) -> None:
+    def __init__(self, what: str, total: int, unit: str, start: int, line: LiveLine | None, at_once: bool,
+                 tell: Tell | None) -> None:
         self._what, self._total, self._unit, self._start = what, total, unit, start
-        self._line, self._tell = line, tell
+        self._line, self._tell, self._place = line, tell, None
         self._began = time.monotonic()
-        self._due = self._began if line is not None else self._began + PAUSE if tell is not None else float("inf")
-        self._place = None if line is None else line.open(what, total, unit, start)
+        self._due = self._began + (PATIENCE if line is not None else PAUSE if tell is not None else math.inf)
+        if line is not None and at_once:
+            self._due, self._place = self._began, line.open(what, total, unit, start)
 
     @property
     def is_live(self) -> bool:
@@ -57,8 +63,10 @@ class Counter:
         now = time.monotonic()
         if now < self._due:
             return
-        if self._line is not None and self._place is not None:
+        if self._line is not None:
             self._due = now + PACE
+            if self._place is None:
+                self._place = self._line.open(self._what, self._total, self._unit, self._start)
             self._line.move(self._place, done, note, left)
         elif self._tell is not None:
             self._due = now + PAUSE
@@ -68,11 +76,11 @@ class Counter:
         """Takes the live line away."""
         if self._line is not None and self._place is not None:
             self._line.close(self._place)
-        self._line, self._due = None, float("inf")
+        self._line, self._due = None, math.inf
 
     def _words(self, done: int, seconds: float) -> str:
         if not self._total:
-            return f"{self._what}: {done} {self._unit}" if done else f"{self._what} ..."
+            return f"{self._what}: {done} {self._unit}"
         made = done - self._start
         left = f", {seconds * (self._total - done) / made:.0f} s left" if made > 0 else ""
         return f"{self._what}: {done} of {self._total} {self._unit}{left}"
@@ -95,31 +103,40 @@ _shown: list[_Shown] = []
 
 @contextmanager
 def counting(what: str, total: int = 0, unit: str = "steps", start: int = 0, tell: Tell | None = None,
-             plain: bool = True) -> Iterator[Counter]:
+             foremost: bool = False) -> Iterator[Counter]:
     """A counter, for as long as the ``with`` block takes; within another one it takes over the live line.
 
     Args:
         what, total, unit, start: as for :class:`Counter`.
         tell: takes plain lines where no command has said who does.
-        plain: whether there are plain lines at all.
+        foremost: whether it is what the command is about: it is there from the beginning, and has plain lines of its
+            own, so that none are written here.
     """
     here = _shown[-1] if _shown and _shown[-1].is_here else None
-    counter = Counter(what, total, unit, start, here.line if here else None,
-                      (here.tell if here else tell) if plain else None)
+    counter = Counter(what, total, unit, start, here.line if here else None, foremost or not unit,
+                      None if foremost else here.tell if here else tell)
     try:
         yield counter
     finally:
         counter.close()
 
 
+def counted(things: Sequence[Thing], what: str, unit: str = "steps") -> Iterator[Thing]:
+    """The things one after the other, counted as they are asked for; arguments as for :class:`Counter`."""
+    with counting(what, len(things), unit) as counter:
+        for done, thing in enumerate(things):
+            counter.at(done)
+            yield thing
+
+
 @contextmanager
-def showing(live: bool | None, tell: Tell) -> Iterator[None]:
+def showing(live: bool | None, tell: Tell | None) -> Iterator[None]:
     """Shows what is counted inside the ``with`` block, unless somebody around it shows or hides it already.
 
     Args:
         live: on a live line. None: where there is a terminal and tqdm is installed; true: also where only the standard
             error is a terminal.
-        tell: takes plain lines, where there is no live line.
+        tell: takes plain lines, where there is no live line; None: nobody does.
 
     Raises:
         UserError: a live line is asked for, but tqdm is not installed.

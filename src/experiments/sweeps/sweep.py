@@ -76,7 +76,7 @@ class Sweep:
             backend = make()
             try:
                 with handling((signal.SIGTERM,), interrupt), \
-                        counting(f"sweep {self.folder.name}", len(jobs), "runs", plain=False) as counter:
+                        counting(f"sweep {self.folder.name}", len(jobs), "runs", foremost=True) as counter:
                     return self._do(jobs, backend, Progress(jobs, done), counter)
             finally:
                 backend.stop()
