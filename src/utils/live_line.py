@@ -58,7 +58,8 @@ class LiveLine:
         with self._lock:
             if self._bars and bar is self._bars[-1] and not self._is_open:
                 bar.note, bar.left, bar.ncols = note, left, self._columns
-                self._safely(lambda: bar.update(done - bar.n))
+                # Where nothing was done since, the time goes on to count for the speed.
+                self._safely(bar.refresh if done == bar.n else lambda: bar.update(done - bar.n))
 
     def close(self, bar: Any) -> None:
         """Gives a place back."""

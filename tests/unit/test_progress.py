@@ -17,6 +17,7 @@ import pytest
 from outcome import Outcome, equal
 
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.experiments.sweep import main as sweep
 from epymarl_cpa.utils import live_line, progress
 from epymarl_cpa.utils.live_line import duration, speed
 from epymarl_cpa.utils.progress import counted, counting, showing, silent
@@ -213,8 +214,7 @@ def test_counting_costs_next_to_nothing(terminal: Terminal, monkeypatch: pytest.
 
 
 # ------------------------------------------------------------------------------------------------- runs
-def test_a_run_with_a_live_line_is_the_same_run(terminal: Terminal, tiny_run: Run,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_with_a_live_line_is_the_same_run(terminal: Terminal, tiny_run: Run) -> None:
     """All bits, and what Sacred keeps of its words."""
     words = ("t_max=60", "test_interval=20", "test_greedy=false")
     plain = tiny_run(*words, "progress=false", alg="cpa_ar")
@@ -226,7 +226,7 @@ def test_a_run_with_a_live_line_is_the_same_run(terminal: Terminal, tiny_run: Ru
     shown = [each for each in terminal.drawn if each.startswith("cpa_ar xor |")]
     assert re.search(r"\| [1-9]\d?/60  .* left  loss -?[\d.e-]+  score -?[\d.]+$", shown[-1])
     assert terminal.left == ""
-    outputs = [[re.sub(r"\d\d:\d\d:\d\d|\d{8}-[\d-]+|xor/\d+|\d+ s\b|progress=\w+ ?|ID .*", "", line)
+    outputs = [[re.sub(r"\d\d:\d\d:\d\d|\d{8}-[\d-]+|xor/\d+|\d+ s\b|ID .*|after .*", "", line)
                 for line in (run.sacred / "cout.txt").read_text().splitlines()]
                for run in (plain, live) if run.sacred]
     assert outputs[0][3:] == outputs[1][3:], "after where the data come from"
@@ -259,12 +259,11 @@ def test_a_wish_for_a_live_line_without_tqdm_is_told_before_anything_is_written(
 
 
 def test_making_and_reading_data_are_counted(terminal: Terminal, tiny_run: Run) -> None:
-    tiny_run("evaluate=true", env="aloha")
-    assert any(each.startswith("playing 4 episodes |") for each in terminal.drawn)
-    tiny_run("t_max=1", env="aloha")
-    tiny_run("t_max=1", env="aloha")
-    for words in ("making aloha medium |", "reading aloha-medium-seed1-", "writing aloha-medium-seed1-",
-                  "finding the optimum of aloha ..."):
+    small = ("env_args.rows=1", "env_args.cols=2", "env_args.episode_limit=5", "t_max=1")
+    for _ in range(2):
+        tiny_run(*small, env="aloha")
+    for words in ("making aloha medium |", "writing aloha-medium-seed1-", "reading aloha-medium-seed1-",
+                  "finding the optimum of aloha ...", "playing 4 episodes |"):
         assert any(each.startswith(words) for each in terminal.drawn), words
 
 
@@ -288,3 +287,14 @@ def test_the_logger_of_a_run_is_heard_above_the_line(terminal: Terminal, monkeyp
         assert terminal.left.startswith("run |")
     logging.getLogger("epymarl_cpa").handlers.clear()
     assert re.search(r"\[INFO [\d:]{8}\] heard\n", terminal.getvalue())
+
+
+def test_a_sweep_has_one_line_and_its_runs_have_none(terminal: Terminal, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two.yaml").write_text("algs: [ar_bc, bc]\nenvs: [xor]\ndatasets: [good]\nseeds: [0]\nwith: [t_max=2, "
+                                "hidden_dim=4, test_nepisode=2, progress=true, recipes.good.episodes=9]\n")
+    assert sweep(["two.yaml", "--out=rows", "--backend=serial"]) == 0
+    assert all(each.startswith("sweep two |") for each in terminal.drawn)
+    assert any(re.search(r"\| 1/2  .* left$", each) for each in terminal.drawn)
+    assert terminal.left == ""

@@ -135,8 +135,8 @@ class Sweep:
                     waiting.remove(job)
                     progress.begin(job)
                     running[backend.submit(job, models[job.after] if job.after else job.model)] = job
-            failures = f"{len(failed)} failed" if failed else ""
-            counter.at(progress.done, failures, progress.seconds_left(backend.slots))
+            counter.at(progress.done, f"{len(failed)} failed" if failed else "",
+                       progress.seconds_left(backend.slots) if progress.is_timed else None)
             for future in wait(running, LOOK if counter.is_live else None, FIRST_COMPLETED).done:
                 job = running.pop(future)
                 result = _result(future)
