@@ -45,7 +45,7 @@ def test_a_teacher_ends_with_its_result_and_the_way_on(tiny_run: Run, capsys: py
     before = capsys.readouterr().out
     assert main(shlex.split(evaluate)[1:]) == 0
     assert f"score      {result['score']:.4f}" in before and f"{result['score']:.4f}" in capsys.readouterr().out
-    assert main(shlex.split(students)[1:] + ["student_t_max=2", "pool_hidden=6"]) == 0
+    assert main([*shlex.split(students)[1:], "student_t_max=2", "pool_hidden=6"]) == 0
     out = capsys.readouterr().out
     assert f"teacher: {teacher.models}" in out
     assert re.search(r"\n  teacher +\d\.\d{4} away from it \(total variation\), \d+ % of its joint actions kept\n", out)

@@ -137,7 +137,7 @@ def test_a_terminal_that_goes_away_costs_nothing(terminal: Terminal) -> None:
         print("still here")
 
 
-@pytest.mark.parametrize(("rate", "words"), [(1234.5, "1234/s"), (9.94, "9.9/s"), (0.5, "30.0/min"), (0.001, "0.1/min")])
+@pytest.mark.parametrize(("rate", "words"), [(1234.5, "1234/s"), (9.94, "9.9/s"), (0.5, "30.0/min")])
 def test_speeds(rate: float, words: str) -> None:
     assert speed(rate) == words
 
