@@ -40,8 +40,8 @@ def following(script: str, config: Mapping[str, Any], alg: str, env: str, words:
     """
     if not model or not env or config["runner"] == "record":
         return []
-    start, pure = program(script).split(), REGISTRY[config["env"]].pure
-    key = [] if pure else [f"--key={config['env_args']['key']}"]
+    start, named = program(script).split(), config["env_args"].get("key")
+    key = [] if REGISTRY[config["env"]].pure or not named else [f"--key={named}"]
     kept = [word for word in words if not _is_of_this_run_only(word, config)]
     found = []
     if not config["evaluate"]:

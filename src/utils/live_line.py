@@ -67,6 +67,7 @@ class LiveLine:
             if any(each is bar for each in self._bars):
                 self._clear()
                 self._bars = [each for each in self._bars if each is not bar]  # by identity: tqdm's equality is another
+                bar.disable = self._is_open  # it would take somebody's words away
                 self._safely(bar.close)
                 self._draw()
 

@@ -19,6 +19,7 @@ from .live_line import LiveLine, is_installed
 
 PACE = 0.1  # seconds between changes of the live line
 PATIENCE = 0.4  # seconds before something takes over the live line: what is done at once does not flicker
+LONGEST = 60  # letters of what is counted
 PAUSE = 10.0  # seconds between plain lines, and before the first
 
 Tell = Callable[[str], None]
@@ -40,12 +41,13 @@ class Counter:
 
     def __init__(self, what: str, total: int, unit: str, start: int, line: LiveLine | None, at_once: bool,
                  tell: Tell | None) -> None:
-        self._what, self._total, self._unit, self._start = what, total, unit, start
+        self._what = "".join(letter if letter.isprintable() else "?" for letter in what[:LONGEST])  # it may name a file
+        self._total, self._unit, self._start = total, unit, start
         self._line, self._tell, self._place = line, tell, None
         self._began = time.monotonic()
         self._due = self._began + (PATIENCE if line is not None else PAUSE if tell is not None else math.inf)
         if line is not None and at_once:
-            self._due, self._place = self._began, line.open(what, total, unit, start)
+            self._due, self._place = self._began, line.open(self._what, total, unit, start)
 
     @property
     def is_live(self) -> bool:

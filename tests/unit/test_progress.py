@@ -120,6 +120,18 @@ def test_words_appear_above_the_line(terminal: Terminal, monkeypatch: pytest.Mon
     assert sys.stdout is terminal
 
 
+def test_words_without_an_end_stay(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with showing(None, None), counting("run", 9, foremost=True):
+        print("half a line", end="")
+    assert terminal.left == "half a line"
+
+
+def test_the_name_of_a_file_cannot_command_a_terminal(terminal: Terminal) -> None:
+    with showing(None, None), counting("reading \x1b[2J\n" + 100 * "x", unit=""):
+        assert terminal.left == "reading ?[2J?" + 47 * "x" + " ..."
+
+
 def test_what_ends_by_an_error_leaves_a_clean_line(terminal: Terminal) -> None:
     before = sys.stdout, sys.stderr
     with pytest.raises(KeyboardInterrupt), showing(None, None), counting("run", 9, foremost=True) as counter:
