@@ -20,7 +20,7 @@ class ProgressObserver(Observer):
             self.progress = lambda t_env: None  # type: ignore[method-assign]  # nothing is trained
             return
         self._counter = self._open.enter_context(counting(
-            f"{run.config['name']} {run.config['env']}", run.t_max, "updates", run.t_env, foremost=True))
+            f"{run.config['name']} {run.config['env_args']['map_name'][:20]}", run.t_max, "updates", run.t_env, foremost=True))
 
     def progress(self, t_env: int) -> None:
         self._counter.at(t_env, "  ".join(filter(None, (self._loss, self._result))))

@@ -25,7 +25,7 @@ def told(run: RunStart, result: Mapping[str, Any], model: str, seconds: float) -
     width = max(len(name) for name, _ in lines)
     config = run.config
     data = f", data {config['dataset']}" if config["runner"] == "offline" and not config["evaluate"] else ""
-    title = f"{config['name']} on {config['env']}{data}, seed {config['seed']}:"
+    title = f"{config['name']} on {config['env_args']['map_name']}{data}, seed {config['seed']}:"
     return "\n".join([title, *(f"  {name:<{width}}  {words}" for name, words in lines)])
 
 
