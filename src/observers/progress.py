@@ -19,8 +19,8 @@ class ProgressObserver(Observer):
         if run.config["evaluate"] or run.t_env >= run.t_max or run.config["runner"] == "record":
             self.progress = lambda t_env: None  # type: ignore[method-assign]  # nothing is trained
             return
-        self._counter = self._open.enter_context(counting(
-            f"{run.config['name']} {run.config['env_args']['map_name'][:20]}", run.t_max, "updates", run.t_env, foremost=True))
+        what = f"{run.config['name']} {run.config['env_args']['map_name'][:20]}"
+        self._counter = self._open.enter_context(counting(what, run.t_max, "updates", run.t_env, foremost=True))
 
     def progress(self, t_env: int) -> None:
         self._counter.at(t_env, "  ".join(filter(None, (self._loss, self._result))))
