@@ -1,0 +1,53 @@
+"""What every painter is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ...envs.game import Game
+from ..play import Played, Turn
+
+if TYPE_CHECKING:  # Pillow is optional, and text needs none
+    from ..canvas import Canvas
+
+G = TypeVar("G", bound=Game)
+WIDTH = 100.0  # units of a scene
+
+
+class Painter(ABC, Generic[G]):
+    """Shows the steps of a game, by a picture and in words.
+
+    Args:
+        game: the rules.
+
+    Attributes:
+        height: of a scene, in units of which it is 100 wide.
+    """
+
+    height: float = 50.0
+
+    def __init__(self, game: G) -> None:
+        self.game = game
+
+    @abstractmethod
+    def paint(self, canvas: Canvas, episode: Played, turn: Turn | None) -> None:
+        """Paints what is done in a step and what comes of it; before the first step just where all begins."""
+
+    def see(self, played: Sequence[Played]) -> None:  # noqa: B027 (most know by the game alone)
+        """Looks at all that is to be painted, and may choose the height."""
+
+    def words(self, turn: Turn) -> str:
+        """What happened in a step, in a few words."""
+        return ""
+
+    def text(self, state: Any) -> str:
+        """A state in lines of text."""
+        return self.game.draw(state)
+
+    def doing(self, turn: Turn) -> str:
+        """What each agent does, on one line."""
+        names = self.game.action_names
+        return ", ".join(f"{agent}: {names[action] if action < len(names) else action}"
+                         for agent, action in enumerate(turn.actions.tolist()))
