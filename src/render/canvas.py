@@ -134,7 +134,7 @@ class Canvas:
             pixels = max(1, int(pixels * width * self._scale / length))
         place = self._at(x, y)
         place = place[0], place[1] + BASELINE * pixels
-        self._draw.text(place, words, colour, _font(pixels), f"{align}s", stroke_width=pixels * bold / 40)
+        self._draw.text(place, words, colour, _font(pixels), f"{align}s", stroke_width=pixels * bold / 55)
 
     def paste(self, x: float, y: float, width: float, height: float, picture: NDArray[np.uint8]) -> None:
         """A picture ``[H, W, 3]``, made to fit."""

@@ -23,8 +23,10 @@ SKY: Colour = (86, 180, 233)
 PURPLE: Colour = (176, 92, 140)
 YELLOW: Colour = (240, 228, 66)
 BROWN: Colour = (132, 86, 52)
+INDIGO: Colour = (72, 61, 139)
 
-SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, BROWN, RED, SOFT)
+#: of agents and actions; never red, which is for what went wrong
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, BROWN, INDIGO, SOFT)
 PALE_GREEN: Colour = (216, 240, 231)
 PALE_RED: Colour = (250, 222, 220)
 

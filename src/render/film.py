@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..utils.files import reason, write_text, write_with
+from . import colours
 from .panel import WIDTH, Panel, transcript
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".gif", ".mp4", ".txt")
 LINGER = 4  # pictures for which the end of an episode is seen
-SAMPLES, COLOURS = 6, 128  # pictures that a GIF's colours are chosen by, and how many
+SAMPLES, COLOURS = 6, 64  # pictures that a GIF's colours are chosen by, and how many
 NEEDED = {".gif": ("PIL",), ".mp4": ("PIL", "imageio", "imageio_ffmpeg")}
 
 
@@ -75,6 +76,8 @@ class Film:
         height = max(panel.height for panel in self.panels)
         canvas = Canvas.new(WIDTH * len(self.panels), height, self.width)
         for column, panel in enumerate(self.panels):
+            if column:
+                canvas.line(WIDTH * column, 4, WIDTH * column, height - 4, colours.LINE, 0.4)
             panel.paint(canvas.at(WIDTH * column, 0), index)
         return canvas.pixels()
 
@@ -98,7 +101,7 @@ class Film:
         pictures, buffer = reduced(), io.BytesIO()
         durations = [round(1000 * self._stays(i) / self.fps / 10) * 10 for i in range(len(self))]
         next(pictures).save(buffer, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0,
-                            optimize=False)
+                            optimize=True)
         return buffer.getvalue()
 
     def mp4(self) -> bytes:

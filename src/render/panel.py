@@ -41,7 +41,7 @@ class Panel:
     @property
     def height(self) -> float:
         """In units."""
-        lines = 2 + bool(self.heading) + self._agrees + bool(self.order)
+        lines = 2 - self.painter.tells + bool(self.heading) + self._agrees + bool(self.order)
         return HEAD + self.painter.height + LINE * lines + FOOT
 
     def paint(self, canvas: Canvas, index: int) -> None:
@@ -61,10 +61,9 @@ class Panel:
         self.painter.paint(canvas.at(0, y), episode, turn)
         y += self.painter.height + LINE / 2 + 0.5
         reward, total = (0.0, 0.0) if turn is None else (turn.reward, turn.total)
-        canvas.text(3, y, f"reward {reward:.2f}" if turn else "start", 4.0,
-                    colours.RED if reward < 0 else colours.INK, "l")
+        canvas.text(3, y, f"reward {reward:.2f}" if turn else "start", 4.0, colours.INK, "l")
         canvas.text(WIDTH - 3, y, f"return {total:.2f}", 4.4, colours.INK, "r", True)
-        lines = [(self.painter.words(turn) if turn else "", colours.INK)]
+        lines = [] if self.painter.tells else [(self.painter.words(turn) if turn else "", colours.INK)]
         if self._agrees:
             lines.append((str(turn.agreed) if turn and turn.agreed else "", colours.PURPLE))
         if self.order:

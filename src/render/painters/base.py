@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ...envs.game import Game
 from ..play import Played, Turn
@@ -24,9 +24,11 @@ class Painter(ABC, Generic[G]):
 
     Attributes:
         height: of a scene, in units of which it is 100 wide.
+        tells: whether the scene itself says what :meth:`words` says.
     """
 
     height: float = 50.0
+    tells: ClassVar[bool] = False
 
     def __init__(self, game: G) -> None:
         self.game = game

@@ -33,20 +33,21 @@ class BridgePainter(Painter[Bridge]):
         for agent, (row, col) in enumerate(GOALS):
             x, y = 2 + col * CELL, 1 + row * CELL
             canvas.box(x + 1.2, y + 1.2, CELL - 2.4, CELL - 2.4, colours.pale(TEAM[agent]), 1.6, TEAM[agent], 0.7)
-            canvas.text(x + CELL / 2, y + CELL - 3.6, f"goal {agent}", 3.2, TEAM[agent])
+            canvas.text(x + CELL / 2, y + CELL / 2, str(agent), 7.0, colours.pale(TEAM[agent], 0.35), bold=True)
         state = episode.start if turn is None else turn.after
         places = state[1:].reshape(2, 2)
         together = bool((places[0] == places[1]).all())
         stopped = [False, False] if turn is None else self.stopped(turn)
-        for agent, place in enumerate(places):
-            shift = (-3.0, 3.0)[agent] if together else 0.0
-            x, y = self._middle(place)
-            x += shift
-            if turn is not None:
+        spots = [self._middle(place) for place in places]
+        if together:
+            spots = [(x + shift, y) for (x, y), shift in zip(spots, (-3.0, 3.0), strict=True)]
+        for agent, (x, y) in enumerate(spots):
+            if turn is not None and (turn.before != turn.after)[1:].reshape(2, 2)[agent].any():
                 from_x, from_y = self._middle(turn.before[1:].reshape(2, 2)[agent])
-                if (from_x, from_y) != self._middle(place):
-                    canvas.line(from_x, from_y, x, y, colours.pale(TEAM[agent], 0.5), 1.6)
-                    canvas.disc(from_x, from_y, 1.6, colours.pale(TEAM[agent], 0.5))
+                from_y += 2.4 * (agent - 0.5)  # beside the other's, where both go one after the other
+                canvas.line(from_x, from_y, x, y + 2.4 * (agent - 0.5), colours.pale(TEAM[agent], 0.5), 1.6)
+                canvas.disc(from_x, from_y, 1.6, colours.pale(TEAM[agent], 0.5))
+        for agent, (x, y) in enumerate(spots):
             canvas.disc(x, y, 4.0 if together else 5.0, TEAM[agent], colours.RED if stopped[agent] else colours.WHITE,
                         1.0)
             canvas.text(x, y, str(agent), 5.0, colours.WHITE, bold=True)
@@ -71,9 +72,12 @@ class BridgePainter(Painter[Bridge]):
         said = []
         for agent, stopped in enumerate(self.stopped(turn)):
             name = self.game.action_names[turn.actions[agent]]
-            home = " home" if (after[agent] == GOALS[agent]).all() else ""
             if (before[agent] == GOALS[agent]).all():
                 said.append(f"agent {agent} is home")
+            elif name == "stay":
+                said.append(f"agent {agent} stays")
+            elif stopped:
+                said.append(f"agent {agent} cannot go {name}")
             else:
-                said.append(f"agent {agent} {'stays' if name == 'stay' else f'blocked going {name}' if stopped else f'goes {name}{home}'}")
+                said.append(f"agent {agent} goes {name}{' home' if (after[agent] == GOALS[agent]).all() else ''}")
         return ", ".join(said)

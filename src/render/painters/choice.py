@@ -20,6 +20,7 @@ class ChoicePainter(Painter[Game]):
     """A card for each agent with the letter it chooses, and whether the team wins."""
 
     height = 46.0
+    tells = True
 
     def wins(self, turn: Turn) -> bool:
         """Whether a step paid all that can be had."""
@@ -56,8 +57,8 @@ class ChoicePainter(Painter[Game]):
             return
         won = self.wins(turn)
         canvas.box(14, 30, WIDTH - 28, 13, colours.PALE_GREEN if won else colours.PALE_RED, 3)
-        (canvas.tick if won else canvas.cross)(22, 36.5, 2.6, colours.GREEN if won else colours.RED, 1.2)
-        canvas.text(WIDTH / 2 + 4, 36.5, self.words(turn), 4.6, colours.INK, bold=True, width=WIDTH - 44)
+        (canvas.tick if won else canvas.cross)(21, 36.5, 2.4, colours.GREEN if won else colours.RED, 1.2)
+        canvas.text(28, 36.5, self.words(turn), 4.6, colours.INK, "l", True, WIDTH - 44)
 
     def rule(self) -> str:
         """What the team should do."""
