@@ -43,7 +43,7 @@ class Agreed(NamedTuple):
 def shares_key(mac: Controller) -> bool:
     """Whether the agents that play now draw keys of a seed that they share."""
     team = mac.acting
-    return isinstance(team, AgreementMAC) or isinstance(team, AutoregressiveMAC) and team.args.shared_seed
+    return isinstance(team, AgreementMAC) or (isinstance(team, AutoregressiveMAC) and team.args.shared_seed)
 
 
 def agreed(mac: Controller, batch: EpisodeBatch, t: int, rows: Tensor) -> list[Agreed | None]:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError
 
@@ -29,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, 2 after a user's mistake, which is told in a sentence on standard error, 130 after Ctrl-C.
     """
-    args = _parser().parse_args(argv)
     from ..utils.process import handling, interrupt
 
     try:
+        args = _parser().parse_intermixed_args(argv)
         with handling((signal.SIGTERM,), interrupt):
             _check(args)
             _render(args)
@@ -48,8 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """One whose complaints are sentences like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; --help tells what there is.")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="epymarl-cpa render", allow_abbrev=False,
         description="Play a trained team's episodes, as evaluation does, and show them as a film or as text.")
     parser.add_argument("model", help="model folder of a run (results/models/...), or one checkpoint in it")

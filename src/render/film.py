@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..utils.files import reason, write_text, write_with
 from . import colours
-from .panel import WIDTH, Panel, transcript
+from .painters.base import WIDTH
+from .panel import Panel, transcript
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as Picture
 
 ENDINGS = (".gif", ".mp4", ".txt")
 LINGER = 4  # pictures for which the end of an episode is seen
@@ -61,20 +63,25 @@ class Film:
 
     def __init__(self, panels: Sequence[Panel], width: int, fps: float) -> None:
         self.panels, self.width, self.fps = panels, width, fps
-        painter = panels[0].painter
-        painter.see([episode for panel in panels for episode in panel.played])
         self._length = max(len(panel.frames) for panel in panels)
 
     def __len__(self) -> int:
         """Number of pictures."""
         return self._length
 
+    @cached_property
+    def _height(self) -> float:
+        """Of all pictures, in units; asked for only where there are pictures."""
+        for panel in self.panels:
+            panel.painter.see([episode for each in self.panels for episode in each.played])
+        return max(panel.height for panel in self.panels)
+
     def picture(self, index: int) -> NDArray[np.uint8]:
         """One picture, ``[H, W, 3]``; both sides are even numbers."""
         from .canvas import Canvas  # Pillow is optional
 
-        height = max(panel.height for panel in self.panels)
-        canvas = Canvas.new(WIDTH * len(self.panels), height, self.width)
+        height, width = self._height, WIDTH * len(self.panels)
+        canvas = Canvas.new(width, height, self.width)
         for column, panel in enumerate(self.panels):
             if column:
                 canvas.line(WIDTH * column, 4, WIDTH * column, height - 4, colours.LINE, 0.4)
@@ -94,7 +101,7 @@ class Film:
         sample = sorted({round(i * (len(self) - 1) / (SAMPLES - 1)) for i in range(SAMPLES)})
         palette = Image.fromarray(np.concatenate([self.picture(i) for i in sample])).quantize(COLOURS)
 
-        def reduced() -> Iterator[Image]:
+        def reduced() -> Iterator[Picture]:
             for index in range(len(self)):
                 yield Image.fromarray(self.picture(index)).quantize(palette=palette, dither=Image.Dither.NONE)
 
@@ -110,7 +117,7 @@ class Film:
         Raises:
             UserError: it cannot be encoded here.
         """
-        import imageio
+        import imageio.v2 as imageio
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "film.mp4"
@@ -119,7 +126,7 @@ class Film:
                     for index in range(len(self)):
                         picture = self.picture(index)
                         for _ in range(self._stays(index)):
-                            writer.append_data(picture)
+                            writer.append_data(picture)  # type: ignore[attr-defined]
                 return file.read_bytes()
             except (OSError, RuntimeError) as error:
                 raise UserError(f"the film cannot be encoded as MP4 ({error}); a name that ends in .gif needs no "

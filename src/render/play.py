@@ -133,7 +133,7 @@ def play_by_keys(team: ShownTeam, keys: int, episodes: int = 1, shot: Shot | Non
         UserError: the team shares no key, always plays what is most likely, or plays the same under all keys tried.
     """
     if not shares_key(team.mac):
-        raise UserError(f"--keys shows teams that share a key (--config=cpa_pa, once its students learn, or cpa_ar with "
+        raise UserError("--keys shows teams that share a key (--config=cpa_pa, once its students learn, or cpa_ar with "
                         f"shared_seed=true); {team.folder} is a team of mac={team.config['mac']} without one.")
     if team.config["test_greedy"]:
         raise UserError("--keys and --greedy contradict each other: the most likely joint action needs no key.")

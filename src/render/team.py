@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..build import Team, build_game, build_mac
 from ..components.env_info import EnvInfo
+from ..config.reading import merge
 from ..controllers.ar_controller import AutoregressiveMAC
 from ..envs import REGISTRY
 from ..envs.external import ExternalGame
@@ -35,10 +35,10 @@ class ShownTeam(Team):
     def __init__(self, path: str, key: str = "", step: int = 0, seed: int | None = None, greedy: bool | None = None,
                  env_args: Mapping[str, Any] | None = None, pictures: bool = False) -> None:
         super().__init__(str(checkpoint.find(path, step, "the model folder")) if step else path, key)
-        given = {**self.config["env_args"], **(env_args or {})}
+        given = merge(self.config["env_args"], env_args or {})
         if given.get("key") != self.config["env_args"].get("key"):
-            raise UserError(f"{self.folder} was trained on {self.config['env_args'].get('key')}; its environment cannot "
-                            "be another one here.")
+            raise UserError(f"{self.folder} was trained on {self.config['env_args'].get('key')}, and cannot play "
+                            f"{given.get('key')}.")
         if pictures and isinstance(self.game, ExternalGame) and not (given.get("kwargs") or {}).get("render_mode"):
             given["kwargs"] = {**(given.get("kwargs") or {}), "render_mode": "rgb_array"}
         env = self.config["env"]
@@ -79,8 +79,3 @@ class ShownTeam(Team):
     def title(self) -> str:
         """Method, game and when the checkpoint was written."""
         return f"{self.config['name']} on {self.game.label(self.config['env_args'])}, t_env {self.t_env}"
-
-
-def folder_of(path: str) -> Path:
-    """The folder that a word of the command line means, with ``~`` for one's own."""
-    return Path(path).expanduser()

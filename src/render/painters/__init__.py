@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...envs.external import ExternalGame
 from ...envs.game import Game
 from ...utils.registry import Registry, discover
 from .base import Painter
 
-REGISTRY: Registry[type[Painter]] = Registry("painter")
+REGISTRY: Registry[type[Painter[Any]]] = Registry("painter")
 
 discover(__name__, __path__)
 
 
-def painter_of(game: Game) -> Painter:
+def painter_of(game: Game) -> Painter[Any]:
     """The painter of a game; by default one of the shapes that the game itself makes of a state."""
     from .external import ExternalPainter
     from .shapes import ShapesPainter

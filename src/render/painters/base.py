@@ -37,7 +37,7 @@ class Painter(ABC, Generic[G]):
     def paint(self, canvas: Canvas, episode: Played, turn: Turn | None) -> None:
         """Paints what is done in a step and what comes of it; before the first step just where all begins."""
 
-    def see(self, played: Sequence[Played]) -> None:  # noqa: B027 (most know by the game alone)
+    def see(self, played: Sequence[Played]) -> None:
         """Looks at all that is to be painted, and may choose the height."""
 
     def words(self, turn: Turn) -> str:

@@ -82,5 +82,5 @@ class SensorPainter(Painter[Sensor]):
 
     def doing(self, turn: Turn) -> str:
         names = self.game.action_names
-        said = [f"{agent} scans {names[action]}" for agent, action in enumerate(turn.actions.tolist()) if action != NOOP]
+        said = [f"{agent} scans {names[turn.actions[agent]]}" for agent in np.flatnonzero(turn.actions != NOOP)]
         return ", ".join(said) or "nobody scans"
