@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,10 +52,12 @@ class ShownTeam(Team):
     def _change(self, config: dict[str, Any]) -> None:
         external = isinstance(self.game, ExternalGame)
         try:
-            game = build_game(config)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that it did not list the picture's mode does not mean that it has none
+                game = build_game(config)
         except UserError as error:
             if external and config["env_args"] != self.config["env_args"]:
-                raise UserError(f"{error} To see it as text, leave out --out.") from None
+                raise UserError(f"{error} To see its episodes as text, leave out --out.") from None
             raise
         self.game.close()
         before, self.config, self.game, self.info = self.info, config, game, EnvInfo.of(game)
