@@ -20,9 +20,10 @@ class Agreed(NamedTuple):
     """What all agents of one episode know in one step.
 
     Attributes:
-        kind: ``entry`` of the pool, ``convention``, or ``draw`` where agents decide one after the other by shared keys.
+        kind: ``entry`` of the pool, ``convention``, or ``key`` where agents draw by shared keys one
+            after the other, or only the key is known.
         key: its first number, in (0, 1); None where the most likely is played.
-        number: of the entry, from 0; -1 for a draw.
+        number: of the entry, from 0; -1 where it means none.
         size: how many there are.
         share: how likely a key means this one, in [0, 1].
     """
@@ -34,7 +35,7 @@ class Agreed(NamedTuple):
     share: float
 
     def __str__(self) -> str:
-        means = "" if self.kind == "draw" else f"{self.kind} {self.number} of {self.size} (share {self.share:.2f})"
+        means = "" if self.kind == "key" else f"{self.kind} {self.number} of {self.size} (share {self.share:.2f})"
         if self.key is None:
             return f"likeliest: {means}"
         return f"key {self.key:.3f}" + (f": {means}" if means else "")
@@ -63,7 +64,7 @@ def agreed(mac: Controller, batch: EpisodeBatch, t: int, rows: Tensor) -> list[A
         return _entries(team, batch, t, rows, greedy)
     if isinstance(team, AutoregressiveMAC) and team.args.shared_seed and not greedy:
         keys = team.keys.draw(batch, rows, t, team.n_agents, True)[:, 0].tolist()
-        return [Agreed("draw", key, -1, 0, 1.0) for key in keys]
+        return [Agreed("key", key, -1, 0, 1.0) for key in keys]
     return [None] * len(rows)
 
 

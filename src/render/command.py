@@ -13,7 +13,7 @@ from ..errors import UserError
 
 if TYPE_CHECKING:  # what takes long to import
     from .film import Film
-    from .team import ShownTeam
+    from .play import Team
 
 WIDTHS = (200, 4000)
 MOST_EPISODES, MOST_KEYS = 100, 4
@@ -59,7 +59,8 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="epymarl-cpa render", allow_abbrev=False,
         description="Play a trained team's episodes, as evaluation does, and show them as a film or as text.")
-    parser.add_argument("model", help="model folder of a run (results/models/...), or one checkpoint in it")
+    parser.add_argument("model", help="model folder of a run (results/models/...), one checkpoint in it, or a folder "
+                                      "of exported agents")
     parser.add_argument("changes", nargs="*", metavar="env_args.KEY=VALUE", help="arguments of the game to change")
     parser.add_argument("--out", default="-", metavar="FILE",
                         help="film to write: .gif, .mp4 or .txt; - prints text (default)")
@@ -99,10 +100,7 @@ def _render(args: argparse.Namespace) -> None:
     from .film import check_out
 
     ending = check_out(args.out)
-    from .team import ShownTeam
-
-    greedy = False if args.keys > 1 and args.greedy is None else args.greedy
-    team = ShownTeam(args.model, args.key, args.step, args.seed, greedy, _env_args(args.changes), ending != ".txt")
+    team = _team(args, ending != ".txt")
     try:
         film = _film(team, args, ending)
         film.write(args.out, ending)
@@ -110,6 +108,23 @@ def _render(args: argparse.Namespace) -> None:
         team.game.close()
     if args.out != "-":
         _tell(film, args.out)
+
+
+def _team(args: argparse.Namespace, pictures: bool) -> Team:
+    """Raises:
+        UserError: there is neither a model nor exported agents, or the words do not fit what there is.
+    """
+    from .exported import ExportedTeam, is_exported
+    from .team import ShownTeam
+
+    changes = _env_args(args.changes)
+    if is_exported(args.model):
+        if args.greedy is not None or args.step or args.key:
+            raise UserError(f"{args.model} holds exported agents, which play as they were exported; --greedy, "
+                            "--sample, --step and --key are for model folders.")
+        return ExportedTeam(args.model, args.seed, changes)
+    greedy = False if args.keys > 1 and args.greedy is None else args.greedy
+    return ShownTeam(args.model, args.key, args.step, args.seed, greedy, changes, pictures)
 
 
 def _env_args(words: Sequence[str]) -> Mapping[str, Any]:
@@ -126,7 +141,7 @@ def _env_args(words: Sequence[str]) -> Mapping[str, Any]:
     return changes
 
 
-def _film(team: ShownTeam, args: argparse.Namespace, ending: str) -> Film:
+def _film(team: Team, args: argparse.Namespace, ending: str) -> Film:
     """Plays, and makes a panel for each key."""
     from ..envs.external import ExternalGame
     from .film import Film

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 ENDINGS = (".gif", ".mp4", ".txt")
+MOST = 3000  # pictures
 LINGER = 4  # pictures for which the end of an episode is seen
 SAMPLES, COLOURS = 6, 64  # pictures that a GIF's colours are chosen by, and how many
 NEEDED = {".gif": ("PIL",), ".mp4": ("PIL", "imageio", "imageio_ffmpeg")}
@@ -146,6 +147,8 @@ class Film:
             print(self.text(), end="")
             return
         path = Path(out).expanduser()
+        if ending != ".txt" and len(self) > MOST:
+            raise UserError(f"{out} would have {len(self)} pictures, more than {MOST}; choose fewer --episodes, or text.")
         try:
             if ending == ".txt":
                 write_text(path, self.text())

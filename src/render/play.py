@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch as th
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers.base import Controller
 from ..envs.game import Game, IntArray, Step
 from ..errors import UserError
 from ..evaluation.play import evaluate
-from .agreed import Agreed, agreed, shares_key
-from .team import ShownTeam
+from .agreed import Agreed
 
 Image = NDArray[np.uint8]
+Ask = Callable[[int, Tensor], list[Agreed | None]]
 Shot = Callable[[Game, IntArray], Image]
 
+MOST_SHOTS = 3000
 TRIES = 64  # shared seeds that are tried for keys by which the team plays differently
 
 
@@ -77,21 +82,26 @@ class Watched:
 
     Args:
         game: the rules.
-        mac: who plays.
-        batch: the episodes, as the evaluation fills them.
+        agreed: says what was agreed at a time, for the episodes that are played on.
         shot: takes a picture of a state of an environment of another package; None where painters do without.
     """
 
-    def __init__(self, game: Game, mac: Controller, batch: EpisodeBatch, shot: Shot | None = None) -> None:
-        self._game, self._mac, self._batch, self._shot = game, mac, batch, shot
+    def __init__(self, game: Game, agreed: Ask, shot: Shot | None = None) -> None:
+        self._game, self._agreed, self._shot = game, agreed, shot
         self.played: list[Played] = []
-        self._running = np.zeros(0, dtype=np.int64)
+        self._running, self._shots = np.zeros(0, dtype=np.int64), 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._game, name)
 
     def _image(self, state: IntArray) -> Image | None:
-        return None if self._shot is None else self._shot(self._game, state)
+        if self._shot is None:
+            return None
+        self._shots += 1
+        if self._shots > MOST_SHOTS:
+            raise UserError(f"more than {MOST_SHOTS} pictures of an environment of another package fill the memory; "
+                            "choose fewer --episodes, shorter ones (env_args.time_limit=...), or text.")
+        return self._shot(self._game, state)
 
     def initial(self, batch: int, rng: np.random.Generator) -> IntArray:
         """As the game's; the episodes begin."""
@@ -104,7 +114,7 @@ class Watched:
         """As the game's; each running episode gets a turn."""
         step = self._game.transition(state, actions, rng)
         time = len(self.played[self._running[0]].turns)
-        found = agreed(self._mac, self._batch, time, th.from_numpy(self._running))
+        found = self._agreed(time, th.from_numpy(self._running))
         for row, number in enumerate(self._running):
             episode, reward = self.played[number], float(step.reward[row])
             facts = {key: float(values[row]) for key, values in step.info.items()}
@@ -114,15 +124,51 @@ class Watched:
         return step
 
 
-def play(team: ShownTeam, episodes: int = 1, shot: Shot | None = None) -> list[Played]:
+class Team(Protocol):
+    """Whoever can be shown: the team of a checkpoint, or exported agents.
+
+    Attributes:
+        folder: that it comes from.
+        game, info: the rules and their sizes.
+        mac: chooses actions, and takes the seed that the agents share.
+        seed: of the game.
+        t_env: when it was saved.
+        greedy: whether it plays what is most likely.
+        shares_key: whether the agents draw keys of a seed that they share.
+        in_order: whether they decide one after the other, each knowing what those before it do.
+        title: what it is, in a few words.
+    """
+
+    folder: Path
+    game: Game
+    info: EnvInfo
+    mac: Any
+    t_env: int
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def greedy(self) -> bool: ...
+    @property
+    def shares_key(self) -> bool: ...
+    @property
+    def in_order(self) -> bool: ...
+    @property
+    def title(self) -> str: ...
+
+    def agreed(self, batch: EpisodeBatch, t: int, rows: Tensor) -> list[Agreed | None]:
+        """What was agreed on at time ``t``, for each of the episodes ``rows`` ``[R]``."""
+
+
+def play(team: Team, episodes: int = 1, shot: Shot | None = None) -> list[Played]:
     """Plays so many episodes at once, just as an evaluation with so many would."""
     batch = team.info.batch(episodes)
-    watched = Watched(team.game, team.mac, batch, shot)
-    evaluate(cast(Game, watched), team.mac, batch, team.seed, team.t_env)
+    watched = Watched(team.game, partial(team.agreed, batch), shot)
+    evaluate(cast(Game, watched), cast(Controller, team.mac), batch, team.seed, team.t_env)
     return watched.played
 
 
-def play_by_keys(team: ShownTeam, keys: int, episodes: int = 1, shot: Shot | None = None,
+def play_by_keys(team: Team, keys: int, episodes: int = 1, shot: Shot | None = None,
                  ) -> dict[int, list[Played]]:
     """Plays the same starts with the same luck of the game under several keys, by which the team plays differently.
 
@@ -132,10 +178,10 @@ def play_by_keys(team: ShownTeam, keys: int, episodes: int = 1, shot: Shot | Non
     Raises:
         UserError: the team shares no key, always plays what is most likely, or plays the same under all keys tried.
     """
-    if not shares_key(team.mac):
+    if not team.shares_key:
         raise UserError("--keys shows teams that share a key (--config=cpa_pa, once its students learn, or cpa_ar with "
-                        f"shared_seed=true); {team.folder} is a team of mac={team.config['mac']} without one.")
-    if team.config["test_greedy"]:
+                        f"shared_seed=true); {team.folder} is one without.")
+    if team.greedy:
         raise UserError("--keys and --greedy contradict each other: the most likely joint action needs no key.")
     found: dict[int, list[Played]] = {}
     ways: set[bytes] = set()

@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from ..build import Team, build_game, build_mac
 from ..components.env_info import EnvInfo
+from ..components.episode_buffer import EpisodeBatch
 from ..config.reading import merge
 from ..controllers.ar_controller import AutoregressiveMAC
 from ..envs import REGISTRY
@@ -15,6 +18,7 @@ from ..envs.external import ExternalGame
 from ..errors import UserError
 from ..settings import check_env_args
 from ..utils import checkpoint
+from .agreed import Agreed, agreed, shares_key
 
 
 class ShownTeam(Team):
@@ -53,7 +57,7 @@ class ShownTeam(Team):
         external = isinstance(self.game, ExternalGame)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that it did not list the picture's mode does not mean that it has none
+                warnings.simplefilter("ignore")  # some have modes that they do not list
                 game = build_game(config)
         except UserError as error:
             if external and config["env_args"] != self.config["env_args"]:
@@ -72,6 +76,20 @@ class ShownTeam(Team):
     def seed(self) -> int:
         """Of the game and the team."""
         return int(self.config["seed"] or 0)
+
+    @property
+    def greedy(self) -> bool:
+        """Whether it plays what is most likely."""
+        return bool(self.config["test_greedy"])
+
+    @property
+    def shares_key(self) -> bool:
+        """Whether the agents that play now draw keys of a seed that they share."""
+        return shares_key(self.mac)
+
+    def agreed(self, batch: EpisodeBatch, t: int, rows: Tensor) -> list[Agreed | None]:
+        """What the team has agreed on: see :func:`.agreed.agreed`."""
+        return agreed(self.mac, batch, t, rows)
 
     @property
     def in_order(self) -> bool:

@@ -15,9 +15,11 @@ from helpers import Built
 
 from epymarl_cpa.components.action_selectors import masked_logits
 from epymarl_cpa.conventions.network import Conventions
+from epymarl_cpa.deploy.export import export
 from epymarl_cpa.evaluation.play import evaluate
 from epymarl_cpa.render.command import main
-from epymarl_cpa.render.play import play
+from epymarl_cpa.render.exported import ExportedTeam
+from epymarl_cpa.render.play import play, play_by_keys
 from epymarl_cpa.render.team import ShownTeam
 from epymarl_cpa.utils import checkpoint
 
@@ -101,6 +103,14 @@ def test_any_team_is_shown_as_text(alg: str, env: str, words: tuple[str, ...], m
     assert capsys.readouterr().out == text, "the same seed gives the same film"
 
 
+def test_teams_that_share_a_seed_and_decide_in_turn_tell_their_key(model: Make,
+                                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    folder = model("cpa_ar", "permutation", "shared_seed=true", "test_greedy=false")
+    assert main([str(folder), "--keys=2"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("\nkey 0.") == 2 and text.count("decide in turn, 0 first") == 2
+
+
 def test_a_film_is_what_evaluation_plays(model: Make) -> None:
     built = Built("cpa_ar", "sensor", *SMALL)
     folder = model("cpa_ar", "sensor")
@@ -154,8 +164,6 @@ def test_two_keys_are_two_ways_from_the_same_start(model: Make, tmp_path: Path, 
 
 
 def test_the_luck_of_the_game_is_the_same_under_all_keys(model: Make) -> None:
-    from epymarl_cpa.render.play import play_by_keys
-
     by_seed = play_by_keys(ShownTeam(str(model("cpa_pa", "sensor"))), 3)
     targets = [[turn.after.tolist() for turn in played[0].turns] for played in by_seed.values()]
     actions = [[turn.actions.tolist() for turn in played[0].turns] for played in by_seed.values()]
@@ -204,6 +212,21 @@ def test_an_environment_of_another_package_is_shown_by_its_own_render(model: Mak
     assert "Lamps-v0  step 0 of 2" in capsys.readouterr().out
     assert main([str(folder), "--key=Lamps-v0", f"--out={out}", "env_args.kwargs.shows=false"]) == 2
     assert "Lamps-v0 paints no picture of itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [(), ("use_rnn=true", "obs_last_action=true")])
+def test_exported_agents_are_shown_as_they_play_in_training(words: tuple[str, ...], model: Make, tmp_path: Path,
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    folder, agents = model("cpa_pa", "bridge", *words), tmp_path / "agents"
+    export(str(folder), agents)
+    exported, team = ExportedTeam(str(agents), 1), ShownTeam(str(folder))
+    assert [turn.actions.tolist() for episode in play(exported, 2) for turn in episode.turns] == \
+        [turn.actions.tolist() for episode in play(team, 2) for turn in episode.turns]
+    assert main([str(agents), "--keys=2", "env_args.episode_limit=3"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("2 exported agents on bridge, shared seed") == 2 and text.count("key 0.") == 6
+    assert main([str(agents), "--sample"]) == 2
+    assert "play as they were exported" in capsys.readouterr().err
 
 
 WRONG = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,3 +130,19 @@ def test_a_game_without_a_painter_is_shown_by_its_own_shapes() -> None:
     film = Film([Panel(ShapesPainter(game), "mine", "", [played(game)])], 300, 2)
     colours = {tuple(colour) for colour in film.picture(1).reshape(-1, 3).tolist()}
     assert {(45, 108, 190), (226, 120, 24)} <= colours, "both agents' discs"
+
+
+def test_pictures_of_the_docs_are_small_and_made_by_the_commands_that_stand_there() -> None:
+    from epymarl_cpa.render.command import _check, _parser
+
+    folder = Path(__file__).parents[2] / "docs/pictures"
+    page = (folder / "README.md").read_text(encoding="utf-8").replace("\\\n", "")
+    commands = [shlex.split(line)[3:] for line in page.splitlines() if line.startswith("python -m epymarl_cpa.render ")]
+    made = set()
+    for words in commands:
+        args = _parser().parse_intermixed_args(words)
+        _check(args)
+        made.add(Path(args.out).name)
+    pictures = {file.name: file.stat().st_size for file in folder.glob("*.gif")}
+    assert made == {*pictures, "film.gif"} and max(pictures.values()) < 300_000
+    assert all(f"]({name})" in page for name in pictures)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..canvas import Canvas
 
 AS_TEXT = "To see its episodes as text, use --out=- or a name that ends in .txt."
-MOST = 1000  # pixels of a picture that are kept along each side
+MOST = 600  # pixels of a picture that are kept along each side
 
 
 class ExternalPainter(Painter[ExternalGame]):
@@ -44,7 +44,7 @@ class ExternalPainter(Painter[ExternalGame]):
 
 
 def photographed(game: Game, state: IntArray) -> NDArray[np.uint8]:
-    """What the environment that plays this state shows now, ``[H, W, 3]``, at most 1,000 pixels along each side.
+    """What the environment that plays this state shows now, ``[H, W, 3]``, at most 600 pixels along each side.
 
     Raises:
         UserError: it cannot paint itself.
