@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import UserError, clipped
 from ..utils.files import reason, write_text, write_with
 from . import colours
 from .painters.base import WIDTH
@@ -46,9 +46,13 @@ def check_out(out: str) -> str:
         raise UserError(f"a film that ends in {ending} needs {' and '.join(missing)}, which "
                         f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'epymarl-cpa[render]'. "
                         "Text needs nothing: --out=-")
-    if not path.parent.is_dir():
+    try:
+        there, is_folder = path.parent.is_dir(), path.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise UserError(f"--out={clipped(out)} cannot be written ({reason(error)}).") from None
+    if not there:
         raise UserError(f"--out={out}: there is no folder {path.parent}.")
-    if path.is_dir():
+    if is_folder:
         raise UserError(f"--out={out} is a folder; name a file.")
     return ending
 
@@ -148,7 +152,8 @@ class Film:
             return
         path = Path(out).expanduser()
         if ending != ".txt" and len(self) > MOST:
-            raise UserError(f"{out} would have {len(self)} pictures, more than {MOST}; choose fewer --episodes, or text.")
+            raise UserError(f"{out} would have {len(self)} pictures, more than {MOST}; choose fewer --episodes, or "
+                            "text.")
         try:
             if ending == ".txt":
                 write_text(path, self.text())

@@ -132,7 +132,11 @@ def test_a_gif_has_a_picture_for_the_start_and_for_each_step(model: Make, tmp_pa
     assert first[0][0] == 400 and first[0][1] % 2 == 0, "sides are even"
     assert (first[1], last[1]) == (250, 1000), "the end stays for longer"
     assert capsys.readouterr().out.endswith("film.gif: 3 pictures\n")
-    assert [file.name for file in tmp_path.glob("*.gif")] == ["film.gif"] and not [*tmp_path.glob(".film*")]
+    again = tmp_path / "again.gif"
+    assert main([str(tmp_path / "cpa_pa-bridge"), f"--out={again}", "env_args.episode_limit=2", "--width=401",
+                 "--fps=4"]) == 0
+    assert again.read_bytes() == out.read_bytes(), "the same seed gives the same film"
+    assert len([*tmp_path.glob("*.gif")]) == 2 and not [*tmp_path.glob(".film*")]
 
 
 def test_an_mp4_can_be_read_again(model: Make, tmp_path: Path) -> None:
@@ -233,6 +237,7 @@ WRONG = [
     ([], "holds no checkpoint"),
     (["--out=film.avi"], "must end in .gif, .mp4 or .txt"),
     (["--out=nowhere/film.gif"], "there is no folder nowhere"),
+    ([f"--out={'x' * 300}.gif"], "cannot be written (File name too long)"),
     (["--keys=2", "--greedy"], "--keys and --greedy contradict"),
     (["--keys=9"], "--keys must be between 1 and 4, not 9."),
     (["--fps=nan"], "--fps must be between 0.1 and 50, not nan."),
