@@ -157,7 +157,7 @@ def _film(team: Team, args: argparse.Namespace, ending: str) -> Film:
     else:
         columns = [("", play(team, args.episodes, shot))]
     painter = painter_of(team.game)
-    order = "agents decide in turn, 0 first; each knows the choices before its own" if team.in_order else ""
+    order = "agents decide in turn, each knowing those before" if team.in_order else ""
     panels = [Panel(painter, team.title, heading, played, order) for heading, played in columns]
     fps = args.fps or (1.0 if team.game.episode_limit == 1 else 2.0)
     return Film(panels, args.width or PANEL * len(panels), fps)

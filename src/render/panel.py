@@ -42,7 +42,7 @@ class Panel:
     def height(self) -> float:
         """In units."""
         lines = 2 - self.painter.tells + bool(self.heading) + self._agrees + bool(self.order)
-        return HEAD + self.painter.height + LINE * lines + FOOT
+        return HEAD + self.painter.height + LINE * (lines + 1.2 * bool(self.order)) + FOOT
 
     def paint(self, canvas: Canvas, index: int) -> None:
         """Paints one picture; after the last one, the last."""
@@ -71,6 +71,22 @@ class Panel:
         for words, colour in lines:
             y += LINE
             canvas.text(3, y, words, 3.8, colour, "l", width=WIDTH - 6)
+        if self.order and turn is not None:
+            self._chain(canvas, y + LINE, turn)
+
+    def _chain(self, canvas: Canvas, y: float, turn: Turn) -> None:
+        """Who decides what, one after the other, as far to the right as there are agents."""
+        n = len(turn.actions)
+        size = min(22.0, (WIDTH - 6) / n)
+        gap = min(4.0, size * 0.2)
+        for agent in range(n):
+            x, wide = 3 + agent * size, size - gap
+            canvas.box(x, y - 2.3, wide, 5.4, colours.FLOOR, 1.2, colours.LINE, 0.3)
+            words = self.painter.action(turn, agent)
+            canvas.text(x + wide / 2, y + 0.4, f"{agent} {words}" if n <= 8 else words, 3.2, colours.INK,
+                        width=wide - 1.2)
+            if agent + 1 < n:
+                canvas.arrow(x + wide, y + 0.4, x + size, y + 0.4, colours.SOFT, 0.4, min(1.2, gap * 0.8))
 
 
 def transcript(panel: Panel) -> str:

@@ -108,7 +108,7 @@ def test_teams_that_share_a_seed_and_decide_in_turn_tell_their_key(model: Make,
     folder = model("cpa_ar", "permutation", "shared_seed=true", "test_greedy=false")
     assert main([str(folder), "--keys=2"]) == 0
     text = capsys.readouterr().out
-    assert text.count("\nkey 0.") == 2 and text.count("decide in turn, 0 first") == 2
+    assert text.count("\nkey 0.") == 2 and text.count("decide in turn, each knowing those before") == 2
 
 
 def test_a_film_is_what_evaluation_plays(model: Make) -> None:

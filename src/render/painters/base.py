@@ -48,8 +48,11 @@ class Painter(ABC, Generic[G]):
         """A state in lines of text."""
         return self.game.draw(state)
 
+    def action(self, turn: Turn, agent: int) -> str:
+        """A word for what an agent does."""
+        names, number = self.game.action_names, int(turn.actions[agent])
+        return names[number] if number < len(names) else str(number)
+
     def doing(self, turn: Turn) -> str:
         """What each agent does, on one line."""
-        names = self.game.action_names
-        return ", ".join(f"{agent}: {names[action] if action < len(names) else action}"
-                         for agent, action in enumerate(turn.actions.tolist()))
+        return ", ".join(f"{agent}: {self.action(turn, agent)}" for agent in range(len(turn.actions)))

@@ -40,13 +40,12 @@ class DecPomdpPainter(Painter[DecPomdp]):
                         colours.INK, "l", width=34)
             if turn is not None:
                 canvas.box(55, y + 1.5, WIDTH - 61, 8, colours.pale(colour, 0.75), 4)
-                canvas.text((55 + WIDTH - 6) / 2, y + 5.5, model.action_names[agent][turn.actions[agent]], 4.2,
+                canvas.text((55 + WIDTH - 6) / 2, y + 5.5, self.action(turn, agent), 4.2,
                             colours.INK, bold=True, width=WIDTH - 67)
 
     def words(self, turn: Turn) -> str:
         names = self.game.model.state_names
         return f"{names[turn.before[1]]}, then {names[turn.after[1]]}"
 
-    def doing(self, turn: Turn) -> str:
-        names = self.game.model.action_names
-        return ", ".join(f"{agent}: {names[agent][action]}" for agent, action in enumerate(turn.actions.tolist()))
+    def action(self, turn: Turn, agent: int) -> str:
+        return self.game.model.action_names[agent][turn.actions[agent]]
