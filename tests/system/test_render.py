@@ -88,9 +88,10 @@ def frames(file: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("alg, env, words", [
-    ("cpa_ar", "bridge", ()), ("cpa_pa", "sensor", ()), ("bc", "aloha", ()), ("qmix", "xor", ()), ("bcq", "xor", ()),
-    ("kd", "permutation", ()), ("bc", "bridge", ("use_rnn=true", "obs_last_action=true")),
-    ("cpa_pa", "dpomdp", ()), ("bc", "overcooked", ("env_args.episode_limit=5",))])
+    ("cpa_ar", "bridge", ("env_args.episode_limit=9",)), ("cpa_pa", "sensor", ()), ("bc", "aloha", ()),
+    ("qmix", "xor", ()), ("bcq", "xor", ()), ("kd", "permutation", ()),
+    ("bc", "bridge", ("use_rnn=true", "obs_last_action=true", "env_args.episode_limit=9")), ("cpa_pa", "dpomdp", ()),
+    ("bc", "overcooked", ("env_args.episode_limit=5",))])
 def test_any_team_is_shown_as_text(alg: str, env: str, words: tuple[str, ...], model: Make,
                                    capsys: pytest.CaptureFixture[str]) -> None:
     folder = model(alg, env, *words)
@@ -179,7 +180,7 @@ def test_the_luck_of_the_game_is_the_same_under_all_keys(model: Make) -> None:
                                     "env_args.observation=local")])
 @pytest.mark.parametrize("greedy", [False, True])
 def test_the_entry_that_is_told_is_the_one_that_is_played(words: tuple[str, ...], greedy: bool, model: Make) -> None:
-    team = ShownTeam(str(model("cpa_pa", "bridge", *words)), greedy=greedy)
+    team = ShownTeam(str(model("cpa_pa", "bridge", "env_args.episode_limit=12", *words)), greedy=greedy)
     mac, batch = team.mac, team.info.batch(1)
     turns = play(team)[0].turns
     entries = [turn.agreed for turn in turns]
@@ -221,7 +222,7 @@ def test_an_environment_of_another_package_is_shown_by_its_own_render(model: Mak
 @pytest.mark.parametrize("words", [(), ("use_rnn=true", "obs_last_action=true")])
 def test_exported_agents_are_shown_as_they_play_in_training(words: tuple[str, ...], model: Make, tmp_path: Path,
                                                             capsys: pytest.CaptureFixture[str]) -> None:
-    folder, agents = model("cpa_pa", "bridge", *words), tmp_path / "agents"
+    folder, agents = model("cpa_pa", "bridge", "env_args.episode_limit=12", *words), tmp_path / "agents"
     export(str(folder), agents)
     exported, team = ExportedTeam(str(agents), 1), ShownTeam(str(folder))
     assert [turn.actions.tolist() for episode in play(exported, 2) for turn in episode.turns] == \

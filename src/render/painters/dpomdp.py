@@ -48,4 +48,4 @@ class DecPomdpPainter(Painter[DecPomdp]):
         return f"{names[turn.before[1]]}, then {names[turn.after[1]]}"
 
     def action(self, turn: Turn, agent: int) -> str:
-        return self.game.model.action_names[agent][turn.actions[agent]]
+        return str(self.game.model.action_names[agent][turn.actions[agent]])
