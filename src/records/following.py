@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..learners.cpa_ar_learner import CpaArLearner
 from ..settings import CORE, Decides
+from ..utils.live_line import is_there
 
 STUDENTS = "cpa_pa"  # the method that teaches what a teacher has learned
 
@@ -49,6 +50,8 @@ def following(script: str, config: Mapping[str, Any], alg: str, env: str, words:
                       "evaluate=true"])
         if students := _students(config, env, kept, model):
             found.append([*start, f"--config={STUDENTS}", f"--env-config={env}", "with", *students])
+    out = "team.gif" if is_there("PIL") else "team.txt"  # what there is to paint with
+    found.append(["python", "-m", "epymarl_cpa.render.command", model, f"--out={out}", *key])
     if issubclass(MACS[config["mac"]], AgreementMAC):
         found.append(["python", "-m", "epymarl_cpa.deploy", "export", model, "--out=agents", *key])
     return [shlex.join(command) for command in found]

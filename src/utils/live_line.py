@@ -18,10 +18,10 @@ UNKNOWN = "{desc}  {n} {unit}  {speed}{also}"
 NOTHING = "{desc} ...{also}"
 
 
-def is_installed() -> bool:
-    """Whether tqdm is there; looked for without importing it."""
+def is_there(library: str) -> bool:
+    """Whether an optional library is installed; looked for without importing it."""
     try:
-        return importlib.util.find_spec("tqdm") is not None
+        return importlib.util.find_spec(library) is not None
     except (ImportError, ValueError):
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from outcome import Outcome
@@ -12,6 +13,7 @@ from outcome import Outcome
 from epymarl_cpa.cli import main
 from epymarl_cpa.deploy.__main__ import main as deploy
 from epymarl_cpa.records.following import following, program
+from epymarl_cpa.render.command import main as render
 
 Run = Callable[..., Outcome]
 
@@ -41,7 +43,9 @@ def test_a_teacher_ends_with_its_result_and_the_way_on(tiny_run: Run, capsys: py
     assert len(lines) + len(commands) + 2 <= 15
     assert teacher.record("run")["result"] == result["headline"], "Sacred's result is one number"
 
-    evaluate, students = commands
+    evaluate, students, film = commands
+    assert render(shlex.split(film)[3:]) == 0
+    assert Path(film.rpartition("--out=")[2]).stat().st_size > 100
     before = capsys.readouterr().out
     assert main(shlex.split(evaluate)[1:]) == 0
     assert f"score      {result['score']:.4f}" in before and f"{result['score']:.4f}" in capsys.readouterr().out
@@ -57,13 +61,13 @@ def test_students_can_be_exported_as_they_propose(tiny_run: Run, capsys: pytest.
     assert deploy(shlex.split(export)[3:]) == 0
 
 
-@pytest.mark.parametrize(("words", "commands"), [(("evaluate=true",), 0), (("t_max=3",), 1)])
+@pytest.mark.parametrize(("words", "commands"), [(("evaluate=true",), 0), (("t_max=3",), 2)])
 def test_only_what_fits_is_proposed(words: tuple[str, ...], commands: int, tiny_run: Run) -> None:
     assert len(end_of(tiny_run(*words))[1]) == commands
 
 
 def test_a_teacher_that_remembers_can_teach_nobody(tiny_run: Run) -> None:
-    assert len(end_of(tiny_run("use_rnn=true", "policy_input=obs", alg="cpa_ar"))[1]) == 1
+    assert len(end_of(tiny_run("use_rnn=true", "policy_input=obs", alg="cpa_ar"))[1]) == 2
 
 
 def test_other_units_than_the_return_come_with_it(tiny_run: Run) -> None:
