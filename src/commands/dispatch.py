@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..errors import UserError, clipped
-from ..utils.process import told_if_interrupted
+from ..utils.process import program, told_if_interrupted
 from ..utils.registry import nearest
-from .helping import COMMANDS, GUEST, asks_for_help, program, program_help, verb_help
+from .helping import COMMANDS, GUEST, asks_for_help, program_help, verb_help
 from .verbs import VERBS
 
 
@@ -42,7 +42,7 @@ def _run(argv: Sequence[str]) -> int:
     if words[:1] == ["help"] and words[1:2] and words[1] in VERBS:
         words = [words[1], "--help"]
     if not words or words[0] in ("-h", "--help") or words == ["help"]:
-        print(program_help(program(argv)))
+        print(program_help(program(argv[0])))
         return 0 if words else 2
     if words[0] in VERBS:
         return _do(words[0], words[1:], argv[0])

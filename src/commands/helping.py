@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from .verbs import VERBS
 
@@ -45,13 +44,6 @@ OPTIONS: Sequence[tuple[str, str, str]] = (
     ("-h", "--help", "print this"))
 #: options of Sacred that take the next word as their value
 VALUED = {flag for short, long, _ in OPTIONS if "=" in long for flag in (short, long.partition("=")[0])}
-
-
-def program(argv: Sequence[str]) -> str:
-    """What the user calls this program."""
-    name = Path(argv[0]).name if argv else ""
-    return "epymarl-cpa" if name == "epymarl-cpa" else "python -m epymarl_cpa" if name == "__main__.py" \
-        else f"python {argv[0]}"
 
 
 def asks_for_help(words: Sequence[str]) -> bool:

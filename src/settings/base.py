@@ -87,6 +87,9 @@ class Settings:
                                     doc="also write TensorBoard files (needs the extra 'tensorboard')")
     observers: list[str] = setting(decides=_WATCHING,
                                    doc="further observers by name, one file each in src/observers (see there)")
+    progress: bool | None = setting(decides=_WATCHING, before=None,
+                                    doc="a live line on the terminal; null: where there is one, and the extra "
+                                        "'progress' is installed")
     local_results_path: str = setting(decides=_FILES, doc="folder of Sacred runs, models and TensorBoard files")
 
     save_model: bool = setting(decides=_WATCHING, doc="save on the way, too; the last model is saved in any case")

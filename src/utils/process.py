@@ -9,7 +9,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+
+def program(script: str) -> str:
+    """What to type for this program, which was started by ``script``."""
+    name = Path(script).name
+    return "epymarl-cpa" if name == "epymarl-cpa" else "python -m epymarl_cpa" if name == "__main__.py" else \
+        f"python {script}"
 
 
 @contextmanager
