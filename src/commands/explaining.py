@@ -7,12 +7,15 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from ..config.files import names
+from ..config.declared import PACKAGES, registered, settings_declared
+from ..config.files import FOLDER, names
 from ..errors import UserError
 from ..settings import CORE, Key
 from ..settings.schema import OF_FRAMEWORK, env_args_of, in_words, nearest_key
+from ..utils.bounded import read_text
 from .catalogue import GameFile, Method, about, defaults, game_file, game_files, head_of, method, methods, remarks
 from .helping import verb_help
 from .listing import mixture_of
@@ -44,7 +47,7 @@ def explain(name: str) -> list[str]:
         UserError: nothing has; it names what resembles it.
     """
     name = name.partition("=")[0] if not name.endswith((".yaml", ".yml")) else name
-    found = [*_key(name)]
+    found = [*_key(name)] if _may_be_key(name) else []
     if name in names("algs"):
         found += [*_apart(found), *_method(method(name))]
     if name in names("envs"):
@@ -53,6 +56,7 @@ def explain(name: str) -> list[str]:
         found += _file(name)
     if name in VERBS:
         found += [*_apart(found), verb_help(name)]
+    found = found or [*_key_of_part(name)]
     if not found:
         keys = known_keys()
         raise UserError(f"nothing is called '{name}'{nearest_key(name, [*keys, *names('algs'), *names('envs')])}; "
@@ -63,7 +67,8 @@ def explain(name: str) -> list[str]:
 
 def known_keys() -> list[str]:
     """All keys that some method has, and the arguments of all games."""
-    keys = dict.fromkeys([*CORE, *(key for each in methods() for key in each.keys)])
+    keys = dict.fromkeys([*CORE, *(key for each in methods() for key in each.keys),
+                          *(key for declared in _parts().values() for key in declared)])
     args = {f"{ARGS}{arg}" for each in game_files() for arg in each.args}
     return [*keys, *sorted(args)]
 
@@ -87,6 +92,30 @@ def _key(name: str) -> Iterator[str]:
         yield from [""] if number else []
         yield from paragraph(f"{root}: {meaning}")
         yield from table(_facts(root, readers), indent=INDENT)
+
+
+def _may_be_key(name: str) -> bool:
+    """Whether all runs have a key of that name, or some method's file gives it a value; told without reading them."""
+    root = name.partition(".")[0]
+    return root in CORE or any(re.search(rf"^{re.escape(root)}:", read_text(FOLDER / "algs" / f"{each}.yaml"), re.M)
+                               for each in names("algs"))
+
+
+@cache
+def _parts() -> dict[str, dict[str, Key]]:
+    """The keys of all controllers and learners, also of those that no method's file names."""
+    return {f"{kind}={name}": settings_declared(kind, name).keys() for kind in PACKAGES for name in registered(kind)}
+
+
+def _key_of_part(name: str) -> Iterator[str]:
+    """About a key that only parts read which no method's file names, and which are chosen on the command line."""
+    for part, keys in _parts().items():
+        if name in keys:
+            yield from paragraph(f"{name}: {keys[name].doc}")
+            yield from table([("values", in_words(keys[name])), ("default", "none: it must be given"),
+                              ("decides", f"{keys[name].decides.value} ({keys[name].decides.name.lower()})"),
+                              ("read by", f"runs with {part}")], indent=INDENT)
+            return
 
 
 def _facts(name: str, readers: Sequence[Method]) -> Iterator[tuple[str, str]]:

@@ -81,6 +81,14 @@ def acts_declared(mac: str) -> str:
     return ""
 
 
+def registered(kind: str) -> list[str]:
+    """The names that the files of a kind of parts register, in alphabetical order."""
+    modules = [_read(f"{PACKAGE}.{PACKAGES[kind]}.{file.stem}") for file in (ROOT / PACKAGES[kind]).glob("*.py")]
+    words = [word for module in modules if module for cls in module.classes.values() for each in cls.decorator_list
+             if isinstance(each, ast.Call) and ast.unparse(each.func).endswith(".register") for word in each.args]
+    return sorted(str(word.value) for word in words if isinstance(word, ast.Constant))
+
+
 @dataclass(frozen=True)
 class _Module:
     """A file's classes, and the names that it imports: the modules that hold them, and what they are called there."""

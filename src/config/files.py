@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def find_config(kind: str, name: str) -> Path:
 def read_env_file(name: str) -> dict[str, Any]:
     """An environment's YAML; without ``env`` it would silently be about the default game."""
     path = find_config("envs", name)
-    content = read_yaml(path)
+    content = _content(path)
     if not isinstance(content.get("env"), str):
         raise UserError(f"{path} must name its game: env: <name>.")
     return content
@@ -57,7 +59,7 @@ def algorithms(path: Path, children: tuple[Path, ...] = ()) -> list[tuple[Path, 
     Raises:
         UserError: the files extend one another in a circle, or ``extends`` is no name.
     """
-    content = read_yaml(path)
+    content = _content(path)
     base = content.pop("extends", None)
     if base is None:
         return [(path, content)]
@@ -72,3 +74,17 @@ def pair_of(path: Path) -> tuple[Any, Any]:
     for _, content in algorithms(path):
         whole |= content
     return whole.get("mac"), whole.get("learner")
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """As :func:`.reading.read_yaml`, but a file that many extend is read once, until it changes."""
+    try:
+        found = path.stat()
+    except OSError:
+        return read_yaml(path)  # it says what is wrong
+    return copy.deepcopy(_read(path.absolute(), found.st_mtime_ns, found.st_size, path))
+
+
+@lru_cache(maxsize=256)
+def _read(place: Path, changed: int, size: int, path: Path) -> dict[str, Any]:
+    return read_yaml(path)

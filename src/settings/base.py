@@ -164,7 +164,7 @@ class Settings:
     @cache
     def keys(cls) -> dict[str, Key]:
         """Type, range and consequence of every key that this class declares, by name."""
-        hints, found = get_type_hints(cls), {}
+        hints, found = {name: kind for each in reversed(cls.__mro__) for name, kind in _types(each).items()}, {}
         for each in fields(cls):
             kind = hints[each.name]
             if each.metadata.get("may_be_unset"):
@@ -180,6 +180,12 @@ class Settings:
         """What a key means: by the nearest class that says it, since one that declares it anew need not repeat it."""
         said = (vars(each).get("__dataclass_fields__", {}).get(name) for each in cls.__mro__)
         return next((doc for one in said if one is not None and (doc := one.metadata.get("key", {}).get("doc"))), "")
+
+
+@cache
+def _types(cls: type) -> dict[str, Any]:
+    """The types that a class itself declares; evaluating those of its bases again and again takes a while."""
+    return inspect.get_annotations(cls, eval_str=True)
 
 
 def settings_of(part: type) -> type[Settings]:

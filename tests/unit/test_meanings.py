@@ -13,7 +13,7 @@ from epymarl_cpa.agreement.readers import REGISTRY as READERS
 from epymarl_cpa.commands.catalogue import HERE, game_file, game_files, method, methods
 from epymarl_cpa.commands.explaining import explain, known_keys
 from epymarl_cpa.config import keys_of, load_env
-from epymarl_cpa.config.declared import acts_declared, settings_declared
+from epymarl_cpa.config.declared import acts_declared, registered, settings_declared
 from epymarl_cpa.config.files import FOLDER, names
 from epymarl_cpa.controllers import REGISTRY as MACS
 from epymarl_cpa.controllers.independent_controller import BasicMAC
@@ -144,6 +144,17 @@ def test_a_key_with_several_meanings_tells_each() -> None:
     assert "td_lambda: mixes targets of one and more steps" in text
     assert "td_lambda: share of the recorded returns in the targets" in text
     assert "read by maicq, maicq_tuned" in text
+
+
+def test_a_key_of_a_part_that_no_file_names_is_explained() -> None:
+    text = " ".join(" ".join(explain("team")).split())
+    assert "team: name of a scripted team" in text
+    assert "read by runs with mac=scripted_mac" in text
+
+
+def test_the_parts_that_sources_register_are_those_of_the_registries() -> None:
+    assert registered("mac") == sorted(MACS)
+    assert registered("learner") == sorted(LEARNERS)
 
 
 def test_a_value_behind_a_key_does_not_matter() -> None:
