@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..errors import UserError, clipped
-from ..utils.process import program, told_if_interrupted
+from ..utils.process import ending_at_once, program, told_if_interrupted
 from ..utils.registry import nearest
 from .helping import COMMANDS, GUEST, asks_for_help, program_help, verb_help
 from .verbs import VERBS
@@ -30,6 +30,9 @@ def entry(argv: Sequence[str]) -> int:
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -84,7 +87,8 @@ def _main_of(module: str, name: str = "") -> Callable[[Sequence[str]], int]:
     try:
         if verb and verb.extra and importlib.util.find_spec(path.rpartition(".")[0]) is None:
             raise UserError(f"this version has no '{name}'; install a newer one.")
-        main: Callable[[Sequence[str]], int] = importlib.import_module(path).main
+        with ending_at_once():  # importing may take seconds, in which nothing is lost
+            main: Callable[[Sequence[str]], int] = importlib.import_module(path).main
     except ImportError as error:
         if not verb or not verb.extra or str(error.name or "").startswith(__name__.partition(".")[0]):
             raise

@@ -60,7 +60,7 @@ def _tell(words: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     folder = config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"]
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.data",
+    parser = argparse.ArgumentParser(prog="epymarl-cpa data",
                                      description="Make, describe, check, convert or merge data sets.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("make", "make a recipe's data set"), ("describe", "print tables about a data set"),

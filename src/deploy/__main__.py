@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     It is 0, 1 if agents and controller differ, 2 after a user's mistake, 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.deploy", description="Agents on their own.")
+    parser = argparse.ArgumentParser(prog="epymarl-cpa", description="Agents on their own.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("export", help="write one policy file per agent", allow_abbrev=False)
     command.add_argument("model", help="model folder of a cpa_pa run")

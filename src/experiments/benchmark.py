@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.benchmark",
+    parser = argparse.ArgumentParser(prog="epymarl-cpa benchmark",
                                      description="Speed of evaluation: all episodes at once against one at a time.")
     parser.add_argument("--episodes", type=int, default=500, help="played of every game (default 500)")
     args = parser.parse_args(argv)

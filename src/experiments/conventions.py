@@ -24,7 +24,7 @@ KINDS = (".png", ".svg")
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.conventions",
+    parser = argparse.ArgumentParser(prog="epymarl-cpa conventions",
                                      description="Which convention the recorded episodes follow, and what a key "
                                                  "chooses.")
     parser.add_argument("model", help="model folder of a cpa_pa run with policy_input=obs, or one checkpoint in it")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.latency",
+    parser = argparse.ArgumentParser(prog="epymarl-cpa latency",
                                      description="How long one agent takes to decide, in teams of 2 to 64.")
     parser.add_argument("--times", type=int, default=300, help="decisions of each kind (default 300)")
     args = parser.parse_args(argv)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m epymarl_cpa.experiments.recompute", description=__doc__,
+        prog="epymarl-cpa recompute", description=__doc__,
         epilog="The exit status is 0 even if rows differ, and 2 for bad input.")
     parser.add_argument("rows", type=Path, help="file of rows (.jsonl), or folder of a sweep's rows")
     parser.add_argument("--sample", type=int, default=20, help="number of rows (default 20)")

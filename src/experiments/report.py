@@ -19,7 +19,7 @@ from .rows.reading import Row, read_rows, without_repeats
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.report",
+    parser = argparse.ArgumentParser(prog="epymarl-cpa report",
                                      description="Tables, statistics and figures of finished runs.")
     parser.add_argument("source", nargs="+", type=Path, help="folder of a sweep's rows, or a .jsonl file of rows")
     parser.add_argument("--out", required=True, type=Path, help="folder to write the report to")

@@ -25,7 +25,7 @@ from .sweeps.subset import subset
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.sweep", description=__doc__)
+    parser = argparse.ArgumentParser(prog="epymarl-cpa sweep", description=__doc__)
     parser.add_argument("grid", help="name under config/sweeps, or a YAML file (EPyMARL's search files, too)")
     parser.add_argument("--workers", type=int, help="runs at once (default 2; all processors of a Ray cluster)")
     parser.add_argument("--out", default="results/sweeps", help="folder of the rows (default results/sweeps)")

@@ -16,7 +16,7 @@ from .rows.tables import compact, diversity, markdown
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m epymarl_cpa.experiments.table",
+    parser = argparse.ArgumentParser(prog="epymarl-cpa table",
                                      description="Tables of finished sweeps.")
     parser.add_argument("source", nargs="+", type=Path, help="folder of a sweep's rows, or a .jsonl file of rows")
     parser.add_argument("--jsonl", action="store_true", help="print the rows themselves, one a line")
