@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from epymarl_cpa.agreement.readers import REGISTRY as READERS
-from epymarl_cpa.commands.catalogue import HERE, game_file, game_files, method, methods
+from epymarl_cpa.commands.catalogue import HERE, GameFile, game_file, game_files, method, methods
 from epymarl_cpa.commands.explaining import explain, known_keys
 from epymarl_cpa.config import keys_of, load_env
 from epymarl_cpa.config.declared import acts_declared, registered, settings_declared
@@ -90,6 +90,13 @@ def test_comments_of_other_files_are_the_meanings_or_about_the_value_here(path: 
     for name, text in commented(path):
         if name != "per_env":  # no key
             assert text.startswith(HERE) or text == keys[name].doc, name
+
+
+@pytest.mark.parametrize("each", game_files(), ids=lambda each: each.name)
+def test_comments_of_arguments_are_their_meanings_or_about_the_value_here(each: GameFile) -> None:
+    section = re.search(r"^env_args:\n((?:  .*\n)*)", each.path.read_text(encoding="utf-8"), re.M)
+    for name, text in re.findall(r"^  (\w+):.*?[ \t]# (.*)$", section[1] if section else "", re.M):
+        assert text.startswith(HERE) or text == env_args_of(each.cls)[name].doc, name
 
 
 def test_an_argument_of_a_docstring_may_share_its_line_and_go_on() -> None:
