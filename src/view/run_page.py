@@ -83,7 +83,8 @@ def _facts(config: Mapping[str, Any], record: Record | None, manifest: Mapping[s
            ) -> list[list[str]]:
     data = manifest.get("dataset") if isinstance(manifest.get("dataset"), dict) else {}
     facts = [["Method", str(config.get("name", "?"))], ["Game", str(config.get("env", "?"))],
-             ["Data", str(config.get("dataset", "?"))], ["Seed", str(config.get("seed", "?"))]]
+             ["Data", str(config.get("dataset", "?"))] if config.get("runner", "offline") == "offline" else
+             ["Learns", "online"], ["Seed", str(config.get("seed", "?"))]]
     if data and data.get("digest"):
         facts.append(["Data digest", str(data["digest"])[:12]])
     if team is not None:
