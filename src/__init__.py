@@ -13,7 +13,7 @@ _HOMES = {
     "evaluate": "api.evaluating", "export": "api.teams", "load_dataset": "api.datasets", "load_policy": "api.playing",
     "make_env": "api.environments", "train": "api.training"}
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..evaluation.diversity import diversity
 from ..evaluation.exact import can_be_exact, exact_return
-from ..evaluation.play import EXACT, Values, evaluate as play
+from ..evaluation.play import EXACT, Values
+from ..evaluation.play import evaluate as play
 from ..evaluation.summary import summarise
 from .teams import trained_team
 from .undisturbed import undisturbed
@@ -30,8 +31,8 @@ class Evaluation:
             can be computed, or another figure, such as Aloha's messages sent.
         headline_optimum: the best that any team can expect of it; None where nobody knows it.
         score: of the headline, 0 for random play and 1 for the optimum; None where the optimum is unknown.
-        values: of every episode ``[E]`` by name (``return``, ``ep_length``, the game's own), and of every state that was
-            met, if diversity was measured.
+        values: of every episode ``[E]`` by name (``return``, ``ep_length``, the game's own), and of every state
+            that was met, if diversity was measured.
         facts: everything as a run's result has it, plain JSON values.
     """
 

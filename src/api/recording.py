@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ from ..records.experiment import records_of
 from ..utils.sacred_error import Error
 
 
-def recorded(method: str, game: str, words: Sequence[str], config: Mapping[str, Any], verbose: bool,
+def recorded(method: str, game: str, words: Sequence[str], verbose: bool,
              ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], Path, Path | None]:
     """A run as the command line makes it.
 
     Args:
         method, game: values of ``--config`` and ``--env-config``.
         words: what changes their settings.
-        config: what all that comes to.
         verbose: whether the run tells of itself.
 
     Returns:

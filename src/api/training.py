@@ -31,8 +31,9 @@ from .undisturbed import undisturbed
 from .words import word
 
 #: what train() is not for, and what is
-ELSEWHERE = {"evaluate": "evaluate(model)", "render": "make_env(..., render_mode=...)", "load_step": "the folder of one "
-             "checkpoint as checkpoint_path", "record_to": "runner=record on the command line"}
+ELSEWHERE = {"evaluate": "evaluate(model)", "render": "make_env(..., render_mode=...)",
+             "load_step": "the folder of one checkpoint as checkpoint_path",
+             "record_to": "runner=record on the command line"}
 
 
 class Series(NamedTuple):
@@ -142,10 +143,9 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
         if record:
             from .recording import recorded  # here: Sacred takes a second
 
-            facts, values, series, model, place = recorded(method, game, words, config, verbose)
+            facts, values, series, model, place = recorded(method, game, words, verbose)
         else:
-            facts, values, series, model = _alone(config, said)
-            place = None
+            facts, values, series, model, place = _alone(config, said)
     for sentence in said.warnings:
         warnings.warn(sentence, stacklevel=2)
     row = row_of(config, facts, time.monotonic() - began, game, words)
@@ -171,12 +171,12 @@ class Words(logging.Handler):
             print(record.getMessage(), file=sys.stdout, flush=True)
 
 
-def _alone(config: dict[str, Any], said: Words) -> tuple[dict[str, Any], Mapping[str, Any], Mapping[str, Any], Path]:
-    """A run without a record: its result, its last evaluation's values, its series, its model folder."""
+def _alone(config: dict[str, Any], said: Words) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], Path, None]:
+    """A run without a record; returns as :func:`.recording.recorded`."""
     quiet = logging.Logger("epymarl_cpa.rehearsal", logging.CRITICAL)
     rehearse(config, quiet)
     results = Path(config["local_results_path"]).expanduser()
     need_folder(results)
     trial = prepare(config, None, said.logger)
     facts = trial.run()
-    return facts, trial.results, trial.watch.series, (results / "models" / trial.name).absolute()
+    return facts, trial.results, trial.watch.series, (results / "models" / trial.name).absolute(), None

@@ -18,7 +18,7 @@ def undisturbed() -> Iterator[None]:
     threads, the default type and device, and whether gradients are recorded.
     """
     states = random.getstate(), np.random.get_state(), th.get_rng_state()
-    gpus = th.cuda.get_rng_state_all() if th.cuda.is_initialized() else []
+    gpus = th.cuda.get_rng_state_all() if th.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     threads, dtype = th.get_num_threads(), th.get_default_dtype()
     with ExitStack() as stack:
         stack.enter_context(th.inference_mode(False))

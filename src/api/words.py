@@ -51,8 +51,8 @@ def _flow(key: str, value: Any) -> str:
     if isinstance(value, Mapping):
         parts = [f"{_quoted(str(name))}: {_flow(key, each)}" for name, each in value.items()]
         return f"{{{', '.join(parts)}}}"
-    raise UserError(f"the config key '{key}' cannot be {clipped(repr(value))}, a {type(value).__name__}; give a number, "
-                    "text, a truth value, a path, or a list or dict of such.")
+    raise UserError(f"the config key '{key}' cannot be {clipped(repr(value))}, a {type(value).__name__}; give a "
+                    "number, text, a truth value, a path, or a list or dict of such.")
 
 
 def _quoted(text: str) -> str:
