@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, clipped
 from ..experiments.analysis.score import score_of
 from ..experiments.analysis.statistics import REPETITIONS, Estimate, estimates
 from ..experiments.rows.reading import fault_of, grouped, read_rows, without_repeats
@@ -44,7 +44,7 @@ class Line:
     optimum: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Methods side by side; printed, and shown by notebooks, as a table.
 
@@ -57,7 +57,7 @@ class Comparison:
     lines: tuple[Line, ...]
     overall: Mapping[str, Mapping[str, Estimate]]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         head = ["game", "data", "method", "result (95 % interval)", "std", "score (95 % interval)", "seeds", "optimum"]
         cells = [[line.game, line.dataset, line.method, _told(line.result), f"{line.std:.4f}", _told(line.score),
                   str(line.seeds), "-" if line.optimum is None else f"{line.optimum:.4f}"] for line in self.lines]
@@ -69,7 +69,7 @@ class Comparison:
         return text
 
     def _repr_markdown_(self) -> str:
-        return str(self)
+        return repr(self)
 
 
 def compare(*sources: TrainedRun | Mapping[str, Any] | str | os.PathLike[str] | Sources, seed: int = 0,
@@ -118,7 +118,7 @@ def _flat(sources: Iterable[Any]) -> Iterable[Any]:
         elif isinstance(source, Iterable):
             yield from _flat(source)
         else:
-            raise UserError(f"compare() cannot read a {type(source).__name__}; give results of train(), rows, or paths "
+            raise UserError(f"compare() cannot read {clipped(repr(source))}; give results of train(), rows, or paths "
                             "of rows.")
 
 
