@@ -12,7 +12,8 @@ from ..data import OfflineDataset
 from ..data.formats import load
 from ..errors import UserError
 from ..utils.files import reason
-from .words import word
+from .teams import checked_seed
+from .words import named, word
 
 
 def load_dataset(source: str | os.PathLike[str], dataset: str | os.PathLike[str] | None = None, *, seed: int = 0,
@@ -48,9 +49,10 @@ def load_dataset(source: str | os.PathLike[str], dataset: str | os.PathLike[str]
                             "name game and data set, such as load_dataset('sensor', 'medium').")
         if _is_game(source):
             raise UserError(f"'{source}' is a game; name its data set, too: load_dataset('{source}', 'medium').")
-        return load(Path(source).expanduser())
-    game, recipes = load_env(os.fspath(source), [word(f"env_args.{key}", value) for key, value in env_args.items()])
-    return data.load_dataset(os.fspath(dataset), game, recipes, seed, _folder(datasets_path))
+        return load(Path(named("source", source)).expanduser())
+    words = [word(f"env_args.{key}", value) for key, value in env_args.items()]
+    game, recipes = load_env(named("source", source), words)
+    return data.load_dataset(named("dataset", dataset), game, recipes, checked_seed(seed), _folder(datasets_path))
 
 
 def _is_game(source: str | os.PathLike[str]) -> bool:
@@ -77,4 +79,4 @@ def kept(data: OfflineDataset, datasets_path: str | os.PathLike[str] | None = No
 
 def _folder(datasets_path: str | os.PathLike[str] | None) -> Path:
     folder = read_yaml(FOLDER / "default.yaml")["datasets_path"] if datasets_path is None else datasets_path
-    return Path(folder).expanduser()
+    return Path(named("datasets_path", folder)).expanduser()

@@ -10,7 +10,7 @@ from ..envs.gym_adapter import GameGymEnv
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..envs.parallel import GameParallelEnv
 from ..errors import UserError
-from .words import word
+from .words import named, word
 
 
 @overload
@@ -45,7 +45,7 @@ def make_env(game: str, *, kind: str = "parallel", render_mode: str | None = Non
     Raises:
         UserError: there is no such game, kind, argument or render mode, or a package is missing.
     """
-    name, given, _ = read_env(game, [word(f"env_args.{key}", value) for key, value in env_args.items()])
+    name, given, _ = read_env(named("game", game), [word(f"env_args.{key}", value) for key, value in env_args.items()])
     own = own_args(given)
     if kind == "parallel":
         return GameParallelEnv(make_game(name, **own), render_mode)

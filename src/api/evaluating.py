@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
 from ..evaluation.diversity import diversity
 from ..evaluation.exact import can_be_exact, exact_return
 from ..evaluation.play import EXACT, Values
 from ..evaluation.play import evaluate as play
 from ..evaluation.summary import summarise
-from .teams import trained_team
+from .teams import checked_episodes, trained_team
 from .undisturbed import undisturbed
 
 
@@ -69,11 +68,9 @@ def evaluate(model: str | os.PathLike[str], episodes: int = 500, *, seed: int | 
     Raises:
         UserError: no whole checkpoint is there, it cannot be used here, or a number is out of range.
     """
-    if type(episodes) is not int or episodes < 1:
-        raise UserError(f"episodes must be a whole number of at least 1, not {episodes!r}.")
     with undisturbed():
         team = trained_team(model, key, seed, greedy)
-        game, batch = team.game, team.info.batch(episodes)
+        game, batch = team.game, team.info.batch(checked_episodes(episodes, team.info))
         drawn = int(team.config["seed"])
         values = play(game, team.mac, batch, drawn, team.t_env)
         if can_be_exact(game, team.mac):

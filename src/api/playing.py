@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..build import Team
 from ..errors import UserError
-from .teams import checked_seed, trained_team
+from .teams import checked_episodes, checked_seed, trained_team
 from .undisturbed import undisturbed
 
 Actions = NDArray[np.int64]
@@ -77,9 +77,7 @@ class TeamPolicy:
         Raises:
             UserError: a number is out of range.
         """
-        if episodes is not None and (type(episodes) is not int or episodes < 1):
-            raise UserError(f"episodes must be a whole number of at least 1, or None for one, not {episodes!r}.")
-        mac = self.team.mac
+        mac, count = self.team.mac, 1 if episodes is None else checked_episodes(episodes, self.team.info)
         if seed is not None:
             mac.seed_with(checked_seed(seed))
             for generator in mac.generators.values():
@@ -87,8 +85,8 @@ class TeamPolicy:
             for generator in mac.acting.generators.values():
                 generator.manual_seed(int(seed))
         self._single, self._step = episodes is None, 0
-        self._batch = self.team.info.batch(episodes or 1)
-        mac.init_hidden(batch_size=episodes or 1)
+        self._batch = self.team.info.batch(count)
+        mac.init_hidden(batch_size=count)
 
     @overload
     def act(self, observations: Views, state: ArrayLike | None = None,

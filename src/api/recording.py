@@ -34,14 +34,15 @@ def recorded(method: str, game: str, words: Sequence[str], verbose: bool,
     """
     with _sacred_as_it_was():
         experiment, line = build(["epymarl-cpa", f"--config={method}", f"--env-config={game}",
-                                  *([] if verbose else ["--loglevel=ERROR"]), "with", *words])
-        experiment.logger.setLevel(logging.INFO if verbose else logging.ERROR)
+                                  *([] if verbose else ["--loglevel=CRITICAL"]), "with", *words])
+        experiment.logger.setLevel(logging.INFO if verbose else logging.CRITICAL)
         try:
             run = experiment.run_commandline(line)
         except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
-            if isinstance(end.__context__, Error | UserError):
-                raise UserError(str(end.__context__)) from None
-            raise (end.__context__ or end) from None
+            error = end.__context__
+            if isinstance(error, Error):  # made of the mistake for Sacred's sake
+                error = error.__context__ if isinstance(error.__context__, UserError) else UserError(str(error))
+            raise (error or end) from None
     info: dict[str, Any] = run.info
     series = {name: (info[f"{name}_T"], values) for name, values in info.items() if f"{name}_T" in info}
     values = {name.removeprefix("test_").removesuffix("_episodes"): np.array(each) for name, each in info.items()

@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 
 from ..build import Team, build_mac
+from ..components.env_info import EnvInfo
 from ..deploy.export import export as write_agents
 from ..errors import UserError
 from ..utils import checkpoint
+from ..utils.bounded import check_memory
 from .undisturbed import undisturbed
+from .words import named
 
 MOST = 2**31 - 1  # of seeds
 
@@ -27,7 +30,7 @@ def trained_team(model: str | os.PathLike[str], key: str = "", seed: int | None 
     Raises:
         UserError: no whole checkpoint is there, or it cannot be used here.
     """
-    team = Team(os.fspath(model), key)
+    team = Team(named("model", model), key)
     changed = {**({} if seed is None else {"seed": checked_seed(seed)}),
                **({} if greedy is None else {"test_greedy": bool(greedy)})}
     if any(team.config[name] != value for name, value in changed.items()):
@@ -46,6 +49,16 @@ def checked_seed(seed: int) -> int:
     return int(seed)
 
 
+def checked_episodes(episodes: int, info: EnvInfo) -> int:
+    """Raises:
+        UserError: it is no number of episodes, or the memory of this machine does not hold so many.
+    """
+    if isinstance(episodes, bool) or not hasattr(episodes, "__index__") or int(episodes) < 1:
+        raise UserError(f"episodes must be a whole number of at least 1, not {episodes!r}.")
+    check_memory(f"episodes={episodes}", int(episodes) * info.episode_bytes)
+    return int(episodes)
+
+
 def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: str = "") -> list[Path]:
     """Writes one policy file for every agent of a trained team, and the programs that run them without this package.
 
@@ -61,4 +74,4 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: s
         UserError: no whole checkpoint is there, its team cannot be exported, or the folder cannot be written.
     """
     with undisturbed():
-        return write_agents(os.fspath(model), Path(out).expanduser(), key)
+        return write_agents(named("model", model), Path(named("out", out)).expanduser(), key)

@@ -28,7 +28,7 @@ from .evaluating import Evaluation
 from .playing import TeamPolicy, load_policy
 from .teams import checked_seed
 from .undisturbed import undisturbed
-from .words import word
+from .words import named, word
 
 #: what train() is not for, and what is
 ELSEWHERE = {"evaluate": "evaluate(model)", "render": "make_env(..., render_mode=...)",
@@ -108,6 +108,7 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
     The model is written to ``results/models`` and data sets of recipes to ``datasets``, as always (keys
     ``local_results_path`` and ``datasets_path``); nothing else of the process or the disk is changed.  Ctrl-C, or a
     notebook's interrupt, ends the update in progress, saves the model and raises ``KeyboardInterrupt``.
+    Train one run at a time in a process.
 
     Args:
         method: a name of ``--config``, or the path of such a YAML file.
@@ -131,11 +132,11 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
     if isinstance(dataset, OfflineDataset):
         dataset = kept(dataset, keys.get("datasets_path"))
     if seed is None and (path := keys.get("checkpoint_path")):
-        seed = checkpoint.find_whole(os.fspath(path), 0)[1]["config"].get("seed")
-    given = {**({} if dataset is None else {"dataset": os.fspath(dataset)}), "seed": checked_seed(seed or 0),
+        seed = checkpoint.find_whole(named("checkpoint_path", path), 0)[1]["config"].get("seed")
+    given = {**({} if dataset is None else {"dataset": named("dataset", dataset)}), "seed": checked_seed(seed or 0),
              **({} if t_max is None else {"t_max": t_max}), **keys}
     words = [word(key, value) for key, value in given.items()]
-    config = resolve(method, game, words)
+    config = resolve(named("method", method), named("game", game), words)
     if config["runner"] == "record":
         raise UserError("train() does not record; use runner=record on the command line.")
     said = Words(verbose)

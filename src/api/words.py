@@ -30,6 +30,17 @@ def word(key: str, value: Any) -> str:
     return f"{key}={_flow(key, value)}"
 
 
+def named(what: str, value: Any) -> str:
+    """A name or path as text.
+
+    Raises:
+        UserError: it is something else; ``what`` says what it was to be.
+    """
+    if isinstance(value, str | os.PathLike) and isinstance(text := os.fspath(value), str):
+        return text
+    raise UserError(f"{what} must be a name or a path, not {clipped(repr(value))}.")
+
+
 def _flow(key: str, value: Any) -> str:
     """The value as YAML on one line."""
     if isinstance(value, np.generic):

@@ -32,6 +32,7 @@ from epymarl_cpa import (
 )
 from epymarl_cpa.api.words import word
 from epymarl_cpa.config import parse_overrides
+from epymarl_cpa.errors import Diverged
 from epymarl_cpa.experiments.rows.reading import fault_of
 
 SRC = Path(epymarl_cpa.__file__).parent
@@ -174,6 +175,18 @@ def test_a_team_plays_the_numbers_of_its_evaluation(folder: Path) -> None:
         seen, *_ = env.step(policy.act(seen, state=env.state()))
 
 
+@pytest.mark.parametrize("record", [False, True])
+def test_a_run_that_diverges_says_so(folder: Path, record: bool) -> None:
+    with pytest.raises(Diverged, match="What was learned by t_env"):
+        train("bc", "xor", seed=0, **{**SMALL, "lr": 1e30}, **places(folder), record=record)
+
+
+def test_a_run_goes_on_from_another(folder: Path) -> None:
+    first = train("bc", "xor", seed=3, **SMALL, **places(folder))
+    then = train("bc", "xor", checkpoint_path=first.model, **{**SMALL, "t_max": 8}, **places(folder))
+    assert then.seed == 3 and then.history["test_return_mean"].t_env.tolist() == [6, 8]
+
+
 def test_own_arrays_are_learned_from(folder: Path) -> None:
     joint = np.array([[0, 1], [1, 0]] * 20)
     data = dataset_from_arrays(np.tile([0.0, 1.0], (40, 2, 2)), joint, np.ones(40), np.ones(40))
@@ -244,6 +257,14 @@ XOR_VIEW = np.tile([0.0, 1.0], (2, 2))
     (lambda run: load_dataset("nothing.npz"), "there is no file or folder nothing.npz"),
     (lambda run: load_dataset("sensor", "mediun"), "(did you mean 'medium'?)"),
     (lambda run: evaluate("nothing"), "nothing"),
+    (lambda run: evaluate(run.model, 10**12), "episodes=1000000000000 would take"),
+    (lambda run: evaluate(None), "model must be a name or a path, not None."),  # type: ignore[arg-type]
+    (lambda run: train(3, "xor"), "method must be a name or a path, not 3."),  # type: ignore[arg-type]
+    (lambda run: train("bc", "xor", 3), "dataset must be a name or a path, not 3."),  # type: ignore[arg-type]
+    (lambda run: make_env(3), "game must be a name or a path, not 3."),  # type: ignore[call-overload]
+    (lambda run: load_dataset(3), "source must be a name or a path, not 3."),  # type: ignore[arg-type]
+    (lambda run: load_dataset("xor", "good", seed="a"), "seed must be a whole"),  # type: ignore[arg-type]
+    (lambda run: export(run.model, 3), "out must be a name or a path, not 3."),  # type: ignore[arg-type]
     (lambda run: evaluate(run.model, 0), "episodes must be a whole number of at least 1, not 0."),
     (lambda run: evaluate(run.model, seed=1.5), "seed must be a whole number"),
     (lambda run: run.policy().act(np.zeros((3, 4))), "observations must have the shape (2, 4), not (3, 4)."),
