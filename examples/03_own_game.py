@@ -23,8 +23,7 @@ def main(t_max: int = 300, episodes: int = 1000) -> float:
     seen, _ = env.reset(seed=0)
     policy.reset(seed=0)
     while env.agents:
-        state = [*seen["front"], *seen["back"]]  # all observations, since this environment has no state() of its own
-        actions = policy.act(seen, state=state)
+        actions = policy.act(seen)
         seen, rewards, *_ = env.step(actions)
         total += rewards["front"]
         print(f"step {env.time}: {actions} -> the crate is at {env.place:+d}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, overload
 
 import numpy as np
@@ -60,9 +60,8 @@ class TeamPolicy:
         self.team = team
         self.n_agents, self.n_actions = team.info.n_agents, team.info.n_actions
         self.sees: str = team.config["policy_input"]
-        self._agents = [f"agent_{i}" for i in range(self.n_agents)]
-        self._alike = team.game.view(np.zeros((1, team.info.state_shape), np.float32)).strides[1] == 0 \
-            if team.game.pure else False
+        self._names: list[str] = []
+        self._held = _state_in_observations(team)
         self.reset()
 
     def reset(self, seed: int | None = None, episodes: int | None = None) -> None:
@@ -101,8 +100,9 @@ class TeamPolicy:
 
         Args:
             observations: what each agent sees: ``{agent: {"observation": [O], "action_mask": [A]}}`` or
-                ``{agent: [O]}`` as of PettingZoo, or an array ``[N, O]``; of B episodes ``[B, N, O]``.
-            state: ``[S]`` or ``[B, S]``, for teams that see it; None: what every agent observes, if that is the state.
+                ``{agent: [O]}`` as of PettingZoo, or an array ``[N, O]``; of B episodes ``[B, N, O]``.  Agents that
+                have left are left out.
+            state: ``[S]`` or ``[B, S]``, for teams that see it; None: what the agents observe, if that holds it.
             action_masks: ``[N, A]`` or ``[B, N, A]``, 1 for each action that may be chosen; None: those with the
                 observations, else all that the game has.
 
@@ -112,7 +112,6 @@ class TeamPolicy:
         Raises:
             UserError: shapes do not fit, the state is missing, or the episode is longer than the game's.
         """
-        agents = list(observations) if isinstance(observations, Mapping) else []
         seen, masks = self._views(observations, action_masks)
         step, info, batch = self._step, self.team.info, self._batch
         if step >= info.episode_limit:
@@ -126,20 +125,18 @@ class TeamPolicy:
         batch.update({"actions": chosen[..., None]}, ts=step, mark_filled=False)
         self._step += 1
         chosen = chosen[0] if self._single else chosen
-        return dict(zip(agents, chosen.tolist(), strict=True)) if agents else chosen
+        if not isinstance(observations, Mapping):
+            return chosen
+        return {agent: action for agent, action in zip(self._names, chosen.tolist(), strict=True)
+                if agent in observations}
 
     def _views(self, observations: Views | ArrayLike, action_masks: ArrayLike | None,
                ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Observations ``[B, N, O]`` and masks ``[B, N, A]``."""
         info = self.team.info
         if isinstance(observations, Mapping):
-            each = self._by_agent(observations)
-            held = [isinstance(view, Mapping) for view in each]
-            if action_masks is None and all(held) and all("action_mask" in view for view in each):
-                action_masks = np.stack([np.asarray(view["action_mask"]) for view in each], -2)
-            observations = [view["observation"] if mapped and "observation" in view else view
-                            for view, mapped in zip(each, held, strict=True)]
-            observations = _stacked(observations)
+            observations, own = self._by_agent(observations)
+            action_masks = own if action_masks is None else action_masks
         seen = self._array("observations", observations, (info.n_agents, info.obs_shape))
         if action_masks is None:
             masks = np.broadcast_to(self.team.game.possible(), (len(seen), info.n_agents, info.n_actions)).astype(bool)
@@ -148,16 +145,44 @@ class TeamPolicy:
         masks[~masks.any(2)] = True  # of an episode that is over: whatever it does is nothing
         return seen, masks
 
-    def _by_agent(self, observations: Views) -> list[Any]:
-        """The views in the agents' order, which is that of the mapping."""
+    def _by_agent(self, observations: Views) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Observations ``[N, O]`` and, if they are given with them, masks ``[N, A]``, in the agents' order.
+
+        That is the order of the first step.  Agents that have left see zeros and can only choose action 0, as in
+        training.
+        """
+        name, info = self.team.game.name, self.team.info
         if not self._single:
             raise UserError(f"act() of {self._batch.batch_size} episodes takes arrays, not observations by agent.")
-        if len(observations) != self.n_agents:
-            raise UserError(f"{self.team.game.name} has {self.n_agents} agents, but observations are of "
+        if self._step == 0:
+            numbered = [f"agent_{i}" for i in range(self.n_agents)]
+            self._names = numbered if set(observations) == set(numbered) else list(observations)
+        strange = [agent for agent in observations if agent not in self._names]
+        if strange or (self._step == 0 and len(observations) != self.n_agents):
+            raise UserError(f"{name} has {self.n_agents} agents, but observations are of "
                             f"{len(observations)}: {', '.join(map(str, observations)) or 'none'}.")
-        if set(observations) == set(self._agents):
-            return [observations[agent] for agent in self._agents]
-        return list(observations.values())
+        seen, masks = np.zeros((self.n_agents, info.obs_shape), np.float32), np.zeros((self.n_agents, self.n_actions))
+        masks[:, 0] = 1
+        masked = True
+        for number, agent in enumerate(self._names):
+            if agent in observations:
+                view = observations[agent]
+                inside = view if isinstance(view, Mapping) else {"observation": view}
+                seen[number] = self._part(f"the observation of {agent}", inside.get("observation"), info.obs_shape)
+                masked &= "action_mask" in inside
+                masks[number] = self._part(f"the action_mask of {agent}", inside.get("action_mask", np.ones(
+                    self.n_actions)), self.n_actions)
+        return seen, masks if masked or len(observations) < self.n_agents else None
+
+    def _part(self, what: str, given: Any, size: int) -> NDArray[np.float32]:
+        """One agent's numbers ``[size]``."""
+        try:
+            array = np.asarray(given, dtype=np.float32).reshape(-1)
+        except (ValueError, TypeError):
+            raise UserError(f"{what} must be {size} numbers.") from None
+        if len(array) != size:
+            raise UserError(f"{what} must be {size} numbers, not {len(array)}.")
+        return array
 
     def _array(self, what: str, given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         """An array ``[B, *shape]``."""
@@ -174,16 +199,21 @@ class TeamPolicy:
 
     def _state_in(self, seen: NDArray[Any]) -> NDArray[Any]:
         """The state ``[B, S]``, where observations ``[B, N, O]`` hold it."""
-        if self._alike:
-            return seen[:, 0]
+        if self._held:
+            return seen[:, 0] if self._held == "each" else seen.reshape(len(seen), -1)
         if self.sees == "state":
             raise UserError(f"this team acts on the state of {self.team.game.name}, which its agents' observations do "
                             "not hold; call act(observations, state=env.state()).")
         return np.zeros((len(seen), self.team.info.state_shape), np.float32)
 
 
-def _stacked(views: Sequence[Any]) -> NDArray[Any]:
+def _state_in_observations(team: Team) -> str:
+    """Whether ``each`` agent observes the state, ``all`` together are it, or neither (empty)."""
+    game, info = team.game, team.info
     try:
-        return np.stack([np.asarray(view, dtype=np.float32).reshape(-1) for view in views])
-    except (ValueError, TypeError):
-        raise UserError("each agent's observation must be an array of numbers, all of one length.") from None
+        views = game.view(np.zeros((1, info.state_shape), np.float32))
+    except UserError:  # an environment of another package with a state of its own
+        return ""
+    if game.pure:
+        return "each" if views.strides[1] == 0 else ""
+    return "all"

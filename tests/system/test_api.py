@@ -8,6 +8,7 @@ import logging
 import random
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ from epymarl_cpa import (
 )
 from epymarl_cpa.api.words import word
 from epymarl_cpa.config import parse_overrides
+from epymarl_cpa.deploy.policy import Policy
 from epymarl_cpa.errors import Diverged
 from epymarl_cpa.experiments.rows.reading import fault_of
 
 SRC = Path(epymarl_cpa.__file__).parent
+XOR_VIEW = np.tile([0.0, 1.0], (2, 2))  # what both agents see, [N, O]
 SMALL: dict[str, Any] = {"t_max": 6, "test_interval": 3, "test_nepisode": 8, "hidden_dim": 8, "batch_size": 8,
                          "recipes": {"medium": {"episodes": 40}}}
 
@@ -222,6 +225,24 @@ def test_agents_leave(students: TrainedRun, tmp_path: Path) -> None:
     files = export(students.model, tmp_path / "agents")
     assert [file.name for file in files] == ["agent_0.npz", "agent_1.npz"]
     assert (tmp_path / "agents/policy.py").is_file()
+    agents, policy = [Policy.load(file) for file in files], students.policy()
+    for agent in agents:
+        agent.agree(7)
+    policy.reset(seed=7, episodes=20)
+    together = policy.act(np.repeat(XOR_VIEW[None], 20, 0))
+    assert together.tolist() == [[agent.act(XOR_VIEW[0], episode=number) for agent in agents] for number in range(20)]
+
+
+def test_agents_that_have_left_are_left_out(students: TrainedRun) -> None:
+    """As in training they see zeros and can only choose action 0; the others go on."""
+    policy = students.policy()
+    policy.team.info = replace(policy.team.info, episode_limit=3)
+    policy.reset(seed=0)
+    assert list(policy.act({"blue": XOR_VIEW[0], "red": XOR_VIEW[0]})) == ["blue", "red"]
+    assert list(policy.act({"red": XOR_VIEW[0]})) == ["red"]
+    assert policy._batch["avail_actions"][0, 1].tolist() == [[1, 0], [1, 1]]
+    with pytest.raises(UserError, match="2 agents, but observations are of 1: green"):
+        policy.act({"green": XOR_VIEW[0]})
 
 
 @pytest.mark.parametrize("value", [
@@ -235,9 +256,6 @@ def test_a_value_reads_back_as_it_was(value: Any) -> None:
 def test_numbers_of_numpy_and_paths_are_values_too() -> None:
     words = [word("a", np.float32(0.5)), word("b", np.int64(3)), word("c", Path("x/y")), word("d", (1, 2))]
     assert words == ["a=0.5", "b=3", "c=x/y", "d=[1, 2]"]
-
-
-XOR_VIEW = np.tile([0.0, 1.0], (2, 2))
 
 
 @pytest.mark.parametrize(("call", "sentence"), [
@@ -271,6 +289,8 @@ XOR_VIEW = np.tile([0.0, 1.0], (2, 2))
     (lambda run: run.policy().act({"agent_0": [0, 1, 0, 1]}), "xor has 2 agents, but observations are of 1: agent_0."),
     (lambda run: run.policy().act(XOR_VIEW * np.nan), "observations hold a value that is not finite"),
     (lambda run: run.policy().act(XOR_VIEW.repeat(2, 1)[:, :4], action_masks=[1]), "action_masks must have the shape"),
+    (lambda run: run.policy().act({key: [0, 1] for key in "ab"}), "the observation of a must be 4 numbers, not 2."),
+    (lambda run: run.policy().act({key: {"x": 1} for key in "ab"}), "the observation of a must be 4 numbers"),
     (lambda run: run.policy().reset(episodes=0), "episodes must be a whole number of at least 1"),
     (lambda run: compare(), "compare() was given no runs"),
     (lambda run: compare(3), "compare() cannot read 3; give results of train()"),
