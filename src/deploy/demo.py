@@ -185,7 +185,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
             raise UserError(f"--seed takes one seed for all, or one for each of the {n} agents, not {len(seeds)}.")
         team.agree([*seeds] if len(seeds) == n else [*seeds] * n)
         beside = None if model is None else _Beside(model, seeds[0], team.meta, key)
-        game = beside.team.game if beside is not None else _game(team.meta)
+        game = beside.team.game if beside is not None else game_of(team.meta)
         rng = np.random.default_rng(seeds[0])
         returns: list[float] = []
         seen_actions: set[tuple[int, ...]] = set()
@@ -207,7 +207,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
     return Played(returns, played, len(seen_actions), None if beside is None else agreed)
 
 
-def _game(meta: dict[str, Any]) -> Game:
+def game_of(meta: dict[str, Any]) -> Game:
     """The game that the policies were trained for.
 
     Raises:
