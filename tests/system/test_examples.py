@@ -51,7 +51,7 @@ def test_all_scripts_are_small_and_named() -> None:
     assert len(SCRIPTS) == 5 == len(SMALL) and {path.stem for path in SCRIPTS} == set(SMALL)
     page = (ROOT / "docs/api.md").read_text()
     for path in (*SCRIPTS, NOTEBOOK, EXAMPLES / "doors.py"):
-        assert f"../examples/{path.name}" in page
+        assert f"`examples/{path.name}`" in page
         assert path.suffix == ".ipynb" or len(path.read_text().splitlines()) < 60
 
 
