@@ -36,8 +36,9 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
         states: ``[M, S]``, what the whole team sees; None: the observation, where it is the same for all agents in
             every row, else all agents' observations one after another.
         action_masks: ``[M, N, A]``, 1 for each action that could be chosen; None: all, or those of the game.
-        next_observations, next_states: of the shapes of ``observations`` and ``states``: what was seen after each step.
-            Without them the last step of an episode that was cut off serves returns and imitation only.
+        next_observations: of the shape of ``observations``: what was seen after each step.  Without it the last step of
+            an episode that was cut off serves returns and imitation only.
+        next_states: the same of ``states``.
         n_actions: A; None: that of the masks, else as many as occur.
         source: what to call the data set in messages.
 
