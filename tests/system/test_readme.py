@@ -67,6 +67,8 @@ class Command:
             return "runs these tests"
         if self.text.startswith("pip install"):
             return "installs what is installed"
+        if "python examples/" in self.text:
+            return "tested by test_examples.py"
         if "tests.attack" in self.text:
             return "tested by attack/test_attack.py"
         if "-m 127.0.0.1" in self.text:
@@ -266,7 +268,8 @@ def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files
     assert shown and shown[1] == (diversity if page == "diversity" else compact)(rows)
 
 
-def test_python_examples_run() -> None:
+def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", README, re.S):
         if "\nfrom ." in block:
             continue  # a file of the package: see test_own_game
