@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     It is 0, 1 if agents and controller differ, 2 after a user's mistake, 130 after Ctrl-C.
     """
     args = _parser().parse_args(argv)
-    from .policy_file import PolicyError
+    from ..agreement.key import PolicyError
 
     try:
         with handling((signal.SIGINT, signal.SIGTERM), interrupt):
@@ -76,11 +76,11 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from .export import check_model
+    from .export import check
 
     _steps(args.steps)
     seed, = _seeds(args.seed, one=True)
-    found = check_model(args.model, args.steps, seed, args.key, args.format)
+    found = check(args.model, args.steps, seed, args.key, args.format)
     for name, each in found.items():
         print(f"{name}: {each.agreed} of {each.steps} joint actions equal to the controller's in {each.episodes} "
               f"episodes, {len(each.distinct)} different ones; logits at most {each.apart:.1e} apart"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..agreement.key import AgreementKey, pick
 from ..build import build_mac
+from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers import Controller
 from ..controllers.ar_controller import AutoregressiveMAC
@@ -20,6 +21,7 @@ from ..controllers.independent_controller import BasicMAC, IndependentMAC
 from ..controllers.product_controller import ProductMAC
 from ..controllers.student_controller import StudentMAC
 from ..envs.game import Game, IntArray
+from .heads import LEAST
 from .teams import LeavingTeam
 
 CLOSE = 1e-3  # of the largest logit, at least of 1: how far logits may be apart by rounding, after long memories, too
@@ -85,15 +87,17 @@ class Beside:
 
 
 def _logits(mac: Controller, inputs: Tensor, actions: Tensor, batch: EpisodeBatch, step: int) -> Tensor:
-    """What the controller chose by, ``[N, A]``, from features ``[1, G, F]`` and its joint action ``[1, N]``."""
+    """What the controller chose by, ``[N, A]``, from features ``[1, G, F]`` and its joint action ``[1, N]``.
+
+    What it did not choose from is at the lowest there is.
+    """
     if isinstance(mac, StudentMAC):
         keyed = not (mac.args.test_greedy or isinstance(mac, ProductMAC))
         key = mac.keys.draw(batch, slice(None), step, mac.key_length, True) if keyed else None
-        return mac.agent.logits(inputs, key)[0]
+        return masked_logits(mac.agent.logits(inputs, key), mac.allowed(batch, step, slice(None)))[0]
     if isinstance(mac, IndependentMAC):
         return mac.values(inputs, batch["avail_actions"][:, step].bool())[0]
-    logits: Tensor = mac.agent(inputs, actions)[0]
-    return logits
+    return masked_logits(mac.agent(inputs, actions), batch["avail_actions"][:, step])[0]
 
 
 @dataclass
@@ -103,7 +107,8 @@ class Compared:
     Attributes:
         steps: joint actions compared.
         agreed: of these, the same.
-        apart: largest difference of logits of actions that both may take, as a share of the largest logit or of 1.
+        apart: largest difference of logits, as a share of the largest logit or of 1; endless where an action is
+            forbidden to one and not to the other.
         episodes: begun.
         distinct: different joint actions.
         where: episode and step of the first that was not the same, and both.
@@ -120,6 +125,21 @@ class Compared:
     def whole(self) -> bool:
         """Whether all is the same, but for rounding."""
         return self.agreed == self.steps and self.apart <= CLOSE
+
+    def note(self, chosen: list[int], right: list[int], logits: NDArray[np.float32], theirs: NDArray[np.float32],
+             place: str) -> None:
+        """Counts a joint action and logits ``[N, A]`` beside the controller's."""
+        self.steps += 1
+        self.distinct.add(tuple(right))
+        if chosen == right:
+            self.agreed += 1
+            forbidden = theirs == LEAST
+            off = np.where(forbidden, 0.0, np.abs(logits.astype(np.float64) - theirs)).max()
+            size = np.abs(theirs, where=~forbidden, out=np.zeros_like(theirs)).max()
+            same = np.array_equal(forbidden, logits == LEAST)
+            self.apart = max(self.apart, float(off / max(1.0, size)) if same else np.inf)
+        elif not self.where:
+            self.where = f"{place}: {chosen}, the controller {right}"
 
 
 def compare(team: LeavingTeam, agents: Mapping[str, Sequence[Acts]], steps: int, seed: int = 0) -> dict[str, Compared]:
@@ -146,8 +166,8 @@ def compare(team: LeavingTeam, agents: Mapping[str, Sequence[Acts]], steps: int,
         right, seen, available = beside.actions(state, step), seen_in(game, state, sees_obs), game.available(state)[0]
         for name, own in agents.items():
             chosen = joint(own, seen, available, episode, step)
-            _note(found[name], chosen, right, np.stack([agent.logits for agent in own]), beside.logits,
-                  f"step {step} of episode {episode}")
+            found[name].note(chosen, right, np.stack([agent.logits for agent in own]), beside.logits,
+                             f"step {step} of episode {episode}")
             found[name].episodes = episode + 1
         beside.played(right, step)
         after = game.transition(state, np.array([right]), rng)
@@ -167,17 +187,3 @@ def joint(agents: Sequence[Acts], seen: Sequence[NDArray[Any]], available: NDArr
     for i, agent in enumerate(agents):
         chosen.append(agent.act(seen[i], available[i], episode, step, chosen))
     return chosen
-
-
-def _note(found: Compared, chosen: list[int], right: list[int], logits: NDArray[np.float32],
-          theirs: NDArray[np.float32], place: str) -> None:
-    found.steps += 1
-    found.distinct.add(tuple(right))
-    if chosen == right:
-        found.agreed += 1
-        shared = (np.abs(logits) < 1e37) & (np.abs(theirs) < 1e37)  # allowed
-        off = np.abs(logits - theirs, where=shared, out=np.zeros_like(logits)).max()
-        size = np.abs(theirs, where=shared, out=np.zeros_like(theirs)).max()
-        found.apart = max(found.apart, float(off / max(1.0, size)))
-    elif not found.where:
-        found.where = f"{place}: {chosen}, the controller {right}"

@@ -24,7 +24,7 @@ from .policy import Policy
 from .session import OnnxPolicy
 from .teams import Arrays, LeavingTeam, StudentTeam, arrays_of
 
-__all__ = ["FORMATS", "LeavingTeam", "StudentTeam", "arrays_of", "check", "export"]
+__all__ = ["FORMATS", "LeavingTeam", "StudentTeam", "arrays_of", "check", "check_team", "export"]
 
 UNDER_WAY = ".exporting-"  # beginning of a folder of files that are not in place yet
 #: what exported agents run
@@ -42,6 +42,7 @@ def npz_of(meta: Mapping[str, Any], arrays: Arrays) -> bytes:
     return buffer.getvalue()
 
 
+Files = dict[str, dict[str, bytes]]  # by format and name
 Content = Callable[[Mapping[str, Any], Arrays], bytes]
 #: by format: what writes a file, its ending, and the programs that come with it
 WRITERS: Mapping[str, tuple[Content, str, tuple[Path, ...]]] = {
@@ -72,22 +73,17 @@ def export(path: str, out: Path, key: str = "", form: str = "numpy") -> list[Pat
     team = LeavingTeam(path, key)
     team.check_encoder()
     made = _files(team, form)
-    compared = check(team, made, TRIED)
-    for name, found in compared.items():
-        if not found.whole:
-            raise UserError(f"the agents in {name} do not do what their controller does ({found.agreed} of "
-                            f"{found.steps} joint actions, logits {found.apart:.1e} apart; {found.where}); nothing was "
-                            "exported. Please report this.")
+    names = [name for files in made.values() for name in files]
     try:
         out.mkdir(parents=True, exist_ok=True)
         for leftover in out.glob(f"{UNDER_WAY}*"):  # of an export that a kill cut off
             shutil.rmtree(leftover, ignore_errors=True)
-        names = [file for files in made.values() for file in files]
         with tempfile.TemporaryDirectory(dir=out, prefix=UNDER_WAY) as work:
-            for files in made.values():
-                for name, content in files.items():
-                    write_with(Path(work, name), lambda target, content=content: target.write(content))  # type: ignore[misc]
-            for source in {source for name in made for source in WRITERS[name][2]}:
+            for name, content in ((name, content) for files in made.values() for name, content in files.items()):
+                write_with(Path(work, name), lambda target, content=content: target.write(content))  # type: ignore[misc]
+            compared = _compared(team, made, Path(work), TRIED)
+            _refuse(compared)
+            for source in {source for form in made for source in WRITERS[form][2]}:
                 write_text(Path(work, source.name), source.read_text(encoding="utf-8"))
             write_text(Path(work, MANIFEST), json.dumps(_manifest(team, made, compared), indent=1) + "\n")
             for name in sorted(os.listdir(work)):
@@ -101,26 +97,59 @@ def export(path: str, out: Path, key: str = "", form: str = "numpy") -> list[Pat
     return [out / name for name in names]
 
 
-def check(team: LeavingTeam, made: Mapping[str, Mapping[str, bytes]], steps: int, seed: int = 0) -> dict[str, Compared]:
-    """Compares files, by format and name, with the controller; without onnxruntime only those in NumPy's format.
+def check(path: str, steps: int, seed: int = 0, key: str = "", form: str = "both") -> dict[str, Compared]:
+    """What the agents of a model would do, exported, beside its controller; nothing is left behind.
+
+    Args:
+        path: a run's model folder, or one checkpoint in it.
+        steps: this many joint actions.
+        seed: of the game, and of what agents draw.
+        key: see :class:`..build.Team`.
+        form: one of :data:`FORMATS`.
+
+    Returns:
+        By format; without onnxruntime only NumPy's.
 
     Raises:
-        UserError: a file cannot be read back.
+        UserError: no team that can be exported, or ``onnx`` is not installed.
     """
+    return check_team(LeavingTeam(path, key), steps, seed, form)
+
+
+def check_team(team: LeavingTeam, steps: int, seed: int = 0, form: str = "both") -> dict[str, Compared]:
+    """The same of a team that is at hand."""
+    team.check_encoder()
+    made = _files(team, form)
+    with tempfile.TemporaryDirectory() as work:
+        for name, content in ((name, content) for files in made.values() for name, content in files.items()):
+            Path(work, name).write_bytes(content)
+        return _compared(team, made, Path(work), steps, seed)
+
+
+def _compared(team: LeavingTeam, made: Files, folder: Path, steps: int, seed: int = 0) -> dict[str, Compared]:
+    """Files in a folder beside the controller, by format."""
     metas = [meta for meta, _ in team.contents()]
     agents: dict[str, list[Acts]] = {}
-    with tempfile.TemporaryDirectory() as work:
-        for form, files in made.items():
-            if form == "onnx" and not runtime():
-                continue
-            agents[form] = []
-            for meta, (name, content) in zip(metas, files.items(), strict=True):
-                if form == "onnx":
-                    agents[form].append(OnnxPolicy(meta, content))
-                else:
-                    Path(work, name).write_bytes(content)
-                    agents[form].append(Policy.load(Path(work, name)))
+    for form, files in made.items():
+        if form == "numpy":
+            agents[form] = [Policy.load(folder / name) for name in files]
+        elif runtime():
+            agents[form] = [OnnxPolicy(meta, (folder / name).read_bytes())
+                            for meta, name in zip(metas, files, strict=True)]
     return compare(team, agents, steps, seed)
+
+
+def _refuse(compared: Mapping[str, Compared]) -> None:
+    """Lets nothing leave that acts otherwise than the controller.
+
+    Raises:
+        UserError: it does.
+    """
+    for name, found in compared.items():
+        if not found.whole:
+            raise UserError(f"the agents in {name} do not do what their controller does ({found.agreed} of "
+                            f"{found.steps} joint actions, logits {found.apart:.1e} apart; {found.where}); nothing was "
+                            "exported. Please report this.")
 
 
 def runtime() -> bool:
@@ -130,15 +159,14 @@ def runtime() -> bool:
     return find_spec("onnxruntime") is not None
 
 
-def _files(team: LeavingTeam, form: str) -> dict[str, dict[str, bytes]]:
+def _files(team: LeavingTeam, form: str) -> Files:
     """By format and name, the files of the agents."""
     return {name: {f"agent_{agent}.{ending}": content(meta, arrays)
                    for agent, (meta, arrays) in enumerate(team.contents())}
             for name, (content, ending, _) in WRITERS.items() if form in (name, "both")}
 
 
-def _manifest(team: LeavingTeam, made: Mapping[str, Mapping[str, bytes]], compared: Mapping[str, Compared],
-              ) -> dict[str, Any]:
+def _manifest(team: LeavingTeam, made: Files, compared: Mapping[str, Compared]) -> dict[str, Any]:
     """What is to be known of the team by those who have it play."""
     agents = [meta for meta, _ in team.contents()]
     first = agents[0]
@@ -152,24 +180,3 @@ def _manifest(team: LeavingTeam, made: Mapping[str, Mapping[str, bytes]], compar
                       for files in made.values() for name, content in files.items()},
             "checked": {name: f"{found.agreed} of {found.steps} joint actions as the controller's"
                         for name, found in compared.items()}}
-
-
-def check_model(path: str, steps: int, seed: int = 0, key: str = "", form: str = "both") -> dict[str, Compared]:
-    """What the agents of a model would do, exported, beside its controller; nothing is written.
-
-    Args:
-        path: a run's model folder, or one checkpoint in it.
-        steps: this many joint actions.
-        seed: of the game, and of what agents draw.
-        key: see :class:`..build.Team`.
-        form: one of :data:`FORMATS`.
-
-    Returns:
-        By format.
-
-    Raises:
-        UserError: no team that can be exported, or ``onnx`` is not installed.
-    """
-    team = LeavingTeam(path, key)
-    team.check_encoder()
-    return check(team, _files(team, form), steps, seed)

@@ -46,6 +46,14 @@ class LeavingTeam(Team):
 
     def __init__(self, path: str, key: str = "") -> None:
         super().__init__(path, key)
+        self.take()
+
+    def take(self) -> None:
+        """Finds out how the controller's agents act.
+
+        Raises:
+            UserError: in a way that cannot be exported.
+        """
         mac = self.mac
         if type(mac) not in KINDS:
             raise UserError(f"{self.folder} was trained with mac={self.config['mac']}, whose agents cannot be "
