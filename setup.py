@@ -18,6 +18,7 @@ EXTRAS = {
     "hdf5": ["h5py>=3"],  # data/formats, offpymarl's .h5 files
     "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
     "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # deploy/graph.py, deploy export --format=onnx
     "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
     "tasks": ["lbforaging>=2", "mpe2>=1.1", "rware>=2"],  # config/envs: lbf, lbf_coop, mpe_spread, rware
     "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML",  # tests and .ci/run

@@ -24,7 +24,7 @@ from ..envs.game import Game, IntArray
 from .heads import LEAST
 from .teams import LeavingTeam
 
-CLOSE = 1e-3  # of the largest logit, at least of 1: how far logits may be apart by rounding, after long memories, too
+CLOSE = 1e-4  # of the largest logit, at least of 1: how far rounding may bring logits apart; 1e-7 is usual
 
 
 class Acts(Protocol):

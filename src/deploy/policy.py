@@ -126,12 +126,15 @@ class Policy:
         count, n_actions = self.meta.get("before", 0), self.meta["n_actions"]
         if not count:
             return []
-        known = np.asarray(before)
+        try:
+            known = np.asarray(before)
+        except ValueError:  # lists of different lengths
+            known = np.zeros(0)
         if known.shape != (count,) or known.dtype.kind not in "iu" or not (0 <= known.min() <= known.max() < n_actions):
             raise PolicyError(f"agent {self.meta['agent']} acts after the {count} before it and needs their actions of "
                               f"this step, before=[{', '.join(f'a{i}' for i in range(min(count, 3)))}"
                               f"{', ...' if count > 3 else ''}], each in 0 .. {n_actions - 1}, "
-                              f"not {str(list(before))[:60]}.")
+                              f"not {str(before)[:60]}.")
         return [int(action) for action in known]
 
     def _look(self, seen: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:

@@ -171,7 +171,7 @@ def test_an_agent_of_a_chain_must_be_told_what_others_do() -> None:
     meta, arrays = Untrained("cpa_ar", "permutation").contents()[2]
     policy = Policy(meta, arrays)
     assert policy.act(np.zeros(meta["n_seen"]), before=[0, 3]) in range(4)
-    for wrong in ([], [0], [0, 4], [0, -1], [0.0, 1.0], [0, 1, 2], "ab"):
+    for wrong in ([], [0], [0, 4], [0, -1], [0.0, 1.0], [0, 1, 2], "ab", None, [[0], [1, 2]], [True, True]):
         with pytest.raises(PolicyError, match=r"acts after the 2 before it and needs .* before=\[a0, a1\]"):
             policy.act(np.zeros(meta["n_seen"]), before=wrong)  # type: ignore[arg-type]
 
@@ -256,6 +256,8 @@ def test_a_controller_of_ones_own_is_not_taken_for_that_it_builds_on() -> None:
     ({"kind": "independent"}, "says before=2, which agent 2 of kind independent cannot need"),
     ({"draws": True}, "says key_numbers=0, but each of 4 agents draws by one of its own"),
     ({"beta": "x"}, "beta"), ({"beta": 0.5, "beta_mode": "no"}, "beta_mode"), ({"filter_least": []}, "filter_least"),
+    ({"filter_least": 0.1}, "says filter_least=0.1, which must be a number from -100 to 0"),
+    ({"beta": float("nan")}, "says beta=nan, which must be a number from 0 to 1"),
     ({"n_actions": 3}, "says n_actions=3, but its networks are made for 4"), ({"n_seen": 2}, "cannot act|can act")])
 def test_a_chains_file_that_says_what_cannot_be(facts: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     meta, arrays = Untrained("cpa_ar", "permutation").contents()[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,13 @@ def test_agents_with_local_observations_can_be_exported(exported: Callable[..., 
     folder, model = exported("aloha", "policy_input=obs", "env_args.observation=local")
     played = play(folder, [5], 40, model)
     assert played.agreed == played.steps
+
+
+def test_agents_of_a_chain_pass_their_actions_on(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tiny_run("t_max=1", "test_greedy=false", *few_episodes("bridge"), alg="cpa_ar", env="bridge")
+    assert main(["export", str(outcome.models), "--out=agents"]) == 0
+    assert main(["play", "agents", "--steps=60", f"--model={outcome.models}"]) == 0
+    assert re.search(r"equal to the controller's in one process: (\d+) of \1\n", capsys.readouterr().out)
 
 
 #: conventions, which do not stand still, and students that see the state
