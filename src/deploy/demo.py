@@ -16,7 +16,7 @@ from .agents import Agents, team_in
 from .check import Beside, seen_in
 from .teams import LeavingTeam
 
-__all__ = ["Agents", "Played", "play", "team_in"]
+__all__ = ["Agents", "Played", "game_of", "play", "team_in"]
 
 
 class Played(NamedTuple):
@@ -54,7 +54,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
             raise UserError(f"--seed takes one seed for all, or one for each of the {n} agents, not {len(seeds)}.")
         team.agree([*seeds] if len(seeds) == n else [*seeds] * n)
         beside = None if model is None else _beside(model, seeds[0], team.meta, key)
-        game = beside.team.game if beside is not None else _game(team.meta)
+        game = beside.team.game if beside is not None else game_of(team.meta)
         rng = np.random.default_rng(seeds[0])
         returns: list[float] = []
         seen_actions: set[tuple[int, ...]] = set()
@@ -75,7 +75,7 @@ def play(folder: Path, seeds: Sequence[int], steps: int, model: str | None = Non
     return Played(returns, played, len(seen_actions), None if beside is None else agreed)
 
 
-def _game(meta: dict[str, Any]) -> Game:
+def game_of(meta: dict[str, Any]) -> Game:
     """The game that the policies were trained for.
 
     Raises:
