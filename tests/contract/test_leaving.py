@@ -19,7 +19,7 @@ from outcome import Outcome
 
 from epymarl_cpa.controllers.independent_controller import BasicMAC
 from epymarl_cpa.deploy import export as exporting
-from epymarl_cpa.deploy import graph, policy_file
+from epymarl_cpa.deploy import graph
 from epymarl_cpa.deploy.__main__ import main
 from epymarl_cpa.deploy.check import Compared
 from epymarl_cpa.deploy.export import MANIFEST, check_team, npz_of
@@ -268,5 +268,13 @@ def test_a_chains_file_that_says_what_cannot_be(facts: dict[str, Any], sentence:
         Policy.load(tmp_path / "x.npz")
 
 
-def test_files_of_before_are_read() -> None:
-    assert policy_file.kind_of({"conventions": True}) == "conventions" and policy_file.kind_of({}) == "students"
+def test_files_of_before_are_read(tmp_path: Path) -> None:
+    """They did not say of what kind they are, for there were students and conventions only."""
+    for words in ([], ["policy_input=obs"]):
+        meta, arrays = Untrained("cpa_pa", "bridge", *words).contents()[1]
+        old = {name: value for name, value in meta.items() if name not in ("kind", "before", "draws", "method")}
+        (tmp_path / "x.npz").write_bytes(npz_of(old, arrays))
+        policies = [Policy.load(tmp_path / "x.npz"), Policy(meta, arrays)]
+        seen = np.ones(meta["n_seen"])
+        assert [policy.agree(5) for policy in policies] == [policies[0].agree(5)] * 2
+        assert len({tuple(policy.act(seen, episode=e) for e in range(40)) for policy in policies}) == 1
