@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import configurations, damaged_bytes, faults, hostile, kills, resealed
+from . import configurations, crowd, damaged_bytes, endurance, faults, hostile, kills, resealed
 from .forked import Tally
 from .report import BEGIN, Result, put_into, report
 from .scenes import preload
 
 #: what each attack is called, the module that makes it, and its size: the whole one and the quick one
 ATTACKS = {"bytes": (damaged_bytes, 10_000, 120), "resealed": (resealed, 3000, 60), "kills": (kills, 500, 6),
-           "faults": (faults, 10_000, 20), "configurations": (configurations, 500, 5), "hostile": (hostile, 10_000, 60)}
+           "faults": (faults, 10_000, 20), "configurations": (configurations, 500, 5), "hostile": (hostile, 10_000, 60),
+           "crowd": (crowd, 200, 6), "endurance": (endurance, 200_000, 2000)}
 
 
 def run(seed: int, sizes: dict[str, int], workers: int, work: Path, tell: Callable[[str], object]) -> list[Result]:

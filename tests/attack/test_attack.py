@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import tempfile
 import time
@@ -15,8 +16,8 @@ import pytest
 
 from epymarl_cpa.errors import UserError
 
-from . import configurations, damage, damaged_bytes, faults, hostile, kills, resealed, samples, scenes
-from .__main__ import in_memory, main
+from . import configurations, crowd, damage, damaged_bytes, endurance, faults, hostile, kills, resealed, samples, scenes
+from .__main__ import ATTACKS, in_memory, main
 from .forked import each, note
 from .reading import REFUSED, VALUE, attempt, fault_of
 from .report import Result, put_into, report
@@ -96,6 +97,24 @@ def test_configurations(tmp_path: Path) -> None:
     assert not tally.findings and tally.cases == 2
 
 
+def test_runs_at_the_same_time(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (work / "crowd").mkdir()
+    monkeypatch.setattr(crowd, "AGAIN", 1)
+    tally = crowd.attack(3, 2, 1, work / "crowd")
+    assert not tally.findings and tally.cases == 3
+    record, = [file.parent for file in (work / "crowd/results/sacred/bc/xor").glob("*/config.json")
+               if '"seed": 4' in file.read_text()]
+    shutil.rmtree(record)
+    assert "folder: seed 4 is there 0 times" in [*crowd._amiss({3, 4}, work / "crowd", True)]
+
+
+def test_a_long_run(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (work / "endurance").mkdir()
+    monkeypatch.setattr(endurance, "SLOWER", 100.0)  # so few updates tell little
+    tally = endurance.attack(3, 40, 1, work / "endurance")
+    assert not tally.findings and "run of 40 updates" in next(iter(tally.kinds))
+
+
 def test_crashes_and_endless_cases_are_findings() -> None:
     def case(number: int) -> tuple[str, str]:
         note(f"number {number}")
@@ -146,6 +165,6 @@ def test_report() -> None:
 
 
 def test_guards_are_there() -> None:
-    for module in (damaged_bytes, resealed, kills, faults, configurations, hostile):
+    for module, _, _ in ATTACKS.values():
         for guard in module.GUARDS:
             assert (samples.Path(__file__).parents[1] / guard).is_file(), guard

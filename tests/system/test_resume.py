@@ -295,9 +295,10 @@ def test_resealed_nonsense_is_a_sentence(tiny_run: Run, capsys: pytest.CaptureFi
         for words in (["--config=ar_bc", "--env-config=xor", "with", f"checkpoint_path=models{number}", "evaluate=true",
                        "test_nepisode=2"], ["with", f"resume=models{number}", "test_nepisode=2"]):
             capsys.readouterr()
-            main(["main.py", *words])
+            status = main(["main.py", *words])
             err = capsys.readouterr().err.strip()
             assert "\n" not in err and "Traceback" not in err and "weights_only" not in err
+            assert (status, err.startswith("Error: ")) in ((2, True), (0, False)) and bool(err) == bool(status), err
 
 
 def test_resealed_nonsense_in_files_is_a_sentence(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ def test_an_archive_that_only_other_programs_could_read(offset: int, value: int,
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(zipfile.BadZipFile):
         archive_entries(tmp_path / "x.npz")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"x\.npz"):
         load(tmp_path / "x.npz")
 
 
@@ -132,7 +132,7 @@ def test_a_pipe_in_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
         np.save(tmp_path / f"{other}.npy", np.ones((1, 2, 1)))
     (tmp_path / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / name)
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=re.escape(str(tmp_path))):
         load(tmp_path)
 
 

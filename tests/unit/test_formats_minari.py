@@ -84,15 +84,21 @@ def make_minari(path: Path, monkeypatch: pytest.MonkeyPatch, observations: Any, 
     return path / "theirs-v0"
 
 
-@pytest.mark.parametrize("told", [1, 3])
-def test_another_number_of_episodes_than_the_metadata_tell(told: int, tmp_path: Path) -> None:
+def with_metadata(folder: Path, **changed: Any) -> Path:
+    """A data set of ours as another program might have left it, its metadata changed."""
     pytest.importorskip("minari")
     pytest.importorskip("h5py")
-    write_dataset(split(local()), tmp_path / "team-good-v0")
-    path = tmp_path / "team-good-v0" / "data"
+    write_dataset(split(local()), folder / "team-good-v0")
+    path = folder / "team-good-v0" / "data"
     (path / "epymarl_cpa.json").unlink()
     content = json.loads((path / "metadata.json").read_text())
-    (path / "metadata.json").write_text(json.dumps({**content, "total_episodes": told}))
+    (path / "metadata.json").write_text(json.dumps({**content, **changed}))
+    return path
+
+
+@pytest.mark.parametrize("told", [1, 3])
+def test_another_number_of_episodes_than_the_metadata_tell(told: int, tmp_path: Path) -> None:
+    path = with_metadata(tmp_path, total_episodes=told)
     with pytest.raises(UserError, match=rf"tells of {told} episodes \(total_episodes\), but there are 2;"):
         load(path)
 
@@ -149,13 +155,7 @@ def test_other_spaces_of_minari(which: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_kinds_of_files_that_need_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("minari")
-    pytest.importorskip("h5py")
-    write_dataset(split(local()), tmp_path / "team-good-v0")
-    path = tmp_path / "team-good-v0" / "data"
-    (path / "epymarl_cpa.json").unlink()
-    content = json.loads((path / "metadata.json").read_text())
-    (path / "metadata.json").write_text(json.dumps({**content, "data_format": "arrow"}))
+    path = with_metadata(tmp_path, data_format="arrow")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match="cannot be read yet: pyarrow is not installed"):
         load(path)

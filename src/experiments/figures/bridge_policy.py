@@ -101,8 +101,8 @@ class BridgeTeams:
 
 
 def _bridge_team(path: str) -> Team:
-    folder = checkpoint.find(path, 0, "the model folder")
-    env = checkpoint.read_manifest(folder)["config"].get("env")
+    folder, manifest = checkpoint.find_whole(path, 0, "the model folder")
+    env = manifest["config"].get("env")
     if env != "bridge":
         raise UserError(f"{folder} was trained on {env}; Figure 5 is drawn on bridge.")
     return Team(str(folder))
