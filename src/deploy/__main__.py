@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import UserError
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("model", help="model folder of a run, of any method")
     command.add_argument("--steps", type=int, default=1000, help="this many joint actions (default 1000)")
     command.add_argument("--seed", default="0", help="seed of the game, and of what agents draw (default 0)")
-    command.add_argument("--format", choices=FORMATS, default="both", help="what is compared (default both)")
+    command.add_argument("--format", choices=FORMATS, help="what is compared (default: what can be here)")
     command.add_argument("--key", default="", help=KEY)
     command = commands.add_parser("play", help="play a game with one process per agent", allow_abbrev=False)
     command.add_argument("folder", type=Path, help="folder of exported policies, NumPy's")
@@ -80,13 +81,14 @@ def _check(args: argparse.Namespace) -> int:
 
     _steps(args.steps)
     seed, = _seeds(args.seed, one=True)
-    found = check(args.model, args.steps, seed, args.key, args.format)
+    form = args.format or ("both" if find_spec("onnx") else "numpy")
+    found = check(args.model, args.steps, seed, args.key, form)
     for name, each in found.items():
         print(f"{name}: {each.agreed} of {each.steps} joint actions equal to the controller's in {each.episodes} "
               f"episodes, {len(each.distinct)} different ones; logits at most {each.apart:.1e} apart"
               + (f"; the first that differs: {each.where}" if each.where else ""))
     if args.format != "numpy" and "onnx" not in found:
-        print("onnx: not run, onnxruntime is not installed (pip install 'epymarl-cpa[onnx]')")
+        print("onnx: not compared, onnx or onnxruntime is not installed (pip install 'epymarl-cpa[onnx]')")
     return int(not all(each.whole for each in found.values()))
 
 

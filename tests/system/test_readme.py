@@ -44,7 +44,7 @@ LEAVING = ("data make", "record_to=", "install <epymarl>", "deploy export", "exp
 #: what a command needs that is not installed everywhere
 NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe": "mpe2", "lbf": "lbforaging",
          "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
-         "plot_results": "seaborn", "--format=both": "onnxruntime", "deploy check": "onnxruntime"}
+         "plot_results": "seaborn", "--format=both": "onnxruntime"}
 
 
 @dataclass(frozen=True)
