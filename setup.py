@@ -11,10 +11,12 @@ VERSION = next(line.split('"')[1] for line in PACKAGE.splitlines() if "__version
 
 EXTRAS = {
     "tensorboard": ["tensorboard>=2.15"],  # utils/logging.py, use_tensorboard=true
+    "progress": ["tqdm>=4.66"],  # utils/live_line.py, a live line on the terminal
     "mongo": ["pymongo>=4.2"],  # records/, Sacred's MongoObserver (-m), for Omniboard
     "sql": ["sqlalchemy>=2"],  # records/, Sacred's SqlObserver (-s)
     "tinydb": ["tinydb>=4", "tinydb-serialization", "hashfs"],  # records/, Sacred's TinyDbObserver (-t)
     "report": ["matplotlib>=3.8"],  # experiments/figures
+    "render": ["pillow>=10.1", "imageio[ffmpeg]>=2.31"],  # render/, films of played episodes
     "hdf5": ["h5py>=3"],  # data/formats, offpymarl's .h5 files
     "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
     "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults

@@ -32,6 +32,7 @@ from .runners import REGISTRY as RUNNERS
 from .settings import UNSET, Settings, check_env_args, settings_of
 from .utils import checkpoint
 from .utils.bounded import check_memory
+from .utils.progress import check_library
 
 Config = Mapping[str, Any]
 ADAM = 4  # numbers for each weight: itself, its gradient, and what the optimiser keeps of it
@@ -198,6 +199,8 @@ def rehearse(config: Config, console: Logger) -> None:
     args = Settings.of(config)
     for name in (*args.observers, *(["tensorboard"] if args.use_tensorboard else [])):
         OBSERVERS[name].check()
+    if args.progress:
+        check_library()
     env = build_env(args)
     try:
         info = EnvInfo.of(env.game, args.common_reward)

@@ -28,6 +28,7 @@ from .errors import UserError
 from .provenance import versions
 from .records.artifacts import attach
 from .records.experiment import Recorded, hidden, records_of
+from .records.following import following, program
 from .request import (
     NAMED,
     RESUME,
@@ -77,8 +78,6 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
         (stopped.info.get("model") if stopped is not None else None)
     if not folder or stopped is None:
         return ""
-    program = "epymarl-cpa" if Path(argv[0]).name == "epymarl-cpa" else "python -m epymarl_cpa" \
-        if Path(argv[0]).name == "__main__.py" else f"python {argv[0]}"
     options = [hidden(word) for word in words_of(argv)[0] if not word.startswith(("--config", "--env-config"))]
     words = [f"{RESUME}={folder}"]
     try:
@@ -86,7 +85,7 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
     except UserError:  # which is the user's own, and has to be named again
         words += [f"env_args.{name}={stopped.config['env_args'][name]}" for name in NAMED
                   if name in stopped.config["env_args"]]
-    return "; the run goes on with: " + shlex.join([*program.split(), *options, "with", *words])
+    return "; the run goes on with: " + shlex.join([*program(argv[0]).split(), *options, "with", *words])
 
 
 def entry(argv: Sequence[str] | None = None) -> int:
@@ -123,7 +122,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     experiment.logger = console
     # Sacred refuses changes to keys that it does not know yet, such as a recipe's optional ones.
     experiment.add_config(without_unset_seed(merge(chosen, without_unset_seed(asked.known))))
-    experiment.main(_trial(unfinished.begun if unfinished else None, asked))
+    experiment.main(_trial(argv[0], unfinished.begun if unfinished else None, asked))
     if _command(experiment, asked.options) == experiment.default_command:
         if rehearsed:
             _rehearse(chosen, unfinished.begun if unfinished else None)
@@ -134,7 +133,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     return experiment, [argv[0], *asked.options, *sacred_words(asked.updates, chosen)]
 
 
-def _trial(begun: Begun | None, asked: Request) -> Callable[..., float | None]:
+def _trial(script: str, begun: Begun | None, asked: Request) -> Callable[..., float | None]:
     """What Sacred runs."""
 
     def trial(_run: Any, _config: Mapping[str, Any], _log: logging.Logger) -> float | None:
@@ -144,6 +143,7 @@ def _trial(begun: Begun | None, asked: Request) -> Callable[..., float | None]:
             result = run(config, _run, _log, begun, records_of(_run))
             _run.info["result"] = result
             attach(_run, config, result, time.monotonic() - started, asked.env, asked.updates)
+            _tell_next(_log, following(script, config, asked.alg, asked.env, asked.updates, _model_of(_run)))
         except UserError as error:
             _run._get_captured_output()
             _run.captured_out += f"Error: {error}\n"
@@ -157,6 +157,16 @@ def _trial(begun: Begun | None, asked: Request) -> Callable[..., float | None]:
         return value if value is not None and math.isfinite(value) else None
 
     return trial
+
+
+def _model_of(run: Any) -> str:
+    """The folder of a run's models; empty if none was saved."""
+    return str(Path(run.info["model"]).parent) if run.info.get("model") else ""
+
+
+def _tell_next(console: logging.Logger, commands: Sequence[str]) -> None:
+    if commands:
+        console.info("next:\n%s", "\n".join(f"  {command}" for command in commands))
 
 
 def _rehearse(config: Mapping[str, Any], begun: Begun | None) -> None:

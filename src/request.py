@@ -34,7 +34,7 @@ class Request:
         updates: the words that change it.
         options: Sacred's words.
         unfinished: the run that goes on, if not a new one is asked for.
-        env: value of ``--env-config``; empty for a run that goes on.
+        env, alg: values of ``--env-config`` and ``--config``; empty for a run that goes on.
     """
 
     config: dict[str, Any]
@@ -43,6 +43,7 @@ class Request:
     options: list[str]
     unfinished: resume.Unfinished | None = None
     env: str = ""
+    alg: str = ""
 
 
 def words_of(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -76,7 +77,7 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
         chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")
     if chosen["seed"] is None and chosen["runner"] == "record":
         chosen["seed"] = seed_of(chosen["record_to"])
-    return Request(chosen, defaults, words, options, env=env)
+    return Request(chosen, defaults, words, options, env=env, alg=alg)
 
 
 def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], options: list[str],

@@ -18,10 +18,11 @@ from .config import keys_of
 from .envs.game import IntArray
 from .errors import Diverged, UserError
 from .evaluation.play import Values, headline_of
-from .evaluation.summary import summarise, told
+from .evaluation.summary import summarise
 from .observers import REGISTRY as OBSERVERS
 from .observers import Observer, RunStart
 from .observers.console import ConsoleObserver
+from .observers.progress import ProgressObserver
 from .observers.sacred import SacredObserver
 from .observers.watch import Watch
 from .provenance import provenance
@@ -29,6 +30,7 @@ from .runners import REGISTRY as RUNNERS
 from .settings import Decides, Settings
 from .utils import checkpoint
 from .utils.process import StopRequest, keep_freed_memory
+from .utils.progress import counting, is_live, showing
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def run(config: dict[str, Any], sacred_run: Any, console: Logger, begun: Begun |
         UserError: bad data, a checkpoint that does not fit, a folder that cannot be written.
         KeyboardInterrupt: SIGINT or SIGTERM came; the model has been saved.
     """
-    return prepare(config, sacred_run, console, begun, record).run()
+    with showing(config.get("progress"), console.info):
+        return prepare(config, sacred_run, console, begun, record).run()
 
 
 def prepare(config: dict[str, Any], sacred_run: Any, console: Logger, begun: Begun | None = None,
@@ -80,9 +83,11 @@ def prepare(config: dict[str, Any], sacred_run: Any, console: Logger, begun: Beg
     th.manual_seed(args.seed)
     names = dict.fromkeys([*(["tensorboard"] if args.use_tensorboard else []), *args.observers])
     observers: dict[str, Callable[[], Observer]] = {name: OBSERVERS[name] for name in names}
-    if taken := {"console", "sacred"} & observers.keys():
+    if taken := {"console", "sacred", "progress"} & observers.keys():
         raise UserError(f"an observer is registered as '{taken.pop()}', which every run has; give it another name.")
     observers["console"] = lambda: ConsoleObserver(console)
+    if is_live():
+        observers["progress"] = ProgressObserver
     if sacred_run is not None:
         observers["sacred"] = lambda: SacredObserver(sacred_run)
     return Trial(args, config, Watch(observers, console), written, begun, record)
@@ -168,8 +173,15 @@ class Trial:
         Raises:
             UserError: one of them cannot work here.
         """
+        game, random, best = self.runner.game, None, None
+        if is_live() and self.args.runner != "record":
+            with counting(f"finding what {game.name} is worth", unit=""):
+                best = game.headline_optimum()
+                random = None if best is None else game.random_headline()
+        record = next((str(place) for kind, place in self.record if kind == "Folder"), "")
         self.watch.start(RunStart(self.config, self.made_by, self.name, self.results_folder, self.runner.t_env,
-                                  self.learner.t_max, self.watch.series))
+                                  self.learner.t_max, self.watch.series, game.headline, random, best,
+                                  {"data": self.runner.place, "record": record}))
 
     def _train(self) -> None:
         args, t_max = self.args, self.learner.t_max
@@ -184,6 +196,7 @@ class Trial:
                 except Diverged as error:
                     raise Diverged(f"{error} {self._last_good(before)}") from None
                 t_env = self.runner.t_env
+                self.watch.progress(t_env)
                 if due(t_env, before, args.test_interval):
                     self.test()
                 if due(t_env, before, args.log_interval):
@@ -324,9 +337,7 @@ class Trial:
         th.set_rng_state(state["torch"])
 
     def summary(self) -> dict[str, Any]:
-        """Prints and returns the last evaluation beside the exact optimum, if it is known; returns the curve, too."""
+        """The last evaluation beside the exact optimum, if it is known, and the curve."""
         facts = summarise(self.runner.game, self.results, self.runner.latest, self.runner.optimum)
-        for line in told(self.runner.game, facts):
-            self.console.info("%s", line)
         stopped = {"stopped": self.stopped} if self.stopped else {}
         return {**facts, "curve": self.curve, "made_by": self.made_by, **stopped}

@@ -14,6 +14,7 @@ from ..envs.overcooked import Overcooked
 from ..errors import UserError
 from ..utils.files import reason
 from ..utils.process import told_if_interrupted
+from ..utils.progress import showing
 from . import OfflineDataset, load_dataset
 from .describe import describe
 from .fitting import fitted, remarks
@@ -42,13 +43,19 @@ def main(words: Sequence[str] | None = None) -> int:
         options = [word for word in rest if word.startswith("-")]
         if options:
             parser.error(f"unknown option {options[0]}")
-        print(_run(args, rest), flush=True)
+        with showing(None, _tell):
+            told = _run(args, rest)
+        print(told, flush=True)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

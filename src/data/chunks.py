@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..utils.progress import counting
 from .dataset import OfflineDataset
 
 #: size of a part in memory; a part holds one episode at least
@@ -18,8 +19,10 @@ PART_BYTES = 2**24
 def spans(episodes: int, episode_bytes: int) -> Iterator[slice]:
     """Slices of the episode axis, each of about :data:`PART_BYTES`."""
     size = max(1, PART_BYTES // max(1, episode_bytes))
-    for start in range(0, episodes, size):
-        yield slice(start, min(start + size, episodes))
+    with counting("episodes", episodes, "episodes") as progress:
+        for start in range(0, episodes, size):
+            yield slice(start, end := min(start + size, episodes))
+            progress.at(end)
 
 
 def split(data: OfflineDataset) -> Iterator[OfflineDataset]:

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import UserError
 from ..utils.bounded import archive_entries
 from ..utils.files import write_with
+from ..utils.progress import counting
 from .arrays import ARRAYS, OPTIONAL, EpisodeArrays
 from .validate import validate
 
@@ -50,8 +51,9 @@ class OfflineDataset(EpisodeArrays):
     def save(self, path: Path) -> None:
         """Writes one ``.npz`` file, all or nothing; the digest goes with it."""
         meta = json.dumps({"format": FORMAT, "digest": self.digest, "meta": self.meta})
-        write_with(path, lambda file: np.savez_compressed(
-            file, header=np.frombuffer(meta.encode(), dtype=np.uint8), **self.arrays))
+        with counting(f"writing {path.name}", unit=""):
+            write_with(path, lambda file: np.savez_compressed(
+                file, header=np.frombuffer(meta.encode(), dtype=np.uint8), **self.arrays))
 
     @classmethod
     def load(cls, path: Path, first: int | None = None) -> OfflineDataset:
@@ -66,8 +68,12 @@ class OfflineDataset(EpisodeArrays):
         """
         try:
             archive_entries(path, lambda name: name in (*ARRAYS, *OPTIONAL, "header"))
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays: dict[str, Any] = {}
+            with np.load(path, allow_pickle=False) as file, \
+                    counting(f"reading {path.name}", len(file.files), "arrays") as progress:
+                for name in file.files:
+                    arrays[name] = file[name]
+                    progress.at(len(arrays))
             header = json.loads(arrays.pop("header").tobytes()) if "header" in arrays else {}
         except FileNotFoundError:
             raise UserError(f"there is no data set {path}.") from None

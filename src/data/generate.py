@@ -15,6 +15,7 @@ from ..envs.game import Game
 from ..errors import UserError
 from ..utils.bounded import check_memory, is_there
 from ..utils.files import reason
+from ..utils.progress import counting
 from ..utils.sources import folder_digest
 from . import behaviours_dpomdp, scripted  # noqa: F401 (register their behaviours)
 from .behaviours import behaviour_named
@@ -63,30 +64,33 @@ def generate(game: Game, recipe: Mapping[str, Any], seed: int, quality: str = "c
         own = np.zeros((episodes, limit + 1, n), dtype=np.float32)
 
     at_once = episodes if game.pure else AT_ONCE
-    for first in range(0, episodes, at_once):
-        running = np.arange(first, min(first + at_once, episodes))
-        state, over = game.initial(len(running), rng), np.zeros(len(running), dtype=np.bool_)
-        for t in range(limit + 1):
-            states[running, t] = game.global_state(state)
-            available[running, t] = game.available(state)
-            filled[running, t] = True
-            if obs is not None:
-                obs[running, t] = game.observe(state)
-            running, state = running[~over], state[~over]
-            if not len(running):
-                break
-            who = rng.choice(len(names), size=len(running), p=weights) if per_step else behaviour[running]
-            chosen = np.empty((len(running), n), dtype=np.int64)
-            for k, policy in enumerate(policies):
-                rows = np.flatnonzero(who == k)
-                if len(rows):
-                    chosen[rows] = policy(state[rows], running[rows], rng)
-            actions[running, t] = chosen
-            step = game.transition(state, chosen, rng)
-            reward[running, t], terminated[running, t] = step.reward, step.terminated
-            if own is not None and step.rewards is not None:
-                own[running, t] = step.rewards
-            state, over = step.state, step.done
+    with counting(f"making {game.name} {quality}", episodes * limit) as progress:
+        for first in range(0, episodes, at_once):
+            played = first * limit  # those before may have ended early
+            running = np.arange(first, min(first + at_once, episodes))
+            state, over = game.initial(len(running), rng), np.zeros(len(running), dtype=np.bool_)
+            for t in range(limit + 1):
+                states[running, t] = game.global_state(state)
+                available[running, t] = game.available(state)
+                filled[running, t] = True
+                if obs is not None:
+                    obs[running, t] = game.observe(state)
+                running, state = running[~over], state[~over]
+                if not len(running):
+                    break
+                who = rng.choice(len(names), size=len(running), p=weights) if per_step else behaviour[running]
+                chosen = np.empty((len(running), n), dtype=np.int64)
+                for k, policy in enumerate(policies):
+                    rows = np.flatnonzero(who == k)
+                    if len(rows):
+                        chosen[rows] = policy(state[rows], running[rows], rng)
+                actions[running, t] = chosen
+                step = game.transition(state, chosen, rng)
+                reward[running, t], terminated[running, t] = step.reward, step.terminated
+                if own is not None and step.rewards is not None:
+                    own[running, t] = step.rewards
+                state, over = step.state, step.done
+                progress.at(played := played + len(running))
     meta = {"spec": game.spec(), "recipe": {**recipe, "mixture": shares}, "quality": quality, "seed": seed,
             "behaviours": names, "generator": GENERATOR, "version": __version__, "rules": game.rules()}
     if per_step:

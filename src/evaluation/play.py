@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers.base import Controller
 from ..envs.game import Game, IntArray
+from ..utils.progress import counted
 
 Values = NDArray[np.float64]
 Show = Callable[[IntArray], None]
@@ -45,7 +46,7 @@ def evaluate(game: Game, mac: Controller, batch: EpisodeBatch, seed: int, t_env:
     out = {key: np.zeros(episodes) for key in ("return", "ep_length", *game.info_keys)}
     own: Values | None = None
     foreign: dict[str, Values] = {}
-    for t in range(game.episode_limit):
+    for t in counted(range(game.episode_limit), f"playing {episodes} episodes"):
         if watch is not None and running[0] == 0:
             watch(state[0])
         batch.update({"state": game.global_state(state), "avail_actions": game.available(state),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from ..components.episode_buffer import EpisodeBatch
 from ..envs.game import Game
 from ..envs.score import score
-from .play import EXACT, Values, headline_of
+from .play import Values, headline_of
 
 
 def summarise(game: Game, results: Mapping[str, Values], batch: EpisodeBatch, optimum: float | None,
@@ -40,19 +40,6 @@ def summarise(game: Game, results: Mapping[str, Values], batch: EpisodeBatch, op
     if game.episode_limit == 1 and (action := _only_action(batch)) is not None:
         facts["joint_action"] = action
     return facts
-
-
-def told(game: Game, facts: Mapping[str, Any]) -> Iterator[str]:
-    """The same in lines."""
-    if game.headline != "return":
-        best = "" if facts["optimum"] is None else f" (optimum {facts['optimum']:.4f})"
-        yield f"return     {facts['return']:.4f}{best}"
-    name = f"{game.headline.replace('_', ' '):<10}"
-    yield f"{name} {facts['headline']:.4f}" + (" (exact)" if game.headline == "return" and EXACT in facts else "")
-    if facts["headline_optimum"] is not None:
-        yield f"optimum    {facts['headline_optimum']:.4f}"
-    if facts.get("score") is not None:
-        yield f"score      {facts['score']:.4f} (0: random play, 1: optimum)"
 
 
 def _only_action(batch: EpisodeBatch) -> list[int] | None:

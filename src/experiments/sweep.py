@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..utils.files import reason, write_text
+from ..utils.progress import showing
 from .rows.reading import Row
 from .rows.store import given_rows
 from .rows.tables import diversity, markdown
@@ -55,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         sweep = Sweep(Path(args.out) / Path(args.grid).stem, given, args.redo)
         _tell_left(sweep.folder, grid)
         try:
-            failed = sweep.run(specs, lambda: make_backend(args.backend, args.workers, args.ray_address))
+            with showing(None, None):
+                failed = sweep.run(specs, lambda: make_backend(args.backend, args.workers, args.ray_address))
         except KeyboardInterrupt:
             if args.jsonl:
                 _write_jsonl(args.jsonl, sweep.rows(grid))

@@ -28,6 +28,7 @@ from ..conventions.table_planner import TablePlanner
 from ..conventions.view import View
 from ..errors import UserError
 from ..modules.losses import behaviour_loss, log_policy
+from ..utils.progress import counting
 from .taught import TaughtLearner, TeachingSettings
 
 PLANNING_STREAM = 1_000_005  # keeps what a planner draws apart from everything else drawn from the seed
@@ -142,28 +143,34 @@ class ConventionLearner(TaughtLearner):
     # --- improving ---
     def _improve(self) -> None:
         """Plans, and turns to what was planned."""
-        args, horizon = self.args, self.info.episode_limit
         data = self._experience()
-        rng = np.random.default_rng([args.seed, PLANNING_STREAM])
-        generator = th.Generator().manual_seed(args.seed + PLANNING_STREAM)
-        if args.improvement == "stages":
-            teacher = self.mac.teacher
-            plan = StagePlanner(data, horizon, args, Guide(teacher.agent, teacher.encoder), generator).plan(rng)
-        elif args.improvement == "stationary":
-            plan = StationaryPlanner(data, args, generator).plan(rng)
-        else:
-            tables = TablePlanner(data, horizon, args)
-            if tables.reason and args.improvement == "table":
-                raise UserError(f"improvement=table is not possible here: {tables.reason}; set improvement=imitation.")
-            if tables.reason:
-                self.console.info("conventions are not improved beyond the data: %s", tables.reason)
-                self.improves = False
-                return
-            plan = tables.plan(self._greedy(tables.histories.obs, tables.histories.available), rng)
+        with counting("searching for conventions", unit=""):
+            plan = self._plan(data)
+        if plan is None:
+            self.improves = False
+            return
         self._take(plan)
         self._play_by(th.arange(len(plan)), plan.values, plan.errors, th.ones(len(plan)), spread_of(data.returns))
         self.console.info("%d conventions, estimated to be worth %.4f +- %.4f down to %.4f; recorded episodes: %.4f",
                           len(plan), plan.values[0], plan.errors[0], plan.values[-1], data.returns.mean())
+
+    def _plan(self, data: Experience) -> Plan | None:
+        """The plan by the settings' way; None where that is not possible and another way is open."""
+        args, horizon = self.args, self.info.episode_limit
+        rng = np.random.default_rng([args.seed, PLANNING_STREAM])
+        generator = th.Generator().manual_seed(args.seed + PLANNING_STREAM)
+        if args.improvement == "stages":
+            teacher = self.mac.teacher
+            return StagePlanner(data, horizon, args, Guide(teacher.agent, teacher.encoder), generator).plan(rng)
+        if args.improvement == "stationary":
+            return StationaryPlanner(data, args, generator).plan(rng)
+        tables = TablePlanner(data, horizon, args)
+        if tables.reason and args.improvement == "table":
+            raise UserError(f"improvement=table is not possible here: {tables.reason}; set improvement=imitation.")
+        if tables.reason:
+            self.console.info("conventions are not improved beyond the data: %s", tables.reason)
+            return None
+        return tables.plan(self._greedy(tables.histories.obs, tables.histories.available), rng)
 
     def _experience(self) -> Experience:
         if self.source is None:

@@ -20,6 +20,9 @@ class RunStart:
         t_env: where the run begins; more than 0 for one that is continued.
         t_max: where it ends, unless an observer stops it.
         series: what was recorded of a run that is resumed, by name: its times and its values.
+        headline: what results of the game are quoted in: ``return``, or one of its info keys.
+        random, best: what random play and the best team reach in it; None where unknown, or where nobody asks.
+        places: where else the run leaves something or found it, by what that is: ``data``, ``record``.
     """
 
     config: Mapping[str, Any]
@@ -29,6 +32,10 @@ class RunStart:
     t_env: int
     t_max: int
     series: Mapping[str, tuple[list[int], list[float]]] = field(default_factory=dict)
+    headline: str = "return"
+    random: float | None = None
+    best: float | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 class Observer:
@@ -56,6 +63,9 @@ class Observer:
         Raises:
             UserError: the observer cannot work here; the run is not begun.
         """
+
+    def progress(self, t_env: int) -> None:
+        """Training goes on; told some times a second, not at every update."""
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         """The team was evaluated; ``values`` have EPyMARL's names, such as ``test_return_mean``."""

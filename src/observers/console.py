@@ -6,12 +6,14 @@ import time
 from collections.abc import Mapping
 from logging import Logger
 from pathlib import Path
+from typing import Any
 
 from .base import Observer, RunStart
+from .summary import told
 
 
 class ConsoleObserver(Observer):
-    """A line for every evaluation, and a block of all series at every ``log_interval``.
+    """A line for every evaluation, a block of all series at every ``log_interval``, and a summary at the end.
 
     Args:
         console: takes the words.
@@ -20,9 +22,10 @@ class ConsoleObserver(Observer):
     def __init__(self, console: Logger) -> None:
         self._console = console
         self._latest: dict[str, float] = {}
+        self._model = ""
 
     def start(self, run: RunStart) -> None:
-        self._began, self._first, self._t_max = time.monotonic(), run.t_env, run.t_max
+        self._run, self._began, self._first, self._t_max = run, time.monotonic(), run.t_env, run.t_max
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         self._latest |= values
@@ -43,4 +46,9 @@ class ConsoleObserver(Observer):
         self._console.info("t_env %d, episode %d\n%s", t_env, self._latest["episode"], "\n".join(rows))
 
     def checkpoint(self, t_env: int, folder: Path) -> None:
+        self._model = str(folder)
         self._console.info("model: %s", folder)
+
+    def end(self, result: Mapping[str, Any]) -> None:
+        if result:
+            self._console.info("%s", told(self._run, result, self._model, time.monotonic() - self._began))

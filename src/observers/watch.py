@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from logging import Logger
@@ -16,6 +17,7 @@ import torch as th
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..utils.progress import PACE
 from .base import Observer, RunStart
 
 
@@ -36,6 +38,7 @@ class Watch:
     def __init__(self, make: Mapping[str, Callable[[], Observer]], console: Logger) -> None:
         self._observers, self.console = dict[str, Observer](), console
         self._odd: set[str] = set()
+        self._due = 0.0
         self.series: dict[str, tuple[list[int], list[float]]] = {}
         for name, maker in make.items():
             with self._contained(name, "being made", 0):
@@ -51,6 +54,14 @@ class Watch:
             UserError: an observer cannot work here.
         """
         self._tell("start", run.t_env, lambda each: each.start(copy.deepcopy(run)))
+
+    def progress(self, t_env: int) -> None:
+        """Passes on now and then how far training is; costs next to nothing, however often it is called."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + PACE
+            self._tell("progress", t_env, lambda each: each.progress(t_env),
+                       lambda each: type(each).progress is not Observer.progress)
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         told = self._finite(t_env, values)
@@ -71,10 +82,12 @@ class Watch:
     def end(self, t_env: int, result: Mapping[str, Any]) -> None:
         self._tell("end", t_env, lambda each: each.end(copy.deepcopy(result)))
 
-    def _tell(self, what: str, t_env: int, tell: Callable[[Observer], None]) -> None:
+    def _tell(self, what: str, t_env: int, tell: Callable[[Observer], None],
+              listens: Callable[[Observer], bool] = lambda each: True) -> None:
         for name, each in list(self._observers.items()):
-            with self._contained(name, what, t_env):
-                tell(each)
+            if listens(each):
+                with self._contained(name, what, t_env):
+                    tell(each)
 
     @contextmanager
     def _contained(self, name: str, what: str, t_env: int) -> Iterator[None]:

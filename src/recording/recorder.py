@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +13,12 @@ import numpy as np
 from ..data.dataset import OfflineDataset
 from ..errors import UserError
 from ..utils.process import StopRequest
+from ..utils.progress import counting
 from .parts import SIZE, PartFiles
 from .plan import RecordingPlan
 from .player import Actor, Arrays, Player
 
 Mac = TypeVar("Mac", bound=Actor)
-
-PAUSE = 10.0  # seconds between messages
 
 
 class Recorder:
@@ -78,14 +76,15 @@ class Recorder:
         return [loaded[member.model] for member in self.plan.members]
 
     def _play(self, player: Player, macs: Sequence[Actor]) -> None:
-        plan, parts, stop, told = self.plan, self.parts, StopRequest(), time.monotonic()
+        plan, parts, stop = self.plan, self.parts, StopRequest()
         if parts.episodes > plan.episodes:
             raise UserError(f"{parts.folder} holds {parts.episodes} episodes already, more than record_episodes="
                             f"{plan.episodes}.")
         if parts.episodes:
             self.console.info("going on at episode %d of %d", parts.episodes, plan.episodes)
         played: list[Arrays] = []
-        with stop.listening():
+        with stop.listening(), counting(f"recording {plan.target.name}", plan.episodes, "episodes", parts.episodes,
+                                        self.console.info) as progress:
             while parts.episodes + len(played) < plan.episodes and not stop.made:
                 number = parts.episodes + len(played)
                 who = number % len(macs)
@@ -94,9 +93,7 @@ class Recorder:
                 if len(played) == SIZE:
                     parts.add(played)
                     played = []
-                if time.monotonic() - told > PAUSE:
-                    told = time.monotonic()
-                    self.console.info("recorded %d of %d episodes", number + 1, plan.episodes)
+                progress.at(number + 1)
             if played:
                 parts.add(played)
         if stop.made:

@@ -21,6 +21,7 @@ from ..evaluation.diversity import diversity
 from ..evaluation.exact import can_be_exact, exact_return
 from ..evaluation.play import EXACT, RewardShares, Show, Values, evaluate, evaluation_stats
 from ..settings import Settings
+from ..utils.progress import counting
 
 
 class Runner(ABC):
@@ -57,7 +58,8 @@ class Runner(ABC):
     @cached_property
     def optimum(self) -> float | None:
         """The best possible expected return, None where nobody knows it; some games need a second to find it."""
-        return self.game.optimum()
+        with counting(f"finding the optimum of {self.game.name}", unit=""):
+            return self.game.optimum()
 
     def use(self, mac: Controller) -> None:
         """Takes the controller that plays."""
@@ -67,6 +69,11 @@ class Runner(ABC):
     def recorded(self) -> EpisodeSource | None:
         """All recorded episodes, if batches are drawn from such."""
         return None
+
+    @property
+    def place(self) -> str:
+        """The file or folder of the recorded episodes; empty if there is none."""
+        return ""
 
     def record(self) -> dict[str, Any] | None:
         """Records instead of training, where that is what the runner is for; returns what was recorded, else None.

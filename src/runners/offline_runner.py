@@ -18,7 +18,7 @@ from ..components.transitions import NO_NEXT
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
 from ..data.fitting import ends_at_horizon, remarks
-from ..data.generate import recipe_digest
+from ..data.generate import cache_file, recipe_digest
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..settings import Settings
 from . import REGISTRY
@@ -82,6 +82,14 @@ class OfflineRunner(Runner):
     @property
     def recorded(self) -> EpisodeSource | None:
         return None if self.args.evaluate else self
+
+    @property
+    def place(self) -> str:
+        args = self.args
+        if args.evaluate or args.dataset not in args.recipes:
+            return "" if args.evaluate else args.dataset
+        folder = Path(args.datasets_path).expanduser()
+        return str(cache_file(self.game, args.recipes[args.dataset], args.seed, args.dataset, folder))
 
     @property
     def n_episodes(self) -> int:

@@ -33,6 +33,10 @@ class RecordRunner(Runner):
         super().__init__(args, env, console, device)
         self.recorder = Recorder(RecordingPlan(args), self.game.spec(), console, self.game.rules())
 
+    @property
+    def place(self) -> str:
+        return str(self.recorder.plan.target)
+
     def record(self) -> dict[str, Any]:
         try:
             player = Player(self.env, self.empty_batch(1), self.args.reward_scalarisation)

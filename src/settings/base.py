@@ -75,6 +75,7 @@ class Settings:
     learner_log_interval: int = setting(low=1, high=MANY, decides=_WATCHING)
     use_tensorboard: bool = setting(decides=_WATCHING)
     observers: list[str] = setting(decides=_WATCHING)
+    progress: bool | None = setting(decides=_WATCHING, before=None)
     local_results_path: str = setting(decides=_FILES)
 
     save_model: bool = setting(decides=_WATCHING)

@@ -74,6 +74,25 @@ def make() -> tuple[Watch, SacredRun]:
 
 
 # ------------------------------------------------------------------------------------------- what is told
+def test_progress_is_told_now_and_then_to_those_who_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listening(Recorder):
+        def progress(self, t_env: int) -> None:
+            self.told.append(("progress", t_env))
+            th.rand(3), np.random.random(), random.random()
+
+    now = [0.0]
+    monkeypatch.setattr("epymarl_cpa.observers.watch.time.monotonic", lambda: now[0])
+    listening, deaf = Listening(), Recorder()
+    watch = Watch({"listening": lambda: listening, "deaf": lambda: deaf}, CONSOLE)
+    states = random.getstate(), th.get_rng_state()
+    for t_env in range(1, 101):
+        now[0] += 0.01
+        watch.progress(t_env)
+    assert 9 <= len(listening.told) <= 11 and listening.told[0] == ("progress", 1)
+    assert not deaf.told
+    assert (random.getstate(), th.get_rng_state().tolist()) == (states[0], states[1].tolist())
+
+
 @pytest.mark.parametrize("value", [2, 2.0, True + 1, np.float64(2), np.float32(2), np.int64(2), th.tensor(2.0)])
 def test_values_become_plain_floats_and_times_plain_integers(value: Any) -> None:
     watch, run = make()

@@ -46,6 +46,11 @@ class Progress:
         self._add(job.kind, sum(row["seconds"] for row in rows))
         self.drop(job)
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether it is known of any run how long it takes."""
+        return bool(self._seconds)
+
     def seconds_left(self, slots: int) -> float:
         """The guess, for ``slots`` jobs at once; at least the longest job's rest."""
         now = time.monotonic()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...utils.process import handling, interrupt
+from ...utils.progress import Counter, counting
 from ..rows.origin import code_of, of_other_code
 from ..rows.reading import Row
 from ..rows.store import Store
@@ -23,6 +24,8 @@ from .jobs import Job, JobId, missing_jobs
 from .progress import Progress
 from .validity import code_now, unfit
 from .work import JobResult
+
+LOOK = 1.0  # seconds between changes of the live line, if there is one
 
 
 class Sweep:
@@ -72,8 +75,9 @@ class Sweep:
                 return []
             backend = make()
             try:
-                with handling((signal.SIGTERM,), interrupt):
-                    return self._do(jobs, backend, Progress(jobs, done))
+                with handling((signal.SIGTERM,), interrupt), \
+                        counting(f"sweep {self.folder.name}", len(jobs), "runs", foremost=True) as counter:
+                    return self._do(jobs, backend, Progress(jobs, done), counter)
             finally:
                 backend.stop()
 
@@ -107,7 +111,7 @@ class Sweep:
         if told := of_other_code(self.rows(specs), lambda row: now[row["id"]]):
             print(f"{told}; {'they are made anew' if self.redo else '--redo makes them anew'}", flush=True)
 
-    def _do(self, jobs: Sequence[Job], backend: Backend, progress: Progress) -> list[str]:
+    def _do(self, jobs: Sequence[Job], backend: Backend, progress: Progress, counter: Counter) -> list[str]:
         """Does the jobs, each after that of its teacher, and writes their rows."""
         waiting, running, failed = list(jobs), dict[Future[JobResult], Job](), list[str]()
         models: dict[JobId, str] = {}
@@ -131,7 +135,9 @@ class Sweep:
                     waiting.remove(job)
                     progress.begin(job)
                     running[backend.submit(job, models[job.after] if job.after else job.model)] = job
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            counter.at(progress.done, f"{len(failed)} failed" if failed else "",
+                       progress.seconds_left(backend.slots) if progress.is_timed else None)
+            for future in wait(running, LOOK if counter.is_live else None, FIRST_COMPLETED).done:
                 job = running.pop(future)
                 result = _result(future)
                 if isinstance(result, str):

@@ -14,6 +14,7 @@ from typing import Any
 from ... import __version__
 from ...config import resolve
 from ...errors import UserError
+from ...utils.progress import silent
 from ..rows.origin import MADE_BY
 from ..rows.reading import Row
 from .grid import RunSpec
@@ -35,6 +36,11 @@ def work(job: Job, model: str) -> JobResult:
         model: of its teacher, if it has one.
     """
     _forget_peak()
+    with silent():  # the sweep has a line of its own
+        return _worked(job, model)
+
+
+def _worked(job: Job, model: str) -> JobResult:
     try:
         if job.code and job.code != code_now(job.specs[0]):
             return "the code here is not that with which the sweep began; start the sweep again."

@@ -1,0 +1,89 @@
+"""What a run says at its end, and that what it proposes can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from outcome import Outcome
+
+from epymarl_cpa.cli import main
+from epymarl_cpa.deploy.__main__ import main as deploy
+from epymarl_cpa.records.following import following, program
+from epymarl_cpa.render.command import main as render
+
+Run = Callable[..., Outcome]
+
+
+def end_of(run: Outcome) -> tuple[list[str], list[str]]:
+    """The lines of a run's summary, and the commands that it proposes."""
+    assert run.sacred is not None
+    said = (run.sacred / "cout.txt").read_text()
+    summary = re.search(r" seed \d+:\n((?:  .*\n)+)", said)
+    proposed = re.search(r"next:\n((?:  .*\n)+)", said)
+    assert summary is not None
+    return summary[1].splitlines(), [] if proposed is None else [line.strip() for line in proposed[1].splitlines()]
+
+
+def test_a_teacher_ends_with_its_result_and_the_way_on(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    teacher = tiny_run("test_greedy=false", "hidden_dim=6", "env_args.n_agents=2", alg="cpa_ar")
+    lines, commands = end_of(teacher)
+    result = teacher.result()
+    values = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in lines)
+    assert values["return"] == f"{result['headline']:.4f}  (optimum 1.0000, random play 0.5000)"
+    assert values["score"] == f"{result['score']:.4f}  (0: random play, 1: optimum)"
+    assert values["diversity"].startswith(f"{result['joint_entropy']:.2f} bits")
+    assert values["model"] == f"{teacher.models}/6"
+    assert values["record"] == str(teacher.sacred)
+    assert values["data"].startswith("datasets/xor-medium-seed1-")
+    assert len({re.match(r"  \S+ +", line).end() for line in lines}) == 1, "aligned"  # type: ignore[union-attr]
+    assert len(lines) + len(commands) + 2 <= 15
+    assert teacher.record("run")["result"] == result["headline"], "Sacred's result is one number"
+
+    evaluate, students, film = commands
+    assert render(shlex.split(film)[3:]) == 0
+    assert Path(film.rpartition("--out=")[2]).stat().st_size > 100
+    before = capsys.readouterr().out
+    assert main(shlex.split(evaluate)[1:]) == 0
+    assert f"score      {result['score']:.4f}" in before and f"{result['score']:.4f}" in capsys.readouterr().out
+    assert main([*shlex.split(students)[1:], "student_t_max=2", "pool_hidden=6"]) == 0
+    out = capsys.readouterr().out
+    assert f"teacher: {teacher.models}" in out
+    assert re.search(r"\n  teacher +\d\.\d{4} away from it \(total variation\), \d+ % of its joint actions kept\n", out)
+
+
+def test_students_can_be_exported_as_they_propose(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    students = tiny_run("t_max=2", "student_t_max=2", "pool_hidden=6", alg="cpa_pa")
+    export = end_of(students)[1][-1]
+    assert deploy(shlex.split(export)[3:]) == 0
+
+
+@pytest.mark.parametrize(("words", "commands"), [(("evaluate=true",), 0), (("t_max=3",), 2)])
+def test_only_what_fits_is_proposed(words: tuple[str, ...], commands: int, tiny_run: Run) -> None:
+    assert len(end_of(tiny_run(*words))[1]) == commands
+
+
+def test_a_teacher_that_remembers_can_teach_nobody(tiny_run: Run) -> None:
+    assert len(end_of(tiny_run("use_rnn=true", "policy_input=obs", alg="cpa_ar"))[1]) == 2
+
+
+def test_other_units_than_the_return_come_with_it(tiny_run: Run) -> None:
+    lines, _ = end_of(tiny_run("env_args.rows=1", "env_args.cols=2", "env_args.episode_limit=5", env="aloha"))
+    assert re.fullmatch(r"  return         -?\d+\.\d{4}  \(optimum \d\.\d{4}\)", lines[0])
+    assert re.fullmatch(r"  messages sent  \d+\.\d{4}  \(optimum \d\.\d{4}, random play \d\.\d{4}\)", lines[1])
+
+
+@pytest.mark.parametrize(("script", "words"), [("src/main.py", "python src/main.py"),
+                                               ("/usr/bin/epymarl-cpa", "epymarl-cpa"),
+                                               ("/x/epymarl_cpa/__main__.py", "python -m epymarl_cpa")])
+def test_the_program_is_named_as_it_was_started(script: str, words: str) -> None:
+    assert program(script) == words
+
+
+def test_without_a_model_nothing_is_proposed(tiny_run: Run) -> None:
+    run = tiny_run("t_max=1")
+    assert following("main.py", run.record("config"), "ar_bc", "xor", [], "") == []
+    assert following("main.py", run.record("config"), "", "", [], "m") == [], "a resumed run was not asked for in words"
