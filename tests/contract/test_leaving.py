@@ -17,8 +17,8 @@ import pytest
 from helpers import FOLDER, OUR_ENVS, Built, few_episodes
 from outcome import Outcome
 
-from epymarl_cpa.controllers.independent_controller import BasicMAC
 from epymarl_cpa.config import resolve
+from epymarl_cpa.controllers.independent_controller import BasicMAC
 from epymarl_cpa.deploy import __main__ as commands
 from epymarl_cpa.deploy import export as exporting
 from epymarl_cpa.deploy import graph
