@@ -68,6 +68,8 @@ class Command:
             return "installs what is installed"
         if "tests.attack" in self.text:
             return "tested by attack/test_attack.py"
+        if "-m 127.0.0.1" in self.text:
+            return "tested by test_records.py, with a server"
         if self.text.startswith("cosmic-ray"):
             return "changes the source while it runs"
         return "tested by test_sweep*.py" if re.search(r"experiments\.(sweep|recompute)", self.text) else ""
