@@ -37,7 +37,7 @@ setup(
     package_dir={"epymarl_cpa": "src"},
     packages=["epymarl_cpa", *(f"epymarl_cpa.{name}" for name in SUBPACKAGES)],
     package_data={"epymarl_cpa": ["py.typed", "config/*.yaml", "config/*/*.yaml", "envs/optima.json",
-                                  "experiments/rows/*.yaml"]},
+                                  "experiments/rows/*.yaml", "view/page/*"]},
     install_requires=[
         "torch>=2.4",
         "numpy>=1.26",
