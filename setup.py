@@ -20,6 +20,7 @@ EXTRAS = {
     "hdf5": ["h5py>=3"],  # data/formats, offpymarl's .h5 files
     "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
     "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # deploy/graph.py, deploy export --format=onnx
     "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
     "tasks": ["lbforaging>=2", "mpe2>=1.1", "rware>=2"],  # config/envs: lbf, lbf_coop, mpe_spread, rware
     "notebook": ["ipykernel>=6", "nbclient>=0.10"],  # examples/xor_story.ipynb, with "report"

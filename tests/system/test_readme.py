@@ -38,14 +38,14 @@ ONLINE = "t_max=160 save_model_interval=50 batch_size=2 test_nepisode=4 hidden_d
 RECORD = "record_steps=[50,1000] record_episodes=6 hidden_dim=8"
 PARALLEL = "t_max=1000 save_model_interval=300 test_nepisode=10 hidden_dim=8"
 #: which method's run a placeholder stands for, where an earlier command of the block made it
-RUNS = {"<student-run>": "cpa_pa", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
+RUNS = {"<ar-run>": "cpa_ar", "<student-run>": "cpa_pa", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
 #: commands that leave what others of their block need: such a block is one test
 LEAVING = ("data make", "record_to=", "install <epymarl>", "deploy export", "experiments.conventions",
            "epymarl_cpa.view")
 #: what a command needs that is not installed everywhere
 NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe": "mpe2", "lbf": "lbforaging",
          "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
-         "plot_results": "seaborn"}
+         "plot_results": "seaborn", "--format=both": "onnxruntime"}
 
 
 @dataclass(frozen=True)
