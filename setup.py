@@ -20,8 +20,10 @@ EXTRAS = {
     "hdf5": ["h5py>=3"],  # data/formats, offpymarl's .h5 files
     "minari": ["minari[hdf5]>=0.5.3", "pillow"],  # data/formats
     "vault": ["tensorstore"],  # data/formats, OG-MARL's vaults
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # deploy/graph.py, deploy export --format=onnx
     "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
     "tasks": ["lbforaging>=2", "mpe2>=1.1", "rware>=2"],  # config/envs: lbf, lbf_coop, mpe_spread, rware
+    "notebook": ["ipykernel>=6", "nbclient>=0.10"],  # examples/xor_story.ipynb, with "report"
     "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML",  # tests and .ci/run
             "pytest-cov>=5", "cosmic-ray>=8.3"],  # docs/promises.md
 }
@@ -30,13 +32,28 @@ setup(
     name="epymarl-cpa",
     version=VERSION,
     description="Offline multi-agent reinforcement learning by Cooperative Policy Agreement, in EPyMARL's shape",
+    author="epymarl-cpa maintainers",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["multi-agent reinforcement learning", "offline reinforcement learning", "MARL", "EPyMARL", "PettingZoo",
+              "policy agreement"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     package_dir={"epymarl_cpa": "src"},
     packages=["epymarl_cpa", *(f"epymarl_cpa.{name}" for name in SUBPACKAGES)],
-    package_data={"epymarl_cpa": ["py.typed", "config/*.yaml", "config/*/*.yaml", "envs/optima.json",
-                                  "experiments/rows/*.yaml"]},
+    package_data={"epymarl_cpa": ["py.typed", "*.pyi", "config/*.yaml", "config/*/*.yaml", "envs/optima.json",
+                                  "experiments/rows/*.yaml", "view/page/*"]},
     install_requires=[
         "torch>=2.4",
         "numpy>=1.26",

@@ -8,7 +8,6 @@ import math
 import shlex
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -41,7 +40,7 @@ from .request import (
     words_of,
 )
 from .run import Begun, run
-from .utils.files import reason
+from .utils.files import need_folder
 from .utils.logging import get_logger
 from .utils.process import handling, interrupt, program
 from .utils.registry import nearest
@@ -114,7 +113,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     if _command(experiment, asked.options) == experiment.default_command:
         if rehearsed:
             _rehearse(chosen, unfinished.begun if unfinished else None)
-        _need_writable(place)
+        need_folder(place)
     made_with = {"epymarl-cpa": __version__, **versions(chosen)}
     for name in made_with.keys() - {"python"}:
         experiment.dependencies.add(PackageDependency(name, made_with[name]))
@@ -188,13 +187,3 @@ def _command(experiment: Experiment, options: Sequence[str]) -> str | None:
         raise UserError(f"unknown command '{command}'{nearest(command, commands)}; "
                         f"the choices are: {', '.join(commands)}.")
     return command
-
-
-def _need_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"the results folder {folder} cannot be written ({reason(error)}); "
-                        "choose another with local_results_path=<folder>.") from None

@@ -13,18 +13,23 @@ from .catalogue import GameFile, about, game_file, method, trouble
 from .tables import table
 from .verbs import VERBS
 
+#: what is listed if nothing is named
+USUAL = ("methods", "games")
+
 
 def main(argv: Sequence[str]) -> int:
     """Prints one list or all of them; returns the exit status."""
     parser = argparse.ArgumentParser(prog="epymarl-cpa list", description=f"{VERBS['list'].what.capitalize()}.")
-    parser.add_argument("what", nargs="*", help=f"{', '.join(LISTS)} (default: all)")
-    wanted = parser.parse_args(argv).what or list(LISTS)
+    parser.add_argument("what", nargs="*", help=f"{', '.join(LISTS)} (default: {', '.join(USUAL)})")
+    wanted = parser.parse_args(argv).what or USUAL
     try:
         for what in wanted:
             if what not in LISTS:
                 raise UserError(f"there is no list of '{what}'{nearest(what, LISTS)}; the choices are: "
                                 f"{', '.join(LISTS)}.")
         print("\n\n".join("\n".join(LISTS[what]()) for what in wanted))
+        if wanted is USUAL:
+            print(f"\nAlso: {'; '.join(f'epymarl-cpa list {what}' for what in LISTS if what not in USUAL)}")
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""``python -m epymarl_cpa.data make|describe|validate|convert|merge|people``: data sets from the command line."""
+"""``python -m epymarl_cpa.data make|describe|validate|convert|merge|select|people``: data sets by command."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .formats import REGISTRY, read
 from .generate import cache_file, generate
 from .merge import merge
 from .overcooked import human_pairs
+from .selection import Selection, ranges, select
 from .store import write_dataset
 from .validate import check_game
 
@@ -61,7 +62,7 @@ def _tell(words: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     folder = config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"]
     parser = argparse.ArgumentParser(prog="epymarl-cpa data",
-                                     description="Make, describe, check, convert or merge data sets.")
+                                     description="Make, describe, check, convert, merge or select from data sets.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("make", "make a recipe's data set"), ("describe", "print tables about a data set"),
                        ("validate", "check a data set against a game")):
@@ -96,14 +97,25 @@ def _add_convert_and_merge(commands: argparse._SubParsersAction[argparse.Argumen
                                  description=f"Join data sets of the same game. Formats: {formats}.")
     merged.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="files or folders to read")
     merged.add_argument("--out", type=Path, required=True, metavar="DST", help="file or folder to write")
-    for command in (convert, merged):
+    selected = commands.add_parser("select", help="write some of the episodes", allow_abbrev=False,
+                                   description="Write the episodes that meet all that is given.")
+    selected.add_argument("source", type=Path, metavar="SRC", help="file or folder to read")
+    selected.add_argument("--out", type=Path, required=True, metavar="DST", help="file or folder to write")
+    selected.add_argument("--episodes", metavar="LIST", help="numbers of episodes, from 0, such as 1,5-9")
+    selected.add_argument("--not-episodes", metavar="LIST", help="numbers of episodes to leave out")
+    for bound in ("min", "max"):
+        selected.add_argument(f"--{bound}-return", type=float, metavar="R", help=f"{bound}imum return")
+        selected.add_argument(f"--{bound}-length", type=int, metavar="STEPS", help=f"{bound}imum number of steps")
+    selected.add_argument("--action", type=int, metavar="NUMBER", help="an action, from 0, that some agent plays")
+    selected.add_argument("--behaviour", metavar="NAME", help="the behaviour that made the episode")
+    for command in (convert, merged, selected):
         command.add_argument("--to", metavar="FORMAT", help="of DST (default: told by its name)")
         command.add_argument("--force", action="store_true", help="replace DST if it is a data set")
         command.add_argument("--env-config", metavar="NAME", help="game against which to check the data, too")
 
 
 def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
-    if args.command in ("convert", "merge"):
+    if args.command in ("convert", "merge", "select"):
         return _write(args, words)
     if args.command == "people":
         return _people(args.source, args.out, words)
@@ -138,8 +150,8 @@ def _people(source: Path, out: Path, words: Sequence[str]) -> str:
 
 
 def _write(args: argparse.Namespace, words: Sequence[str]) -> str:
-    """Converts or merges, a few episodes at a time."""
-    sources, out = [args.source] if args.command == "convert" else args.sources, args.out
+    """Converts, merges or selects, a few episodes at a time."""
+    sources, out = args.sources if args.command == "merge" else [args.source], args.out
     changes = [word for word in (*map(str, sources), *words) if word.startswith("env_args.")]
     sources = [source for source in sources if str(source) not in changes]
     stray = [word for word in words if word not in changes] or (changes if args.env_config is None else [])
@@ -150,12 +162,20 @@ def _write(args: argparse.Namespace, words: Sequence[str]) -> str:
             raise UserError(f"{source} would be replaced by {out}; choose another name to write to.")
     if args.command == "convert":
         parts = read(args.source, args.source_format)
+    elif args.command == "select":
+        parts = select(read(args.source), _selection(args), str(args.source))
     else:
         parts = merge([partial(read, source) for source in sources])
     if args.env_config is not None:
         parts = _fitting(parts, args.env_config, changes)
     stored = write_dataset(parts, out, args.to, args.force)
     return f"{out} ({stored.format}): {stored.episodes} episodes and {stored.steps} steps."
+
+
+def _selection(args: argparse.Namespace) -> Selection:
+    return Selection(None if args.episodes is None else ranges(args.episodes, "--episodes"),
+                     ranges(args.not_episodes, "--not-episodes") if args.not_episodes is not None else (),
+                     args.min_return, args.max_return, args.min_length, args.max_length, args.action, args.behaviour)
 
 
 def _fitting(parts: Iterator[OfflineDataset], name: str, words: Sequence[str]) -> Iterator[OfflineDataset]:

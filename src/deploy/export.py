@@ -1,141 +1,182 @@
-"""From a trained team to one policy file per agent."""
+"""From a trained team to one file per agent, in NumPy's format or as ONNX graphs."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch as th
-from numpy.typing import NDArray
-from torch import Tensor
 
-from ..agreement import key
-from ..agreement.students import Students
-from ..build import Team
-from ..controllers.pa_controller import AgreementMAC
-from ..conventions.network import Conventions
-from ..envs import own_args
+from ..agreement import key as key_module
 from ..errors import UserError
 from ..utils.files import reason, sync, write_text, write_with
-from . import policy, policy_file
+from . import heads, policy, policy_file, sight
+from .check import Acts, Compared, compare
+from .graph import graph_of
+from .policy import Policy
+from .session import OnnxPolicy
+from .teams import Arrays, LeavingTeam, StudentTeam, arrays_of
+
+__all__ = ["FORMATS", "LeavingTeam", "StudentTeam", "arrays_of", "check", "check_team", "export"]
 
 UNDER_WAY = ".exporting-"  # beginning of a folder of files that are not in place yet
-SHIPPED = (Path(policy.__file__), Path(policy_file.__file__), Path(key.__file__))  # what exported agents run
+#: what exported agents run
+SHIPPED = tuple(Path(str(module.__file__)) for module in (policy, heads, sight, policy_file, key_module))
+KEYED = SHIPPED[-1:]  # of which agents that run elsewhere need the keys
+MANIFEST = "team.json"
+TRIED = 32  # joint actions by which an export is checked
 
 
-class StudentTeam(Team):
-    """A team of students, from a checkpoint.
-
-    Raises:
-        UserError: there is no whole checkpoint, or it holds no students who agree by a key, or none that can be
-            exported.
-    """
-
-    mac: AgreementMAC
-
-    def __init__(self, path: str, key: str = "") -> None:
-        super().__init__(path, key)
-        if not isinstance(self.mac, AgreementMAC):
-            raise UserError(f"{self.folder} was trained with mac={self.config['mac']}; only the students of policy "
-                            "agreement (--config=cpa_pa) can act on their own and be exported.")
-        if not self.mac.taught:
-            raise UserError(f"{self.folder} was saved before the students began to learn; take a later checkpoint.")
-
-    def digest(self) -> str:
-        """What tells this team's networks from any other's."""
-        nets = {**self.mac.agent.state_dict(), **{f"encoder.{key}": value for key, value in
-                                                  self.mac.encoder.state_dict().items()}}
-        return policy.digest({}, {key: value.cpu().numpy() for key, value in nets.items()})
-
-
-def export(path: str, out: Path, key: str = "") -> list[Path]:
-    """Writes ``agent_<i>.npz`` for every agent, and the programs that read and run them (:data:`SHIPPED`).
-
-    A file holds what this agent needs and no other agent's head.  All are written before the first is put in place, so
-    that a full disk leaves the team that was there.
-
-    Args:
-        path: a run's model folder, or one checkpoint in it.
-        out: folder to write to, made if needed.
-        key: see :class:`..build.Team`.
-
-    Raises:
-        UserError: no students there, or the folder cannot be written.
-    """
-    team = StudentTeam(path, key)
-    _check_encoder(team)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for leftover in out.glob(f"{UNDER_WAY}*"):  # of an export that a kill cut off
-            shutil.rmtree(leftover, ignore_errors=True)
-        files = [out / f"agent_{agent}.npz" for agent in range(team.game.n_agents)]
-        with tempfile.TemporaryDirectory(dir=out, prefix=UNDER_WAY) as work:
-            for agent, file in enumerate(files):
-                content = _content(team, agent)
-                write_with(Path(work, file.name), lambda target, content=content: target.write(content))  # type: ignore[misc]
-            for source in SHIPPED:
-                write_text(Path(work, source.name), source.read_text(encoding="utf-8"))
-            for name in sorted(os.listdir(work)):
-                os.replace(Path(work, name), out / name)
-            sync(out)
-        for file in out.glob("agent_*.npz"):
-            if file not in files:  # of a larger team that was here before
-                file.unlink()
-    except OSError as error:
-        raise UserError(f"the policies cannot be written to {out} ({reason(error)}).") from None
-    return files
-
-
-def _check_encoder(team: StudentTeam) -> None:
-    if team.mac.encoder.exported not in policy.ENCODERS:
-        raise UserError(f"{team.folder} was trained with agent={team.config['agent']}, which has no counterpart in "
-                        f"{SHIPPED[0].name}; those that can be exported are: {', '.join(policy.ENCODERS)}.")
-
-
-def _content(team: StudentTeam, agent: int) -> bytes:
-    """The bytes of one agent's file."""
-    students, config, game = team.mac.agent, team.config, team.game
-    meta = {"format": policy.FORMAT, "agent": agent, "n_agents": game.n_agents, "n_actions": game.n_actions,
-            "action_names": list(game.action_names), "env": config["env"],
-            "env_args": own_args(config["env_args"]),
-            "input": config["policy_input"], "n_seen": team.mac.encoder.sight.n_observed,
-            "encoder": team.mac.encoder.exported, "state_levels": config["state_levels"],
-            "obs_last_action": config["obs_last_action"], "obs_agent_id": config["obs_agent_id"],
-            "repeat_limit": config["repeat_limit"] if team.mac.conventional else 0,
-            "pool_size": config["pool_size"], "key": config["key"], "conventions": team.mac.conventional,
-            "key_per": "episode" if team.mac.conventional else config["key_per"],
-            "key_numbers": team.mac.key_length, "entry_floor": config["entry_floor"],
-            "greedy": config["test_greedy"], "seed": config["seed"], "t_env": team.t_env, "team": team.digest()}
-    arrays, buffer = arrays_of(students, agent), io.BytesIO()
-    arrays |= {f"encoder.{name}": _array(value) for name, value in team.mac.encoder.arrays_of(agent).items()}
-    np.savez(buffer, meta=np.array(json.dumps(meta)), digest=np.array(policy.digest(meta, arrays)),
+def npz_of(meta: Mapping[str, Any], arrays: Arrays) -> bytes:
+    """The bytes of one agent's policy file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, meta=np.array(json.dumps(meta)), digest=np.array(policy_file.digest(meta, arrays)),
              **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
-def arrays_of(students: Students | Conventions, agent: int) -> dict[str, NDArray[Any]]:
-    """The layers that one agent needs, as :class:`policy.Policy` names them."""
-    if isinstance(students, Conventions):
-        arrays = {f"convention.{name}": _array(value) for name, value in students.part_of(agent).items()}
-        return arrays | {"convention.law": students.law().cpu().numpy()}
-    own = agent if students.local else 0
-    nets = {"entries": students.pool.entry_net.layers_of(own), "head": students.pool.heads.layers_of(agent),
-            "shares": students.share_net.layers_of(0)}
-    if students.local:  # shares that depend on nothing: no weights, only the bias
-        nets["shares"] = [(th.zeros(students.n_input, students.pool.size), nets["shares"][0][1])]
-    reader = students.key.read_net()
-    if reader is not None:
-        nets["key"] = reader.layers_of(0)
-    return {f"{net}.{kind}{i}": _array(value) for net, layers in nets.items()
-            for i, layer in enumerate(layers) for kind, value in zip("wb", layer, strict=True)}
+Files = dict[str, dict[str, bytes]]  # by format and name
+Content = Callable[[Mapping[str, Any], Arrays], bytes]
+#: by format: what writes a file, its ending, and the programs that come with it
+WRITERS: Mapping[str, tuple[Content, str, tuple[Path, ...]]] = {
+    "numpy": (npz_of, "npz", SHIPPED), "onnx": (graph_of, "onnx", KEYED)}
+FORMATS = (*WRITERS, "both")
 
 
-def _array(value: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = np.ascontiguousarray(value.cpu().numpy())
-    return array
+def export(path: str, out: Path, key: str = "", form: str = "numpy") -> list[Path]:
+    """Writes ``agent_<i>.npz`` or ``agent_<i>.onnx`` for every agent, the programs that read and run them, and
+    ``team.json``, which says who they are and what each must be told.
+
+    A file holds what this agent needs and no other agent's head.  All are written and compared with the controller
+    before the first is put in place, so that a full disk or a fault leaves the team that was there.
+
+    Args:
+        path: a run's model folder, or one checkpoint in it.
+        out: folder to write to, made if needed; a team that is there gives way to this one.
+        key: see :class:`..build.Team`.
+        form: ``numpy``, ``onnx`` (compared with the controller if onnxruntime is installed) or ``both``.
+
+    Returns:
+        The files of the agents.
+
+    Raises:
+        UserError: no team that can be exported, it does not do the same as its controller, or the folder cannot be
+            written.
+    """
+    team = LeavingTeam(path, key)
+    team.check_encoder()
+    made = _files(team, form)
+    names = [name for files in made.values() for name in files]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for leftover in out.glob(f"{UNDER_WAY}*"):  # of an export that a kill cut off
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=UNDER_WAY) as work:
+            for name, content in ((name, content) for files in made.values() for name, content in files.items()):
+                write_with(Path(work, name), lambda target, content=content: target.write(content))  # type: ignore[misc]
+            compared = _compared(team, made, Path(work), TRIED)
+            _refuse(compared)
+            for source in {source for form in made for source in WRITERS[form][2]}:
+                write_text(Path(work, source.name), source.read_text(encoding="utf-8"))
+            write_text(Path(work, MANIFEST), json.dumps(_manifest(team, made, compared), indent=1) + "\n")
+            for name in sorted(os.listdir(work)):
+                os.replace(Path(work, name), out / name)
+            sync(out)
+        for file in out.glob("agent_*.*"):
+            if file.suffix in (".npz", ".onnx") and file.name not in names:  # of a team that was here before
+                file.unlink()
+    except OSError as error:
+        raise UserError(f"the policies cannot be written to {out} ({reason(error)}).") from None
+    return [out / name for name in names]
+
+
+def check(path: str, steps: int, seed: int = 0, key: str = "", form: str = "both") -> dict[str, Compared]:
+    """What the agents of a model would do, exported, beside its controller; nothing is left behind.
+
+    Args:
+        path: a run's model folder, or one checkpoint in it.
+        steps: this many joint actions.
+        seed: of the game, and of what agents draw.
+        key: see :class:`..build.Team`.
+        form: one of :data:`FORMATS`.
+
+    Returns:
+        By format; without onnxruntime only NumPy's.
+
+    Raises:
+        UserError: no team that can be exported, or ``onnx`` is not installed.
+    """
+    return check_team(LeavingTeam(path, key), steps, seed, form)
+
+
+def check_team(team: LeavingTeam, steps: int, seed: int = 0, form: str = "both") -> dict[str, Compared]:
+    """The same of a team that is at hand."""
+    team.check_encoder()
+    made = _files(team, form)
+    with tempfile.TemporaryDirectory() as work:
+        for name, content in ((name, content) for files in made.values() for name, content in files.items()):
+            Path(work, name).write_bytes(content)
+        return _compared(team, made, Path(work), steps, seed)
+
+
+def _compared(team: LeavingTeam, made: Files, folder: Path, steps: int, seed: int = 0) -> dict[str, Compared]:
+    """Files in a folder beside the controller, by format."""
+    metas = [meta for meta, _ in team.contents()]
+    agents: dict[str, list[Acts]] = {}
+    for form, files in made.items():
+        if form == "numpy":
+            agents[form] = [Policy.load(folder / name) for name in files]
+        elif runtime():
+            agents[form] = [OnnxPolicy(meta, (folder / name).read_bytes())
+                            for meta, name in zip(metas, files, strict=True)]
+    return compare(team, agents, steps, seed)
+
+
+def _refuse(compared: Mapping[str, Compared]) -> None:
+    """Lets nothing leave that acts otherwise than the controller.
+
+    Raises:
+        UserError: it does.
+    """
+    for name, found in compared.items():
+        if not found.whole:
+            raise UserError(f"the agents in {name} do not do what their controller does ({found.agreed} of "
+                            f"{found.steps} joint actions, logits {found.apart:.1e} apart; {found.where}); nothing was "
+                            "exported. Please report this.")
+
+
+def runtime() -> bool:
+    """Whether ONNX graphs can be run here."""
+    from importlib.util import find_spec
+
+    return find_spec("onnxruntime") is not None
+
+
+def _files(team: LeavingTeam, form: str) -> Files:
+    """By format and name, the files of the agents."""
+    return {name: {f"agent_{agent}.{ending}": content(meta, arrays)
+                   for agent, (meta, arrays) in enumerate(team.contents())}
+            for name, (content, ending, _) in WRITERS.items() if form in (name, "both")}
+
+
+def _manifest(team: LeavingTeam, made: Files, compared: Mapping[str, Compared]) -> dict[str, Any]:
+    """What is to be known of the team by those who have it play."""
+    agents = [meta for meta, _ in team.contents()]
+    first = agents[0]
+    facts = ("team", "method", "kind", "env", "env_args", "n_agents", "n_actions", "action_names", "input", "n_seen",
+             "key_numbers", "key_per", "draws", "repeat_limit", "obs_last_action", "obs_agent_id", "encoder", "t_env")
+    return {**{fact: first[fact] for fact in facts}, "model": team.folder.name,
+            "remembers": bool(first["encoder"] != "memoryless" or first["obs_last_action"] or first["repeat_limit"]),
+            "told": {f"agent_{meta['agent']}": [f"action of agent_{other}" for other in range(meta["before"])]
+                     for meta in agents},
+            "files": {name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+                      for files in made.values() for name, content in files.items()},
+            "checked": {name: f"{found.agreed} of {found.steps} joint actions as the controller's"
+                        for name, found in compared.items()}}

@@ -24,14 +24,17 @@ except ImportError:  # exported: the file lies beside this one
     from key import PolicyError  # type: ignore[import-not-found, no-redef]
 
 FORMAT = 2
-ARRAYS = re.compile(r"(meta|digest|(entries|shares|key|head)\.[wb]\d{1,3}|(convention|encoder)\.[\w.]{1,60})\.npy")
+ARRAYS = re.compile(r"(meta|digest|(entries|shares|key|head|rows|filter)\.[wb]\d{1,3}|before\.rows|"
+                    r"(convention|encoder)\.[\w.]{1,60})\.npy")
 MOST_TEXT = 2**22  # bytes of the facts
 #: facts that are whole numbers, with their ranges; what is as long as one of them must fit into memory
 COUNTS = {"agent": (0, 2**12), "n_agents": (1, 2**12), "n_actions": (1, 2**20), "n_seen": (1, 2**24),
-          "state_levels": (0, 2**12), "pool_size": (1, 2**20), "key_numbers": (1, 2**16), "repeat_limit": (0, 2**31)}
-WORDS = {"input": ("state", "obs"), "key_per": ("step", "episode"), "key": None, "encoder": None, "env": None,
-         "team": None}
-LATER = {"repeat_limit": 0}
+          "state_levels": (0, 2**12), "key_numbers": (0, 2**16), "repeat_limit": (0, 2**31), "before": (0, 2**12)}
+POOLS = {"pool_size": (1, 2**20)}  # and those of agents that have a pool of joint actions
+WORDS = {"input": ("state", "obs"), "key_per": ("step", "episode"), "encoder": None, "env": None, "team": None}
+FRACTIONS = {"filter_least": (-100.0, 0.0), "beta": (0.0, 1.0)}  # facts that are numbers, where they are given
+KINDS = ("independent", "chain", "students", "conventions")
+LATER = {"repeat_limit": 0, "before": 0}
 
 
 def read(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -81,20 +84,37 @@ def _check_archive(path: Path) -> None:
                 raise ValueError(f"{member.filename} is too large")
 
 
+def kind_of(meta: Mapping[str, Any]) -> str:
+    """The kind of a policy, which files of before did not say: only students were exported."""
+    return str(meta.get("kind", "conventions" if meta.get("conventions") else "students"))
+
+
 def _fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     """What cannot be in a policy file; empty if nothing is wrong."""
-    for name, (low, high) in COUNTS.items():
+    if (kind := kind_of(meta)) not in KINDS:
+        return f"says kind={kind[:40]}, which makes no sense"
+    pooled = kind in ("students", "conventions")
+    for name, (low, high) in {**COUNTS, **(POOLS if pooled else {})}.items():
         value = meta.get(name, LATER.get(name))
         if type(value) is not int or not low <= value <= high:
             return f"says {name}={str(value)[:40]}, which must be a whole number from {low} to {high}"
     if meta["agent"] >= meta["n_agents"]:
         return f"is that of agent {meta['agent']} of {meta['n_agents']}"
-    for name, choices in WORDS.items():
+    if meta.get("before", 0) != (meta["agent"] if kind == "chain" else 0):
+        return f"says before={meta.get('before', 0)}, which agent {meta['agent']} of kind {kind} cannot need"
+    if meta.get("draws") and meta["key_numbers"] != meta["n_agents"]:
+        return f"says key_numbers={meta['key_numbers']}, but each of {meta['n_agents']} agents draws by one of its own"
+    for name, choices in {**WORDS, **({"key": None} if pooled else {})}.items():
         if not isinstance(meta.get(name), str) or (choices and meta[name] not in choices):
             return f"says {name}={str(meta.get(name))[:40]}, which makes no sense"
-    floor = meta.get("entry_floor")
-    if type(floor) not in (int, float) or not isinstance(meta.get("env_args"), dict):
+    if (pooled and type(meta.get("entry_floor")) not in (int, float)) or not isinstance(meta.get("env_args"), dict):
         return "lacks entry_floor or env_args"
+    for name, (least, most) in FRACTIONS.items():
+        value = meta.get(name, least)
+        if type(value) not in (int, float) or not least <= value <= most:
+            return f"says {name}={str(value)[:40]}, which must be a number from {least:g} to {most:g}"
+    if "beta" in meta and meta.get("beta_mode") not in ("ratio", "flat"):
+        return f"says beta_mode={str(meta.get('beta_mode'))[:40]}, which makes no sense"
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             return f"holds no numbers in '{name}'"
@@ -103,13 +123,24 @@ def _fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def _misfit(meta: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Which fact does not fit the networks' shapes; empty if all do."""
-    if meta.get("conventions"):
-        widths = {"n_actions": shapes.get("convention.last.w", (0,))[-1]}
+    def width(net: str) -> int:
+        last = max((name for name in shapes if name.startswith(f"{net}.b")), default="",
+                   key=lambda name: int(name.rpartition(".b")[2]))
+        return shapes.get(last, (0,))[-1]
+
+    kind = kind_of(meta)
+    if kind == "conventions":
+        fits = [("n_actions", shapes.get("convention.last.w", (0,))[-1])]
+    elif kind == "students":
+        fits = [("n_actions", width("head")), ("pool_size", width("shares"))]
     else:
-        last = {net: max((name for name in shapes if name.startswith(f"{net}.b")), default="",
-                         key=lambda name: int(name.rpartition(".b")[2])) for net in ("head", "shares")}
-        widths = {"n_actions": shapes.get(last["head"], (0,))[-1], "pool_size": shapes.get(last["shares"], (0,))[-1]}
-    return next((f"says {name}={meta[name]}, but its networks are made for {width}" for name, width in widths.items()
+        fits = [("n_actions", width("rows"))]
+        if "filter.b0" in shapes:
+            fits.append(("n_actions", width("filter")))
+        if meta.get("before", 0):
+            given = shapes.get("before.rows", (0,))
+            fits += [("before", given[0]), ("n_actions", given[-2] if len(given) == 3 else 0)]
+    return next((f"says {name}={meta[name]}, but its networks are made for {width}" for name, width in fits
                  if meta[name] != width), "")
 
 

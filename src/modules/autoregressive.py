@@ -89,3 +89,12 @@ class AutoregressiveNet(nn.Module):
             actions[:, agent] = choose(agent, self.head(agent, self.seen_by(agent, inputs), prefix))
             prefix = prefix + self.action[agent * self.n_actions + actions[:, agent]]
         return actions
+
+    def layers_of(self, agent: int) -> list[tuple[Tensor, Tensor]]:
+        """Weight ``[in, out]`` and bias ``[out]`` of each layer of one agent's network."""
+        weights, biases = [self.first, *self.middle, self.last], [self.first_bias, *self.middle_bias, self.last_bias]
+        return [(weight[agent].detach(), bias[agent, 0].detach()) for weight, bias in zip(weights, biases, strict=True)]
+
+    def given_by(self, agent: int) -> Tensor:
+        """What each action of each agent before this one adds behind its first layer, ``[agent, A, H]``."""
+        return self.action[: agent * self.n_actions].detach().view(agent, self.n_actions, self.hidden)

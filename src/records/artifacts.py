@@ -41,15 +41,21 @@ def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], secon
         if data := json.loads(text).get("dataset"):
             files["data.json"] = json.dumps(data, indent=1)
     if "headline" in result and env:
-        changed = [word for word in words if _names_rows(word, config)]
-        row = {"alg": config["name"], "env": env, "dataset": config["dataset"], "seed": config["seed"],
-               **({"with": changed} if changed else {}), "version": __version__, "seconds": round(seconds, 1),
-               "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **result}
+        row = row_of(config, result, seconds, env, words)
         files["row.jsonl"] = json.dumps(row) + "\n"
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
             run.add_artifact(str(Path(folder) / name), name, content_type=JSON)
+
+
+def row_of(config: Mapping[str, Any], result: Mapping[str, Any], seconds: float, env: str,
+           words: Sequence[str]) -> dict[str, Any]:
+    """A run as a row of a table; arguments as of :func:`attach`."""
+    changed = [word for word in words if _names_rows(word, config)]
+    return {"alg": config["name"], "env": env, "dataset": config["dataset"], "seed": config["seed"],
+            **({"with": changed} if changed else {}), "version": __version__, "seconds": round(seconds, 1),
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **result}
 
 
 def _names_rows(word: str, config: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..deploy.demo import game_of, team_in
 from ..deploy.policy import Policy, PolicyError
+from ..deploy.policy_file import kind_of
 from ..envs import ours, own_args
 from ..errors import UserError
 from .agreed import Agreed
@@ -66,11 +67,14 @@ class Policies:
         for row in np.arange(len(self._rows))[bs].tolist():
             seen = {"state": ep_batch["state"][row, t_ep], "obs": ep_batch["obs"][row, t_ep]}
             masks = ep_batch["avail_actions"][row, t_ep].numpy()
+            actions: list[int] = []
             try:
-                chosen.append([agent.act((seen["obs"][i] if agent.meta["input"] == "obs" else seen["state"]).numpy(),
-                                         masks[i], row, t_ep) for i, agent in enumerate(self._rows[row])])
+                for i, agent in enumerate(self._rows[row]):
+                    own = seen["obs"][i] if agent.meta["input"] == "obs" else seen["state"]
+                    actions.append(agent.act(own.numpy(), masks[i], row, t_ep, actions))
             except PolicyError as error:
                 raise UserError(str(error)) from None
+            chosen.append(actions)
         return th.tensor(chosen)
 
     def keys(self, t: int, rows: Tensor) -> list[float]:
@@ -92,7 +96,7 @@ class ExportedTeam:
         UserError: files are missing or damaged, belong to different teams, or do not fit the game.
     """
 
-    in_order, t_env = False, 0
+    t_env = 0
 
     def __init__(self, path: str, seed: int | None = None, env_args: Mapping[str, Any] | None = None) -> None:
         self.folder = Path(path).expanduser()
@@ -103,12 +107,14 @@ class ExportedTeam:
         self.game = game_of({**meta, "env_args": {**meta["env_args"], **(env_args or {})}})
         self.info, self.seed = EnvInfo.of(self.game), seed or 0
         self.mac = Policies([Policy.load(file) for file in files], self.seed)
-        self.greedy, self.shares_key = bool(meta["greedy"]), True
+        kind, draws = kind_of(meta), bool(meta.get("draws"))
+        self.greedy, self.in_order = not draws and bool(meta.get("greedy", True)), kind == "chain"
+        self.shares_key = kind == "chain" if draws else kind in ("students", "conventions")
         label = self.game.label(own_args(meta["env_args"]))
         self.title = f"{len(files)} exported agents on {label}"
 
     def agreed(self, batch: EpisodeBatch, t: int, rows: Tensor) -> list[Agreed | None]:
         """The keys; what an agent makes of one is its own affair."""
-        if self.greedy:
+        if self.greedy or not self.shares_key:
             return [None] * len(rows)
         return [Agreed("key", key, -1, 0, 1.0) for key in self.mac.keys(t, rows)]

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from ..errors import UserError
+
 
 def write_with(path: Path, write: Callable[[BinaryIO], object], named: bool = True) -> None:
     """Calls ``write`` on a temporary file beside ``path``, then puts it in place in one move.
@@ -50,6 +52,21 @@ PLAIN = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of disk spac
 def reason(error: OSError) -> str:
     """Why a file could not be read or written, in a few words."""
     return PLAIN.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+
+
+def need_folder(folder: Path) -> None:
+    """Makes a folder for results, and tries whether it can be written.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"the results folder {folder} cannot be written ({reason(error)}); "
+                        "choose another with local_results_path=<folder>.") from None
 
 
 def sync(path: Path) -> None:

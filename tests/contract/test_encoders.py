@@ -113,7 +113,7 @@ def test_exported_agents_remember_what_the_team_does(seen: str, tiny_run: Callab
             state = team.game.transition(state, np.array([actions]), rng).state
     assert len(set(chosen)) > 1
     monkeypatch.delitem(policy.ENCODERS, "running")
-    with pytest.raises(UserError, match=r"trained with agent=running, which has no counterpart in policy\.py; those "
+    with pytest.raises(UserError, match=r"trained with agent=running, which has no counterpart in sight\.py; those "
                                         r"that can be exported are: memoryless, gru"):
         export(str(run.models), tmp_path / "none")
 

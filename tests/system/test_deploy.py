@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -18,9 +19,12 @@ import pytest
 from helpers import ENV_FILES, OUR_ENVS, few_episodes
 from outcome import Outcome
 
-from epymarl_cpa.deploy import demo
+from epymarl_cpa.controllers.independent_controller import BasicMAC
+from epymarl_cpa.deploy import agents as agents_module
+from epymarl_cpa.deploy import demo, teams
 from epymarl_cpa.deploy.__main__ import main
 from epymarl_cpa.deploy.demo import play
+from epymarl_cpa.deploy.export import StudentTeam
 from epymarl_cpa.deploy.policy import Policy, PolicyError, digest
 from epymarl_cpa.errors import UserError
 
@@ -73,6 +77,13 @@ def test_agents_with_local_observations_can_be_exported(exported: Callable[..., 
     folder, model = exported("aloha", "policy_input=obs", "env_args.observation=local")
     played = play(folder, [5], 40, model)
     assert played.agreed == played.steps
+
+
+def test_agents_of_a_chain_pass_their_actions_on(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tiny_run("t_max=1", "test_greedy=false", *few_episodes("bridge"), alg="cpa_ar", env="bridge")
+    assert main(["export", str(outcome.models), "--out=agents"]) == 0
+    assert main(["play", "agents", "--steps=60", f"--model={outcome.models}"]) == 0
+    assert re.search(r"equal to the controller's in one process: (\d+) of \1\n", capsys.readouterr().out)
 
 
 #: conventions, which do not stand still, and students that see the state
@@ -193,10 +204,14 @@ def test_agents_of_different_teams_are_not_mixed(exported: Callable[..., tuple[P
     assert "holds 1 of the 2 agents" in capsys.readouterr().err
 
 
-def test_only_students_can_be_exported(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_exported_is_told(tiny_run: Run, capsys: pytest.CaptureFixture[str],
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = tiny_run("t_max=2", alg="cpa_ar", env="xor")
+    with pytest.raises(UserError, match="mac=ar_mac, not as students who agree by a key"):
+        StudentTeam(str(outcome.models))
+    monkeypatch.setattr(teams, "KINDS", {BasicMAC: "independent"})
     assert main(["export", str(outcome.models)]) == 2
-    assert "mac=ar_mac; only the students of policy agreement" in capsys.readouterr().err
+    assert "mac=ar_mac, whose agents cannot be exported" in capsys.readouterr().err
     assert main(["export", "nowhere"]) == 2
     assert "nowhere holds no checkpoint" in capsys.readouterr().err
     assert main(["play", "nowhere"]) == 2
@@ -229,8 +244,8 @@ def test_a_team_made_of_two_trainings_is_found_out(exported: Callable[..., tuple
 def test_a_smaller_team_replaces_a_larger_one(exported: Callable[..., tuple[Path, str]]) -> None:
     exported("permutation")
     folder, _ = exported("xor")
-    assert sorted(file.name for file in folder.iterdir()) == ["agent_0.npz", "agent_1.npz", "key.py", "policy.py",
-                                                            "policy_file.py"]
+    assert sorted(file.name for file in folder.iterdir()) == ["agent_0.npz", "agent_1.npz", "heads.py", "key.py",
+                                                            "policy.py", "policy_file.py", "sight.py", "team.json"]
     assert play(folder, [0], 3).steps == 3
 
 
@@ -255,7 +270,7 @@ def test_a_policy_file_alone_imports_no_other_package(exported: Callable[..., tu
 def test_an_agent_that_dies_or_hangs_is_reported(exported: Callable[..., tuple[Path, str]],
                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = exported("xor")
-    monkeypatch.setattr(demo, "PATIENCE", 2)
+    monkeypatch.setattr(agents_module, "PATIENCE", 2)
     with demo.Agents(folder) as team:
         team.agree([0, 0])
         team.agents[1]._process.send_signal(signal.SIGSTOP)

@@ -86,7 +86,7 @@ def test_an_episode_has_one_convention_and_the_next_one_another(exported: Export
     policy = Policy.load(folder / "agent_1.npz")
     assert policy.meta["key_per"] == "episode" and policy.meta["conventions"]
     assert policy.agree(4) == AgreementKey(4, "episode").commitment()
-    law = policy._conventions._arrays["law"]  # type: ignore[union-attr]
+    law = policy._head._arrays["law"]  # type: ignore[attr-defined]
     assert law.shape == (4,) and law.sum() == pytest.approx(1)
     seen = np.array([[0.4], [0.6], [0.2], [1.0], [0.0], [0.4], [0.2], [0.8]])
     episodes = {tuple(policy.act(seen[t], None, episode=e, step=t) for t in range(8)) for e in (*range(40), *range(40))}

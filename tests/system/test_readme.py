@@ -38,13 +38,14 @@ ONLINE = "t_max=160 save_model_interval=50 batch_size=2 test_nepisode=4 hidden_d
 RECORD = "record_steps=[50,1000] record_episodes=6 hidden_dim=8"
 PARALLEL = "t_max=1000 save_model_interval=300 test_nepisode=10 hidden_dim=8"
 #: which method's run a placeholder stands for, where an earlier command of the block made it
-RUNS = {"<student-run>": "cpa_pa", "<bc-run>": "bc", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
+RUNS = {"<ar-run>": "cpa_ar", "<student-run>": "cpa_pa", "<bc-run>": "bc", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
 #: commands that leave what others of their block need: such a block is one test
-LEAVING = ("cpa train", "data make", "record_to=", "install <epymarl>", "deploy export", "experiments.conventions")
+LEAVING = ("cpa train", "data make", "record_to=", "install <epymarl>", "deploy export", "experiments.conventions",
+           "epymarl_cpa.view")
 #: what a command needs that is not installed everywhere
 NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "mpe": "mpe2", "lbf": "lbforaging",
          "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
-         "plot_results": "seaborn"}
+         "plot_results": "seaborn", "--format=both": "onnxruntime"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Command:
             return "runs these tests"
         if self.text.startswith("pip install"):
             return "installs what is installed"
+        if "python examples/" in self.text:
+            return "tested by test_examples.py"
         if "tests.attack" in self.text:
             return "tested by attack/test_attack.py"
         if "-m 127.0.0.1" in self.text:
@@ -267,7 +270,8 @@ def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files
     assert shown and shown[1] == (diversity if page == "diversity" else compact)(rows)
 
 
-def test_python_examples_run() -> None:
+def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", README, re.S):
         if "\nfrom ." in block:
             continue  # a file of the package: see test_own_game

@@ -234,6 +234,21 @@ def test_exported_agents_are_shown_as_they_play_in_training(words: tuple[str, ..
     assert "play as they were exported" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("alg", "words", "keys"), [
+    ("cpa_ar", ("test_greedy=false", "shared_seed=true"), True), ("cpa_ar", (), False), ("bc", (), False),
+    ("kd", ("test_greedy=false",), False)])
+def test_exported_agents_of_any_method_are_shown(alg: str, words: tuple[str, ...], keys: bool, model: Make,
+                                                 tmp_path: Path) -> None:
+    folder, agents = model(alg, "bridge", "env_args.episode_limit=6", *words), tmp_path / "agents"
+    export(str(folder), agents)
+    exported, team = ExportedTeam(str(agents), 1), ShownTeam(str(folder))
+    assert (exported.shares_key and not exported.greedy) == keys
+    assert (exported.greedy, exported.in_order) == (team.greedy, team.in_order)
+    shown = [[(turn.actions.tolist(), turn.agreed and turn.agreed.key) for episode in play(each, 2)
+              for turn in episode.turns] for each in (exported, team)]
+    assert shown[0] == shown[1]
+
+
 WRONG = [
     ([], "holds no checkpoint"),
     (["--out=film.avi"], "must end in .gif, .mp4 or .txt"),

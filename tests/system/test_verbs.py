@@ -103,6 +103,8 @@ def test_examples_begin_with_their_verb(verb: str) -> None:
 # ----------------------------------------------------------------------------------------------------- lists
 def test_lists_hold_every_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
+    assert "epymarl-cpa list data; epymarl-cpa list sweeps" in capsys.readouterr().out
+    assert main([*LISTS]) == 0
     out = capsys.readouterr().out
     firsts = {line.split()[0] for line in out.splitlines() if line and not line.startswith(" ")}
     assert {name for kind in ("algs", "envs", "sweeps") for name in names(kind)} | {"tensorboard"} <= firsts

@@ -64,7 +64,7 @@ class Encoder(nn.Module):
         n_out: F, length of the features made of it.
         n_hidden: H, length of the hidden state of one row and agent; 0 without memory.
         one_each: whether every agent has networks of its own, so that its features are its own, too (G is N).
-        exported: name of its counterpart in ``deploy/policy.py``, by which exported agents see.
+        exported: name of its counterpart in ``deploy/sight.py``, by which exported agents see.
     """
 
     n_out: int

@@ -1,0 +1,64 @@
+"""Runs from Python that Sacred records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sacred import SETTINGS
+
+from ..cli import build
+from ..errors import UserError
+from ..records.experiment import records_of
+from ..utils.sacred_error import Error
+
+
+def recorded(method: str, game: str, words: Sequence[str], verbose: bool,
+             ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], Path, Path | None]:
+    """A run as the command line makes it.
+
+    Args:
+        method, game: values of ``--config`` and ``--env-config``.
+        words: what changes their settings.
+        verbose: whether the run tells of itself.
+
+    Returns:
+        Its result, its last evaluation's values, its series (times and values), its model folder, Sacred's record.
+
+    Raises:
+        UserError: as of the command line.
+    """
+    with _sacred_as_it_was():
+        experiment, line = build(["epymarl-cpa", f"--config={method}", f"--env-config={game}",
+                                  *([] if verbose else ["--loglevel=CRITICAL"]), "with", *words])
+        experiment.logger.setLevel(logging.INFO if verbose else logging.CRITICAL)
+        try:
+            run = experiment.run_commandline(line)
+        except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
+            error = end.__context__
+            if isinstance(error, Error):  # made of the mistake for Sacred's sake
+                error = error.__context__ if isinstance(error.__context__, UserError) else UserError(str(error))
+            raise (error or end) from None
+    info: dict[str, Any] = run.info
+    series = {name: (info[f"{name}_T"], values) for name, values in info.items() if f"{name}_T" in info}
+    values = {name.removeprefix("test_").removesuffix("_episodes"): np.array(each) for name, each in info.items()
+              if name.startswith("test_") and name.endswith("_episodes")}
+    place = next((Path(where).absolute() for kind, where in records_of(run) if kind == "Folder"), None)
+    return info["result"], values, series, Path(info["model"]).parent.absolute(), place
+
+
+@contextmanager
+def _sacred_as_it_was() -> Iterator[None]:
+    """Leaves Sacred's settings and the program's logger as they were."""
+    logger = logging.getLogger("epymarl_cpa")
+    before = [*logger.handlers], logger.level, logger.propagate
+    mode, read_only = SETTINGS["CAPTURE_MODE"], SETTINGS["CONFIG"]["READ_ONLY_CONFIG"]
+    try:
+        yield
+    finally:
+        SETTINGS["CAPTURE_MODE"], SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = mode, read_only
+        logger.handlers[:], logger.level, logger.propagate = before[0], before[1], before[2]

@@ -1,0 +1,116 @@
+"""What Sacred keeps of a run in its folder, read as far as it is sound."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..utils.bounded import read_text
+from .told import RECORD
+
+MOST = 2**27  # bytes of metrics
+Series = dict[str, list[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run.
+
+    Attributes:
+        folder: Sacred's, if it was found.
+        config, info, run: what its files hold; empty where they are missing or damaged.
+        series: points (t_env, value) by the name of the metric.
+        said: what could not be read, in sentences.
+    """
+
+    folder: Path | None
+    config: dict[str, Any] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+    series: Series = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def model(self) -> str:
+        """Where its last model was written; empty if it says nothing."""
+        model = self.info.get("model")
+        return model if isinstance(model, str) else ""
+
+
+def read_record(folder: Path) -> Record:
+    """The record in a folder of Sacred.
+
+    Raises:
+        UserError: it holds no configuration that can be read.
+    """
+    said: list[str] = []
+    config, info, run, metrics = (_object(folder / name, said) for name in
+                                  ("config.json", "info.json", RECORD, "metrics.json"))
+    if not config:
+        raise UserError(f"{folder} is no whole record of a run: its config.json is missing or damaged.")
+    return Record(folder, config, info, run, series_of(metrics), said)
+
+
+def series_of(metrics: dict[str, Any]) -> Series:
+    """The points of Sacred's metrics whose steps and values are finite numbers."""
+    found: Series = {}
+    for name, content in metrics.items():
+        if isinstance(content, dict) and isinstance(content.get("steps"), list) \
+                and isinstance(content.get("values"), list):
+            points = [(float(t), float(value)) for t, value in zip(content["steps"], content["values"], strict=False)
+                      if _is_finite(t) and _is_finite(value)]
+            if points:
+                found[name] = points
+    return found
+
+
+def record_of_model(model: Path) -> Record | None:
+    """The record of the run that wrote a model folder, or one checkpoint in it, below the same results folder."""
+    place = model.resolve()
+    root = next((parent for parent in place.parents if (parent / "sacred").is_dir()), None)
+    if root is None:
+        return None
+    for file in sorted((root / "sacred").glob("*/*/*/info.json")):
+        said = _object(file, []).get("model")
+        if isinstance(said, str) and (_last(said, 2)[-2] in (place.name, place.parent.name)):
+            try:
+                return read_record(file.parent)
+            except UserError:
+                return None
+    return None
+
+
+def model_of_record(record: Record) -> Path | None:
+    """The model that a record names, if it lies in the same results folder; nowhere else is looked."""
+    if not record.model or record.folder is None:
+        return None
+    run, step = _last(record.model, 2)
+    for parent in record.folder.resolve().parents:
+        found = parent / "models" / run / step
+        if run not in ("", "..") and step not in ("", "..") and found.is_dir():
+            return found
+    return None
+
+
+def _last(path: str, parts: int) -> list[str]:
+    """The last parts of a path, filled up with empty ones."""
+    return ["", "", *path.replace("\\", "/").rstrip("/").split("/")][-parts:]
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _object(file: Path, said: list[str]) -> dict[str, Any]:
+    try:
+        content = json.loads(read_text(file, MOST))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, UserError):
+        said.append(f"{file.name} is damaged and left out.")
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,114 @@
+"""Flat arrays of steps, as in D4RL, become the data set that they mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import ENV_FILES
+
+from epymarl_cpa import arrays_from_dataset, dataset_from_arrays
+from epymarl_cpa.config import load_env
+from epymarl_cpa.data.fitting import fitted
+from epymarl_cpa.data.generate import generate
+from epymarl_cpa.data.validate import check_game
+from epymarl_cpa.errors import UserError
+
+#: two agents with three actions; episodes of 2 steps (ended), 1 step (cut off), 2 steps (the recording stopped)
+FLAT: dict[str, Any] = {
+    "observations": np.arange(20.0).reshape(5, 2, 2), "actions": np.array([[0, 1], [2, 0], [1, 1], [0, 0], [2, 2]]),
+    "rewards": np.array([0.5, 1, 2, 3, 4]), "terminals": np.array([0, 1, 0, 0, 0]),
+    "timeouts": np.array([0, 0, 1, 0, 0])}
+
+
+def test_episodes_are_cut_where_the_flags_say() -> None:
+    data = dataset_from_arrays(**FLAT)
+    assert data.steps.sum(1).tolist() == [2, 1, 2] and data.filled.sum(1).tolist() == [3, 2, 3]
+    assert data.returns.tolist() == [1.5, 2, 7]
+    assert data.terminated.tolist() == [[False, True, False], [False] * 3, [False] * 3]
+    assert data.actions[0, :2].tolist() == [[0, 1], [2, 0]] and data.actions[2, :2].tolist() == [[0, 0], [2, 2]]
+    assert data.avail_actions.shape == (3, 3, 2, 3) and data.avail_actions.all()
+    assert data.meta["unrecorded"] == ["avail_actions"]
+
+
+def test_agents_that_see_different_things_have_all_of_it_as_their_state() -> None:
+    data = dataset_from_arrays(**FLAT)
+    assert data.obs is not None
+    assert data.obs[2, :2].tolist() == FLAT["observations"][3:].tolist()
+    assert data.state[2, 1].tolist() == [16, 17, 18, 19]
+
+
+def test_where_all_see_the_same_that_is_the_state() -> None:
+    alike = np.repeat(np.arange(10.0).reshape(5, 1, 2), 2, axis=1)
+    data = dataset_from_arrays(**{**FLAT, "observations": alike})
+    assert data.obs is None and data.state[0, :2].tolist() == [[0, 1], [2, 3]]
+    data = dataset_from_arrays(**{**FLAT, "observations": alike}, states=alike[:, 0])
+    assert data.obs is None
+
+
+def test_what_follows_the_last_step_of_an_episode_that_was_cut_off_is_known_or_told_to_be_unknown() -> None:
+    data = dataset_from_arrays(**FLAT)
+    assert data.no_next is not None
+    assert np.argwhere(data.no_next).tolist() == [[1, 0], [2, 1]]  # not that of the true end
+    after = FLAT["observations"] + 100
+    data = dataset_from_arrays(**FLAT, next_observations=after)
+    assert data.no_next is None and data.obs is not None
+    assert data.obs[1, 1].tolist() == after[2].tolist() and data.state[2, 2].tolist() == after[4].ravel().tolist()
+
+
+def test_an_episode_of_agents_with_flags_of_their_own_is_over_when_all_are() -> None:
+    terminals = np.array([[1, 0], [0, 1], [0, 0], [0, 0], [1, 1]])
+    timeouts = np.array([[0, 0], [0, 0], [1, 1], [0, 0], [0, 0]])
+    data = dataset_from_arrays(**{**FLAT, "terminals": terminals, "timeouts": timeouts})
+    assert data.steps.sum(1).tolist() == [2, 1, 2] and data.terminated.any(1).tolist() == [True, False, True]
+
+
+def test_rewards_of_each_agent_are_kept_and_their_mean_is_the_teams() -> None:
+    data = dataset_from_arrays(**{**FLAT, "rewards": np.array([[1, 3]] * 5)})
+    assert data.agent_reward is not None and data.agent_reward[0, 0].tolist() == [1, 3] and data.reward[0, 0] == 2
+
+
+def test_flags_and_actions_of_other_types_mean_the_same() -> None:
+    data = dataset_from_arrays(**FLAT)
+    lists = {key: array.tolist() for key, array in FLAT.items()}
+    other = dataset_from_arrays(**{**lists, "terminals": FLAT["terminals"].astype(bool)[:, None],
+                                   "actions": FLAT["actions"].astype(np.float64)[..., None]})
+    assert other.digest == data.digest
+
+
+@pytest.mark.parametrize("env", ["xor", "bridge", "sensor", "aloha", "dpomdp"])
+def test_there_and_back(env: str) -> None:
+    game, recipes = load_env(env)
+    data = generate(game, {**next(iter(recipes.values())), "episodes": 12}, 3)
+    flat = arrays_from_dataset(data)
+    again = fitted(dataset_from_arrays(**flat), game)
+    check_game(again, game)
+    assert ENV_FILES[env]["env"] == game.name
+    for key, array in arrays_from_dataset(again).items():
+        assert np.array_equal(array, flat[key]), key
+
+
+@pytest.mark.parametrize(("changed", "sentence"), [
+    ({"rewards": [0, 1, np.nan, 0, 0]}, "arrays: key 'rewards', row 2: a value is not finite (NaN or infinite)."),
+    ({"rewards": [0, 1]}, "arrays: key 'rewards' has the shape (2,), but 'observations' ask for (5,) or (5, 2)."),
+    ({"actions": [[0, 1], [0, 0], [1, -1], [0, 0], [0, 0]]}, "key 'actions', row 2: an action is no whole number"),
+    ({"actions": np.full((5, 2), 0.5)}, "key 'actions', row 0: an action is no whole number from 0."),
+    ({"actions": np.zeros((5, 3))}, "key 'actions' has the shape (5, 3)"),
+    ({"terminals": [0, 2, 0, 0, 0]}, "key 'terminals', row 1: a value is neither 0 nor 1."),
+    ({"terminals": np.zeros((5, 3))}, "key 'terminals' has the shape (5, 3)"),
+    ({"observations": np.zeros((5, 2))}, "key 'observations' must have 3 axes, not 2 (5, 2)"),
+    ({"observations": np.zeros((0, 2, 2))}, "key 'observations' holds no step."),
+    ({"observations": "all"}, "key 'observations' must hold numbers, not <U3."),
+    ({"observations": [[[1], [2, 3]]]}, "key 'observations' is no array"),
+    ({"n_actions": 2}, "key 'actions', row 1: an action is outside 0..1."),
+    ({"n_actions": 2, "action_masks": np.ones((5, 2, 3))}, "n_actions=2, but key 'action_masks' is for 3 actions."),
+    ({"action_masks": np.eye(3)[[0, 1, 2, 0, 1]][:, None].repeat(2, 1)}, "row 0: an agent took an action that was not"),
+    ({"states": np.zeros((4, 1))}, "key 'states' has the shape (4, 1)"),
+    ({"states": np.zeros((5, 1)), "next_states": np.zeros((5, 1))}, "give both or none."),
+    ({"next_states": np.zeros((5, 1))}, "key 'next_states' needs 'states'."),
+    ({"next_observations": np.zeros((5, 2, 3))}, "key 'next_observations' has the shape (5, 2, 3)")])
+def test_a_mistake_is_a_sentence(changed: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError) as told:
+        dataset_from_arrays(**{**FLAT, **changed})
+    assert sentence in str(told.value)
