@@ -25,6 +25,7 @@ EXTRAS = {
     "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
     "tasks": ["lbforaging>=2", "mpe2>=1.1", "rware>=2"],  # config/envs: lbf, lbf_coop, mpe_spread, rware
     "notebook": ["ipykernel>=6", "nbclient>=0.10"],  # examples/xor_story.ipynb, with "report"
+    "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.25"],  # mkdocs.yml
     "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML",  # tests and .ci/run
             "pytest-cov>=5", "cosmic-ray>=8.3"],  # docs/promises.md
 }

@@ -1,4 +1,4 @@
-"""What the README shows people to write, put into a copy of the package as it says."""
+"""What docs/extend.md shows people to write, put into a copy of the package as it says."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
 
 
 def section(title: str) -> str:
-    """A section of the README."""
-    return README.split(f"## {title}\n")[1].split("\n## ")[0]
+    """A section of the page."""
+    return PAGE.split(f"## {title}\n")[1].split("\n## ")[0]
 
 
 def copy_with(folder: Path, title: str) -> tuple[Path, list[str]]:

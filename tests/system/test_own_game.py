@@ -1,4 +1,4 @@
-"""The game that the README shows, added to a copy of the package as the README says."""
+"""The game that docs/extend.md shows, added to a copy of the package as it says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The method and the observer that the README shows, added to a copy of the package as the README says."""
+"""The method and the observer that docs/extend.md shows, added to a copy of the package as it says."""
 
 from __future__ import annotations
 
