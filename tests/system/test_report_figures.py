@@ -153,6 +153,25 @@ def test_learning_curves_can_be_read(env: str, unit: str, cut: bool, compared: l
         assert figure.get_supxlabel() == ""
 
 
+def test_axes_are_named_where_panels_lack(compared: list[dict[str, Any]]) -> None:
+    """Also where a family of methods, or all, have no rows of a data set."""
+    pytest.importorskip("matplotlib")
+    from epymarl_cpa.experiments.figures.curves import games, learning_curves
+    from epymarl_cpa.experiments.rows.paper import Methods
+
+    methods = Methods.read()
+    rows = [row for row in compared if row["env"] == "bridge" and row["dataset"] != "poor" and
+            (row["alg"] == "bc" or (row["alg"] == "maicq" and row["dataset"] == "good"))]
+    assert games(rows, methods) == ["bridge"]
+    assert games([], methods) == []
+    figure = learning_curves(rows, methods, "bridge")
+    assert [ax.axison for ax in figure.axes] == [True, True, False, True]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["return", "", "", "return"]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["t_env (updates)", "", "", "t_env (updates)"]
+    assert [ax.get_title() for ax in figure.axes] == ["Bridge Medium", "Bridge Good", "", ""]
+    assert [line.get_label() for line in figure.axes[3].lines] == ["optimum", "MAICQ"]
+
+
 def test_few_curves_are_never_cut() -> None:
     pytest.importorskip("matplotlib")
     from epymarl_cpa.experiments.figures.curves import Curve, limits

@@ -40,7 +40,7 @@ def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("vision", VISION)
 def test_the_colours_of_a_panel_differ(vision: str) -> None:
-    """By more than ten just noticeable differences (2.3 each) times a half; dashes and markers differ besides."""
+    """By five just noticeable differences (of 2.3 each) at least; dashes and markers differ besides."""
     for one, other in combinations((*COLOURS, colours.BLUE), 2):
         assert np.linalg.norm(lab(VISION[vision] @ linear(one)) - lab(VISION[vision] @ linear(other))) > 11.5
 

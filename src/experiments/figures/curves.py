@@ -66,31 +66,30 @@ def learning_curves(rows: Rows, methods: Methods, env: str) -> Figure:
     optimum = next(row["headline_optimum"] for found in own.values() for group in found.values() for row in group)
     looks = styles([*groups])
     lines = families(groups) or {FIRST: []}
-    tasks = [task for task in table1().names if task.env == env]
+    tasks = [task for task in table1().names if any(task in found for found in groups.values())]
     low, high = limits([curve for found in groups.values() for curve in found.values()], optimum)
     figure, axes = panels(len(lines), len(tasks), 3.0, 1.95, right=1.6)
     for line, (title, members) in zip(axes, lines.items(), strict=True):
         for ax, task in zip(line, tasks, strict=True):
             drawn = {method: groups[method][task] for method in [FIRST, *members] if task in groups.get(method, {})}
-            if not drawn:
+            if drawn:
+                _panel(ax, drawn, looks, optimum, low)
+                ax.set_ylim(low, high)
+            else:
                 hide([ax])
-                continue
-            _panel(ax, drawn, looks, optimum, low)
-            ax.set_ylim(low, high)
-            if line is axes[0]:
-                ax.set_title(f"{named(env)} {table1().names[task][1]}")
-            if line is axes[-1]:
-                ax.set_xlabel("t_env (updates)")
-            ax.tick_params(labelbottom=line is axes[-1], labelleft=ax is line[0])
         _legend(line, title, [FIRST, *members])
-        line[0].set_ylabel(unit_of(env))
+    _name_axes(axes, unit_of(env), [f"{named(env)} {table1().names[task][1]}" for task in tasks])
     if said := _beneath(groups, low):
         figure.supxlabel(said, fontsize=9, color=INK)
     return figure
 
 
 def limits(curves: Sequence[Curve], optimum: float) -> tuple[float, float]:
-    """The axis of values: all of them, unless some are exceptions far below nearly all that the curves end at."""
+    """The axis of values, lowest and highest: all of them, unless some lie far below nearly all that curves end at.
+
+    Far is more than ``FAR`` times the middle half of the last values below that half; the axis then begins a little
+    below the lowest last value that is not so far. Of fewer than ``ENOUGH`` curves all is shown.
+    """
     ends = np.array([curve.mean[-1] for curve in curves])
     everything = np.concatenate([curve.mean for curve in curves])
     high, low = max(optimum, float(everything.max())), float(everything.min())
@@ -126,8 +125,23 @@ def _panel(ax: Axes, drawn: dict[str, Curve], looks: dict[str, Style], optimum: 
                     xytext=(0, 11 * i), textcoords="offset points", ha="right", va="bottom", fontsize=8,
                     color=looks[method].colour)
     ax.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def _name_axes(axes: Sequence[Sequence[Axes]], unit: str, titles: Sequence[str]) -> None:
+    """Once for each line and column, at the first panel or the last that is drawn."""
+    for line in axes:
+        shown = [ax for ax in line if ax.axison]
+        for ax in shown:
+            ax.tick_params(labelleft=ax is shown[0])
+        shown[0].set_ylabel(unit)
+    for title, column in zip(titles, zip(*axes, strict=True), strict=True):
+        shown = [ax for ax in column if ax.axison]
+        for ax in shown:
+            ax.tick_params(labelbottom=ax is shown[-1])
+        shown[0].set_title(title)
+        shown[-1].set_xlabel("t_env (updates)")
 
 
 def _legend(line: Sequence[Axes], title: str, order: Sequence[str]) -> None:
