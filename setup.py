@@ -11,6 +11,7 @@ VERSION = next(line.split('"')[1] for line in PACKAGE.splitlines() if "__version
 
 EXTRAS = {
     "tensorboard": ["tensorboard>=2.15"],  # utils/logging.py, use_tensorboard=true
+    "wandb": ["wandb>=0.16"],  # observers/wandb.py, use_wandb=true
     "progress": ["tqdm>=4.66"],  # utils/live_line.py, a live line on the terminal
     "mongo": ["pymongo>=4.2"],  # records/, Sacred's MongoObserver (-m), for Omniboard
     "sql": ["sqlalchemy>=2"],  # records/, Sacred's SqlObserver (-s)

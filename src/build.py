@@ -197,7 +197,7 @@ def rehearse(config: Config, console: Logger) -> None:
     """
     config = {**config, "seed": config["seed"] or 0}
     args = Settings.of(config)
-    for name in (*args.observers, *(["tensorboard"] if args.use_tensorboard else [])):
+    for name in args.watchers:
         OBSERVERS[name].check()
     if args.progress:
         check_library()

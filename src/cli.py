@@ -130,7 +130,7 @@ def _trial(script: str, begun: Begun | None, asked: Request) -> Callable[..., fl
             result = run(config, _run, _log, begun, records_of(_run))
             _run.info["result"] = result
             attach(_run, config, result, time.monotonic() - started, asked.env, asked.updates)
-            _tell_next(_log, following(script, config, asked.alg, asked.env, asked.updates, _model_of(_run)))
+            _tell_next(_log, following(script, config, asked.env, asked.updates, _model_of(_run)))
         except UserError as error:
             _run._get_captured_output()
             _run.captured_out += f"Error: {error}\n"

@@ -81,8 +81,7 @@ def prepare(config: dict[str, Any], sacred_run: Any, console: Logger, begun: Beg
     random.seed(args.seed)
     np.random.seed(args.seed)
     th.manual_seed(args.seed)
-    names = dict.fromkeys([*(["tensorboard"] if args.use_tensorboard else []), *args.observers])
-    observers: dict[str, Callable[[], Observer]] = {name: OBSERVERS[name] for name in names}
+    observers: dict[str, Callable[[], Observer]] = {name: OBSERVERS[name] for name in args.watchers}
     if taken := {"console", "sacred", "progress"} & observers.keys():
         raise UserError(f"an observer is registered as '{taken.pop()}', which every run has; give it another name.")
     observers["console"] = lambda: ConsoleObserver(console)

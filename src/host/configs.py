@@ -132,7 +132,7 @@ class CommandLine:
     def _sorted(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """``key=value`` words about keys that only EPyMARL has, and the others."""
         theirs = yaml.safe_load((self.checkout.source / "config/default.yaml").read_text(encoding="utf-8"))
-        alone = set(theirs) - set(CORE)
+        alone = {key for key in theirs if key not in CORE or "wandb" in key}  # it has a logger of its own for that
         kept = [word for word in words if word.partition("=")[0] in alone]
         return kept, [word for word in words if word not in kept]
 

@@ -21,32 +21,31 @@ from ..utils.process import program
 STUDENTS = "cpa_pa"  # the method that teaches what a teacher has learned
 
 
-def following(script: str, config: Mapping[str, Any], alg: str, env: str, words: Sequence[str], model: str,
-              ) -> list[str]:
+def following(script: str, config: Mapping[str, Any], env: str, words: Sequence[str], model: str) -> list[str]:
     """Commands to try next with what a run has trained, as they can be typed.
 
     Args:
         script: with which this program was started.
         config: of the run.
-        alg, env: values of ``--config`` and ``--env-config``; empty for a run that was resumed.
+        env: value of ``--env-config``; empty where none was given.
         words: what was changed on the command line.
         model: folder of the run's models.
     """
-    if not model or not env or config["runner"] == "record":
+    if not model or config["runner"] == "record":
         return []
     start, named = program(script).split(), config["env_args"].get("key")
-    key = [] if REGISTRY[config["env"]].pure or not named else [f"--key={named}"]
-    kept = [word for word in words if not _is_of_this_run_only(word, config)]
+    foreign = bool(named) and not REGISTRY[config["env"]].pure  # to be named again by whoever types the command
+    key = [f"--key={named}"] if foreign else []
     found = []
     if not config["evaluate"]:
-        found.append([*start, f"--config={alg}", f"--env-config={env}", "with", *kept, f"checkpoint_path={model}",
-                      "evaluate=true"])
-        if students := _students(config, env, kept, model):
-            found.append([*start, f"--config={STUDENTS}", f"--env-config={env}", "with", *students])
+        found.append([*start, "evaluate", model, *([f"env_args.key={named}"] if foreign else [])])
+        kept = [word for word in words if not _is_of_this_run_only(word, config)]
+        if env and (students := _students(config, env, kept, model)):
+            found.append([*start, "train", STUDENTS, env, *students])
+    agreed = ["--keys=2"] if issubclass(MACS[config["mac"]], AgreementMAC) and not config["test_greedy"] else []
     out = "team.gif" if is_there("PIL") else "team.txt"  # what there is to paint with
-    found.append(["python", "-m", "epymarl_cpa.render.command", model, f"--out={out}", *key])
-    if issubclass(MACS[config["mac"]], AgreementMAC):
-        found.append(["python", "-m", "epymarl_cpa.deploy", "export", model, "--out=agents", *key])
+    found += [[*start, "render", model, f"--out={out}", *agreed, *key],
+              [*start, "view", model, "--out=run.html", *key], [*start, "export", model, "--out=agents", *key]]
     return [shlex.join(command) for command in found]
 
 

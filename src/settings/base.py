@@ -85,6 +85,13 @@ class Settings:
                                         doc="t_env between logged learner statistics")
     use_tensorboard: bool = setting(decides=_WATCHING,
                                     doc="also write TensorBoard files (needs the extra 'tensorboard')")
+    use_wandb: bool = setting(decides=_WATCHING, before=False,
+                              doc="also record the run in Weights & Biases (needs the extra 'wandb')")
+    wandb_team: str | None = setting(decides=_WATCHING, before=None, doc="its team; null: your own")
+    wandb_project: str | None = setting(decides=_WATCHING, before=None, doc="its project; null: epymarl-cpa")
+    wandb_mode: str = setting(choices=("offline", "online"), decides=_WATCHING, before="offline",
+                              doc="offline: in local_results_path, for `wandb sync`; online: sent at once")
+    wandb_save_model: bool = setting(decides=_WATCHING, before=False, doc="also keep every saved model there")
     observers: list[str] = setting(decides=_WATCHING,
                                    doc="further observers by name, one file each in src/observers (see there)")
     progress: bool | None = setting(decides=_WATCHING, before=None,
@@ -136,6 +143,12 @@ class Settings:
                                     "(-1, nothing there, as 0)")
     target_update_interval_or_tau: float = setting(low=1e-9,
                                                    doc="above 1: hard copies each so many updates; else Polyak's rate")
+
+    @property
+    def watchers(self) -> list[str]:
+        """Names of the observers that are asked for, each once."""
+        named = (name for name, asked in (("tensorboard", self.use_tensorboard), ("wandb", self.use_wandb)) if asked)
+        return [*dict.fromkeys((*named, *self.observers))]
 
     @property
     def saving_interval(self) -> int:

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 from outcome import Outcome
 
-from epymarl_cpa.cli import main
-from epymarl_cpa.deploy.__main__ import main as deploy
+from epymarl_cpa.main import entry
 from epymarl_cpa.records.following import following, program
-from epymarl_cpa.render.command import main as render
 
 Run = Callable[..., Outcome]
 
@@ -26,6 +24,13 @@ def end_of(run: Outcome) -> tuple[list[str], list[str]]:
     proposed = re.search(r"next:\n((?:  .*\n)+)", said)
     assert summary is not None
     return summary[1].splitlines(), [] if proposed is None else [line.strip() for line in proposed[1].splitlines()]
+
+
+def typed(command: str) -> int:
+    """Exit status of a command of this program."""
+    python, *words = shlex.split(command)
+    assert (python, words[0]) == ("python", "main.py")
+    return entry(words)
 
 
 def test_a_teacher_ends_with_its_result_and_the_way_on(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,31 +48,30 @@ def test_a_teacher_ends_with_its_result_and_the_way_on(tiny_run: Run, capsys: py
     assert len(lines) + len(commands) + 2 <= 15
     assert teacher.record("run")["result"] == result["headline"], "Sacred's result is one number"
 
-    evaluate, students, film = commands
-    assert render(shlex.split(film)[3:]) == 0
-    assert Path(film.rpartition("--out=")[2]).stat().st_size > 100
+    evaluate, students, film, page, export = commands
+    for command in (film, page, export):
+        assert typed(command) == 0
+        assert Path(command.rpartition("--out=")[2]).stat().st_size > 100
     before = capsys.readouterr().out
-    assert main(shlex.split(evaluate)[1:]) == 0
+    assert typed(evaluate) == 0
     assert f"score      {result['score']:.4f}" in before and f"{result['score']:.4f}" in capsys.readouterr().out
-    assert main([*shlex.split(students)[1:], "student_t_max=2", "pool_hidden=6"]) == 0
+    assert typed(f"{students} student_t_max=2 pool_hidden=6") == 0
     out = capsys.readouterr().out
     assert f"teacher: {teacher.models}" in out
     assert re.search(r"\n  teacher +\d\.\d{4} away from it \(total variation\), \d+ % of its joint actions kept\n", out)
 
 
-def test_students_can_be_exported_as_they_propose(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    students = tiny_run("t_max=2", "student_t_max=2", "pool_hidden=6", alg="cpa_pa")
-    export = end_of(students)[1][-1]
-    assert deploy(shlex.split(export)[3:]) == 0
+def test_students_show_two_keys(tiny_run: Run) -> None:
+    assert end_of(tiny_run("t_max=2", "student_t_max=2", "pool_hidden=6", alg="cpa_pa"))[1][1].endswith("--keys=2")
 
 
-@pytest.mark.parametrize(("words", "commands"), [(("evaluate=true",), 0), (("t_max=3",), 2)])
+@pytest.mark.parametrize(("words", "commands"), [(("evaluate=true",), 0), (("t_max=3",), 4)])
 def test_only_what_fits_is_proposed(words: tuple[str, ...], commands: int, tiny_run: Run) -> None:
     assert len(end_of(tiny_run(*words))[1]) == commands
 
 
 def test_a_teacher_that_remembers_can_teach_nobody(tiny_run: Run) -> None:
-    assert len(end_of(tiny_run("use_rnn=true", "policy_input=obs", alg="cpa_ar"))[1]) == 2
+    assert len(end_of(tiny_run("use_rnn=true", "policy_input=obs", alg="cpa_ar"))[1]) == 4
 
 
 def test_other_units_than_the_return_come_with_it(tiny_run: Run) -> None:
@@ -85,5 +89,6 @@ def test_the_program_is_named_as_it_was_started(script: str, words: str) -> None
 
 def test_without_a_model_nothing_is_proposed(tiny_run: Run) -> None:
     run = tiny_run("t_max=1")
-    assert following("main.py", run.record("config"), "ar_bc", "xor", [], "") == []
-    assert following("main.py", run.record("config"), "", "", [], "m") == [], "a resumed run was not asked for in words"
+    assert following("main.py", run.record("config"), "xor", [], "") == []
+    resumed = following("main.py", run.record("config"), "", [], "m")
+    assert resumed[0] == "python main.py evaluate m"

@@ -90,7 +90,7 @@ class Stack:
         """
         learners = trial.learner.learners
         own = unstackable(type(learners[0]))
-        watched = self.args.observers or self.args.use_tensorboard
+        watched = self.args.watchers
         begun = self.args.checkpoint_path or self.args.evaluate
         why = ("its runs go on from checkpoints or only evaluate" if begun else
                "its observers watch one run each" if watched else
