@@ -10,22 +10,24 @@ from matplotlib.patches import Circle, Rectangle
 from ...envs.picture import Mark
 from ...envs.rendering import PALETTE
 from .bridge_policy import LIKELY, Scene
-from .canvas import COLOURS, FAINT, INK, hide, panels
+from .canvas import FAINT, INK, hide, panels
+from .palette import styles
 
 SIGNS = {"stay": "•", "up": "↑", "down": "↓", "right": "→", "left": "←"}
-SHOWN = 6  # entries
+SHOWN, FEWEST = 6, 2  # entries that are drawn, and for which there is room
 LAYERS = {"tile": 0, "line": 1, "ring": 2, "disc": 2, "text": 2}  # trails go below both agents
 
 
 def bridge_figure(scenes: list[Scene]) -> Figure:
     """A line of panels for every scene: the map, the autoregressive law as a table, the entries of the pool."""
     has_students = scenes[0].entries is not None
-    figure, axes = panels(len(scenes), 3 if has_students else 2, 3.5, 2.6)
+    figure, axes = panels(len(scenes), 3 if has_students else 2, 3.5, 2.0)
+    room = min(SHOWN, max(FEWEST, *(len(scene.entries or ()) for scene in scenes)))
     for i, (scene, line) in enumerate(zip(scenes, axes, strict=True)):
         _map(line[0], scene)
         _chain(line[1], scene)
         if has_students:
-            _pool(line[2], scene)
+            _pool(line[2], scene, room)
         if i == 0:
             line[1].set_title("Autoregressive: A acts, then B knowing it", fontsize=9)
             if has_students:
@@ -80,17 +82,17 @@ def _chain(ax: Axes, scene: Scene) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _pool(ax: Axes, scene: Scene) -> None:
+def _pool(ax: Axes, scene: Scene, room: int) -> None:
     """A bar for every entry: how often the key means it, and what both agents then do."""
     found = scene.entries or []
     entries = found[:SHOWN]
     for i, (_, probability, _) in enumerate(entries):
-        ax.barh(i, probability, 0.7, color=COLOURS[5])
+        ax.barh(i, probability, 0.6, color=styles(["PA"])["PA"].colour)
         ax.text(probability + 0.02, i, f"{probability:.2f}", va="center", fontsize=9)
     ax.set_yticks(range(len(entries)), [f"entry {j}:  {_signs(scene, actions)}" for j, _, actions in entries])
     if len(found) > SHOWN:
         ax.text(1.15, SHOWN - 0.4, f"and {len(found) - SHOWN} rarer ones", ha="right", va="bottom", color=FAINT)
-    ax.set_ylim(SHOWN - 0.4, -0.6)
+    ax.set_ylim(room - 0.4, -0.6)
     ax.set_xlim(0, 1.15)
     ax.set_xticks([0, 0.5, 1])
     ax.set_xlabel("probability")

@@ -6,10 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .canvas import COLOURS, FAINT, INK, legend_below, panels
+from ...render import colours as palette
+from .canvas import FAINT, INK, legend_below, panels
 from .convention_use import ALL, ConventionUse, percent
+from .palette import hexadecimal
 
-CHOICE, PLAYED, NEVER = COLOURS[1], COLOURS[0], FAINT
+CHOICE, PLAYED, NEVER = hexadecimal(palette.VERMILION), hexadecimal(palette.BLUE), FAINT
 LABELS = {CHOICE: "likeliest: played without a key", PLAYED: "played with some keys", NEVER: "not played"}
 ROW, COLUMN, NARROWEST = 0.27, 0.62, 7.6  # inches
 LONGEST = 28  # characters

@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 from ...errors import UserError
 from ..analysis.aggregate import Aggregate
 from ..analysis.statistics import STATISTICS
-from .canvas import COLOURS, FAINT, panels
+from .canvas import FAINT, panels
+from .palette import styles
 
 
 def interval_plot(aggregate: Aggregate) -> Figure:
-    """A panel for every statistic, a line for every method.
+    """A panel for every statistic, a line for every method: the value, and its interval in the paler colour.
 
     Raises:
         UserError: no method has all tasks.
@@ -19,12 +20,14 @@ def interval_plot(aggregate: Aggregate) -> Figure:
     methods = [*aggregate.estimates]
     if not methods:
         raise UserError("the aggregate figure needs a method with rows of every task that occurs.")
-    figure, axes = panels(1, len(STATISTICS), 2.6, 0.9 + 0.3 * len(methods))
+    looks = styles(methods)
+    figure, axes = panels(1, len(STATISTICS), 2.5, 0.9 + 0.24 * len(methods))
     for ax, name in zip(axes[0], STATISTICS, strict=True):
         for place, method in enumerate(methods):
             value, low, high = aggregate.estimates[method][name]
-            ax.plot([low, high], [place, place], color=COLOURS[5], linewidth=7, solid_capstyle="butt")
-            ax.plot([value], [place], color=COLOURS[6], marker="|", markersize=10, markeredgewidth=1.8)
+            ax.plot([low, high], [place, place], color=looks[method].colour, alpha=0.4, linewidth=7,
+                    solid_capstyle="butt")
+            ax.plot([value], [place], color=looks[method].colour, marker="|", markersize=11, markeredgewidth=2.4)
         ax.set_title("optimality gap (less is better)" if name == "optimality gap" else name, fontsize=9)
         ax.set_yticks(range(len(methods)), methods if ax is axes[0][0] else [""] * len(methods))
         ax.set_ylim(len(methods) - 0.4, -0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,30 +106,32 @@ def _draw(rows: Rows, methods: Methods, aggregate: Aggregate, scenes: list[Scene
     """Draws what the rows allow: files with captions, and a sentence for every figure that cannot be."""
     with matplotlib_needed():
         from ..figures import bridge as figure5
-        from ..figures import curves, diversity, intervals, joint_tables
-        from ..figures.canvas import save
+        from ..figures import canvas, curves, diversity, intervals, joint_tables
+    games = curves.games(rows, methods)
     wanted: list[tuple[str, str, Callable[[], Any]]] = [
-        ("figure1_joint_actions", "Figure 1: share of seeds that end at each greedy joint action on XOR (bold: it "
+        ("figure1_joint_actions", "Figure 1: share of seeds that end at each greedy joint action on XOR (framed: it "
          "wins).",
          lambda: joint_tables.joint_tables(rows, methods)),
         ("figure3_permutation", "Figure 3: performance and diversity on Permutation, poor data, over the paper's "
          "thresholds β of Eq. 8; whiskers: population standard deviation over seeds.",
          lambda: diversity.diversity_bars(rows, "permutation")),
         ("figure4_aloha", "Figure 4: the same on Aloha.", lambda: diversity.diversity_bars(rows, "aloha")),
-        ("learning_curves", "Learning curves of the runs that recorded one: mean over seeds, its standard error, and "
-         "the exact optimum.",
-         lambda: curves.learning_curves(rows, methods)),
         ("aggregate", "Statistics over all tasks with their bootstrap intervals.",
-         lambda: intervals.interval_plot(aggregate))] if all_figures else []
-    folder, pictures, skipped = out / "figures", [], []
+         lambda: intervals.interval_plot(aggregate)),
+        *((f"learning_curves_{env}", f"Learning curves on {canvas.named(env)}: mean over seeds and its standard "
+           "error; PA is in all panels. Updates of PA and KD are those of students, after the teacher's.",
+           partial(curves.learning_curves, rows, methods, env))
+          for env in games)] if all_figures else []
+    folder, pictures = out / "figures", []
+    skipped = [f"learning_curves is not drawn: {curves.NONE}"] if all_figures and not games else []
     folder.mkdir(exist_ok=True)
     for name, caption, build in wanted:
         try:
-            pictures.append((save(build(), folder, name)[0], caption))
+            pictures.append((canvas.save(build(), folder, name)[0], caption))
         except UserError as error:
             skipped.append(f"{name} is not drawn: {error}")
     if scenes:
-        pictures.append((save(figure5.bridge_figure(scenes), folder, "figure5_bridge")[0],
+        pictures.append((canvas.save(figure5.bridge_figure(scenes), folder, "figure5_bridge")[0],
                          "Figure 5: learned policies on Bridge at the initial state and after the likeliest joint "
                          "action; A is the agent that decides first."))
     return pictures, skipped
