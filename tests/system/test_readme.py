@@ -40,8 +40,8 @@ PARALLEL = "t_max=1000 save_model_interval=300 test_nepisode=10 hidden_dim=8"
 #: which method's run a placeholder stands for, where an earlier command of the block made it
 RUNS = {"<ar-run>": "cpa_ar", "<student-run>": "cpa_pa", "<bc-run>": "bc", "<qmix-run>": "qmix", "<mappo-run>": "mappo"}
 #: commands that leave what others of their block need: such a block is one test
-LEAVING = ("cpa train", "cpa export", "cpa render", "cpa view", "data make", "record_to=", "install <epymarl>", "deploy export", "experiments.conventions",
-           "epymarl_cpa.view")
+LEAVING = ("cpa train", "cpa export", "cpa render", "cpa view", "data make", "record_to=", "install <epymarl>",
+           "deploy export", "experiments.conventions", "epymarl_cpa.view")
 #: what a command needs that is not installed everywhere
 NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "use_wandb": "wandb", "mpe": "mpe2", "lbf": "lbforaging",
          "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
