@@ -24,6 +24,8 @@ EXTRAS = {
     "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # deploy/graph.py, deploy export --format=onnx
     "ray": ["ray>=2.9"],  # experiments/sweeps/backends.py, sweeps with --backend=ray
     "tasks": ["lbforaging>=2", "mpe2>=1.1", "rware>=2"],  # config/envs: lbf, lbf_coop, mpe_spread, rware
+    "hanabi": ["open_spiel>=2", "shimmy>=2"],  # envs/hanabi.py, --env-config=hanabi
+    "vmas": ["vmas>=1.5"],  # envs/vmas_crowd.py, --env-config=vmas
     "notebook": ["ipykernel>=6", "nbclient>=0.10"],  # examples/xor_story.ipynb, with "report"
     "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.25"],  # mkdocs.yml
     "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.5", "mypy>=1.10", "types-PyYAML",  # tests and .ci/run

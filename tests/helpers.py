@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -15,7 +14,8 @@ from epymarl_cpa import build
 from epymarl_cpa.components.env_info import EnvInfo
 from epymarl_cpa.components.episode_buffer import EpisodeBatch
 from epymarl_cpa.config import FOLDER, read_yaml, resolve
-from epymarl_cpa.envs import Game, ours
+from epymarl_cpa.envs import REGISTRY, Game, ours
+from epymarl_cpa.envs.external import ExternalGame
 from epymarl_cpa.settings import Settings
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -62,7 +62,9 @@ def easy_recipe(env: str) -> str:
 
 def needing_its_package(env: str, value: Any = None) -> Any:
     """A parameter (by default the name) that is skipped where the environment's package is not installed."""
-    package = re.split("[.:]", ENV_FILES[env]["env_args"]["key"])[0]
+    game = REGISTRY[ENV_FILES[env]["env"]]
+    assert issubclass(game, ExternalGame)
+    package = str(game.module_of_key(ENV_FILES[env]["env_args"]["key"])).partition(".")[0]
     missing = pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
     return pytest.param(env if value is None else value, marks=missing)
 

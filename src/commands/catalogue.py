@@ -158,7 +158,7 @@ class GameFile:
         from ..envs.trust import how_to_install
 
         key = str(self.args.get("key", ""))
-        module = self.cls.module_of_key(key) if issubclass(self.cls, ExternalGame) and key else None
+        module = self.cls.module_of_key(key) if issubclass(self.cls, ExternalGame) else None
         top = (module or "").partition(".")[0]
         if not top:
             return "-"

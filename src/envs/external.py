@@ -21,38 +21,11 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .calls import called
 from .game import BoolArray, FloatArray, Game, IntArray, Step, estimated_headline
+from .playing import Crowd, WorldEpisode, play_on
 from .rules import Rules, layers, rules_of_environment
-from .world import Outcome, World
+from .world import World
 
 RANDOM_EPISODES, AT_ONCE = 200, 20  # to estimate what random play is worth
-
-
-class WorldEpisode:
-    """One episode in an environment of another package.
-
-    Args:
-        world: the environment, which belongs to this episode until it is over.
-        seed: of its randomness.
-
-    Attributes:
-        shown: what was seen at each time, so far.
-        last: the outcome of the last step; None before the first.
-        over: whether it cannot be played on.
-    """
-
-    def __init__(self, world: World, seed: int) -> None:
-        self.world = world
-        self.shown = [world.reset(seed)]
-        self.last: Outcome | None = None
-        self.over = False
-
-    def step(self, actions: IntArray, limit: int) -> None:
-        """Plays one joint action ``[N]``; at ``limit`` steps the episode is cut off."""
-        outcome = self.world.step(actions)
-        self.shown.append(outcome.shown)
-        if not outcome.terminated and len(self.shown) > limit:
-            outcome = outcome._replace(truncated=True)
-        self.last, self.over = outcome, outcome.terminated or outcome.truncated
 
 
 def module_of(entry_point: Any) -> str | None:
@@ -104,6 +77,10 @@ class ExternalGame(Game):
     def world(self) -> World:
         """Builds one more environment."""
 
+    def crowd(self, count: int) -> Crowd | None:
+        """Builds so many environments that move in step; None where each episode has one of its own."""
+        return None
+
     @classmethod
     @abstractmethod
     def module_of_key(cls, key: str) -> str | None:
@@ -133,8 +110,11 @@ class ExternalGame(Game):
         """Estimated in environments of its own, so that those that are played here do not notice."""
         twin = copy(self)
         twin._free, twin._episodes, twin._count = deque(), {}, 0
+        crowd = self.crowd(1)
+        if crowd is not None:
+            crowd.close()
         try:
-            return estimated_headline(twin, RANDOM_EPISODES, AT_ONCE)
+            return estimated_headline(twin, RANDOM_EPISODES, AT_ONCE if crowd is None else RANDOM_EPISODES)
         finally:
             twin.close()
 
@@ -149,11 +129,26 @@ class ExternalGame(Game):
     def initial(self, batch: int, rng: np.random.Generator) -> IntArray:
         numbers = np.arange(self._count, self._count + batch)
         self._count += batch
-        for number, seed in zip(numbers.tolist(), rng.integers(2**31, size=batch).tolist(), strict=True):
-            world, before = self._free.popleft() if self._free else (self.world(), -1)
-            self._episodes.pop(before, None)
-            self._episodes[number] = WorldEpisode(world, seed)
+        seeds = rng.integers(2**31, size=batch).tolist()
+        crowd = self.crowd(batch) if batch else None
+        if crowd is not None:
+            self._forget_crowds()
+            shown = enumerate(crowd.reset(seeds[0]))
+            self._episodes |= {int(numbers[i]): WorldEpisode(seen, crowd=crowd, place=i) for i, seen in shown}
+        else:
+            for number, seed in zip(numbers.tolist(), seeds, strict=True):
+                world, before = self._free.popleft() if self._free else (self.world(), -1)
+                self._episodes.pop(before, None)
+                self._episodes[number] = WorldEpisode(world.reset(seed), world)
         return np.stack([np.zeros_like(numbers), numbers], 1)
+
+    def _forget_crowds(self) -> None:
+        """Closes the environments that move in step in which nothing is played any more."""
+        over = {number: episode.crowd for number, episode in self._episodes.items()
+                if episode.crowd is not None and not episode.crowd.playing}
+        for number, crowd in over.items():
+            crowd.close()
+            del self._episodes[number]
 
     def _episode(self, number: int) -> WorldEpisode:
         if number not in self._episodes:
@@ -172,13 +167,16 @@ class ExternalGame(Game):
         rewards, done, truncated = np.zeros((batch, self.n_agents)), np.ones(batch, bool), np.zeros(batch, bool)
         info: dict[str, FloatArray] = {}
         paid = np.full(batch, np.nan)  # the team, where agents are not paid
-        for row, (time, number) in enumerate(state.tolist()):
-            episode = self._episode(number)
-            if not episode.over:
-                if time != len(episode.shown) - 1:
-                    raise UserError(f"{self.key} cannot go back: its episode {number} is at step "
-                                    f"{len(episode.shown) - 1}, not at step {time}.")
-                episode.step(actions[row], self.episode_limit)
+        episodes = [self._episode(number) for number in state[:, 1].tolist()]
+        going = {row for row, episode in enumerate(episodes) if not episode.over}
+        for row in going:
+            time, now = int(state[row, 0]), len(episodes[row].shown) - 1
+            if time != now:
+                raise UserError(f"{self.key} cannot go back: its episode {state[row, 1]} is at step {now}, not at step "
+                                f"{time}.")
+        play_on([episodes[row] for row in going], actions[[*going]], self.episode_limit)
+        for row, episode in enumerate(episodes):
+            if row in going:
                 assert episode.last is not None
                 rewards[row], done[row] = episode.last.rewards, episode.over
                 if episode.last.team is not None:  # of which each gets a share, so that together they are it
@@ -187,7 +185,7 @@ class ExternalGame(Game):
                 if episode.over:
                     for name, value in episode.last.facts.items():
                         info.setdefault(name, np.zeros(batch))[row] = value
-                    self._free.append((episode.world, number))
+                    self._set_free(episode, int(state[row, 1]))
             truncated[row] = episode.last is not None and done[row] and episode.last.truncated
         self.foreign_keys |= info.keys()
         team = rewards.sum(1) if self.reward_scalarisation == "sum" else rewards.mean(1)
@@ -198,13 +196,20 @@ class ExternalGame(Game):
         for number in state[:, 1].tolist() if state.size else []:
             episode = self._episodes.get(number)
             if episode is not None and not episode.over:
-                episode.over = True
-                self._free.append((episode.world, number))
+                episode.end()
+                self._set_free(episode, number)
+
+    def _set_free(self, episode: WorldEpisode, number: int) -> None:
+        """Another episode may have the environment of one that is over."""
+        if episode.world is not None:
+            self._free.append((episode.world, number))
 
     def close(self) -> None:
-        playing = [episode.world for episode in self._episodes.values() if not episode.over]
+        playing = [episode.world for episode in self._episodes.values() if episode.world and not episode.over]
         for world in (*playing, *(world for world, _ in self._free)):
             world.close()
+        for crowd in {id(each.crowd): each.crowd for each in self._episodes.values() if each.crowd}.values():
+            crowd.close()
         self._free.clear()
         self._episodes.clear()
 
@@ -256,7 +261,7 @@ class ExternalGame(Game):
         Raises:
             UserError: it cannot show itself.
         """
-        env = self._episode(int(state[1])).world.env
+        env = self._episode(int(state[1])).view
         if getattr(env, "render_mode", None) is None:
             return f"{self.draw(state)} (env_args.kwargs.render_mode=human shows the environment itself)"
         shown = called(self.key, "render()", env.render)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,13 +13,16 @@ from gymnasium import spaces
 
 from ..errors import UserError, clipped, one_line
 from .calls import called, not_built, number, parts
+from .epymarl_keys import PETTINGZOO, VMAS, module_of_pettingzoo, package_of
 from .external import ExternalGame, module_of
 from .game import FloatArray, IntArray
 from .makers import is_name, is_standard
+from .pettingzoo_game import maker_of, parallel_world
 from .registry import REGISTRY
 from .suitability import check_team
 from .team_ends import TeamEnds
 from .trust import missing
+from .vmas_crowd import VmasCrowd, VmasWorld
 from .world import Outcome, Seats, Shown, World, numbers_of, own_limit
 
 
@@ -26,14 +30,16 @@ from .world import Outcome, Seats, Shown, World, numbers_of, own_limit
 class GymmaGame(ExternalGame):
     """A Gymnasium environment with one space of observations, one of actions and one reward for each agent.
 
-    Observations are flattened and padded to one size; the state is all of them, one after another.  Action
-    masks are read from ``info["action_mask"]``, ``[N, A]``, or from a method ``action_masks()``.
+    Observations are flattened and padded to one size; the state is all of them, one after another.  EPyMARL's keys
+    ``pz-<family>-<name>-<version>`` and ``vmas-<scenario>`` name environments of PettingZoo and VMAS.  Action masks
+    are read from ``info["action_mask"]``, ``[N, A]``, or from a method ``action_masks()``.
 
     Args:
-        key: an id, with the module that registers it in front (``lbforaging:Foraging-8x8-2p-3f-v3``).
+        key: an id, with the module that registers it in front (``lbforaging:Foraging-8x8-2p-3f-v3``), or EPyMARL's
+            ``pz-mpe-simple-spread-v3`` or ``vmas-balance``.
         time_limit: an episode is cut off after so many steps; None: after the environment's own.
         pretrained_wrapper: EPyMARL's; must be None.
-        kwargs: further arguments of ``gymnasium.make``.
+        kwargs: further arguments of ``gymnasium.make``, or of what makes the environment.
 
     Raises:
         UserError: there is no such environment, it cannot be built with these arguments, is one of a single agent,
@@ -48,7 +54,13 @@ class GymmaGame(ExternalGame):
             raise UserError(f"env_args.pretrained_wrapper={pretrained_wrapper} is not known here; it must be null.")
         super().__init__(key, time_limit, kwargs)
 
-    def world(self) -> TupleWorld:
+    def world(self) -> World:
+        if _is_epymarls(self.key, VMAS):
+            return VmasWorld(self.key.removeprefix(VMAS), self.kwargs)
+        if _is_epymarls(self.key, PETTINGZOO):
+            named = module_of_pettingzoo(self.key)
+            make = partial(maker_of(named), **self.kwargs)
+            return parallel_world(self.key, named, make, self.kwargs, own_state=False)
         module, colon, _ = self.key.partition(":")
         if not is_name(self.key.replace(":", ".", 1)):
             raise UserError(f"env_args.key={clipped(self.key)} is no id of an environment, nor a module and an id.")
@@ -69,8 +81,14 @@ class GymmaGame(ExternalGame):
             raise not_built(self.key, self.kwargs, error) from error
         return TupleWorld(self.key, env, self.kwargs)
 
+    def crowd(self, count: int) -> VmasCrowd | None:
+        is_vmas = _is_epymarls(self.key, VMAS)
+        return VmasCrowd(self.key.removeprefix(VMAS), count, self.kwargs) if is_vmas else None
+
     @classmethod
     def module_of_key(cls, key: str) -> str | None:
+        if _is_epymarls(key):
+            return package_of(key)
         module, colon, _ = key.partition(":")
         if colon:
             return module
@@ -78,6 +96,9 @@ class GymmaGame(ExternalGame):
 
     def modules(self) -> list[str]:
         """The module in front of the id and the one that its entry in the registry names."""
+        if _is_epymarls(self.key):
+            found = package_of(self.key) if self.key.startswith(VMAS) else module_of_pettingzoo(self.key)
+            return [*filter(None, [found])]
         module, colon, name = self.key.partition(":")
         entry = gymnasium.spec(name if colon else module)
         return [*([module] if colon else []), *filter(None, [module_of(entry.entry_point)])]
@@ -170,6 +191,11 @@ class TupleWorld(World):
 
     def close(self) -> None:
         self.env.close()
+
+
+def _is_epymarls(key: str, lead: str = "") -> bool:
+    """Whether a key is one of EPyMARL's, of the kind that begins so, and nobody else has registered it."""
+    return package_of(key) is not None and key.startswith(lead) and key not in gymnasium.registry
 
 
 def _is_there(module: str) -> bool:

@@ -51,19 +51,13 @@ class PettingZooGame(ExternalGame):
     name = "pettingzoo"
 
     def __init__(self, key: str, time_limit: int | None = None, kwargs: dict[str, Any] | None = None) -> None:
-        maker = _maker(key)
+        maker = maker_of(key)
         self._maker_module = getattr(maker, "__module__", None)
         self._make = partial(maker, **(kwargs or {}))
         super().__init__(key, time_limit, kwargs)
 
     def world(self) -> ParallelWorld:
-        try:
-            env = self._make()
-        except ImportError as error:
-            raise missing(self.key, error, self.key.partition(":")[0]) from None
-        except Exception as error:  # whatever an environment makes of arguments that it does not like
-            raise not_built(self.key, self.kwargs, error) from error
-        return ParallelWorld(self.key, _parallel(self.key, env), self.kwargs)
+        return parallel_world(self.key, self.key.partition(":")[0], self._make, self.kwargs)
 
     @classmethod
     def module_of_key(cls, key: str) -> str | None:
@@ -89,12 +83,13 @@ class ParallelWorld(World):
         key: what to call it in messages.
         env: the environment.
         kwargs: the arguments that it was built with.
+        own_state: whether the state is the environment's own, where it has one.
 
     Raises:
         UserError: it cannot be played; the sentence says why.
     """
 
-    def __init__(self, key: str, env: Any, kwargs: Mapping[str, Any]) -> None:
+    def __init__(self, key: str, env: Any, kwargs: Mapping[str, Any], own_state: bool = True) -> None:
         self.key, self.env = key, env
         self.agents: list[str] = list(getattr(env, "possible_agents", None) or ())
         if not self.agents:
@@ -109,7 +104,7 @@ class ParallelWorld(World):
         self._alive: list[str] = []
         self._state = np.zeros(0, dtype=np.float32)
         self._begin(0)
-        own = self._own_state()
+        own = self._own_state() if own_state else None
         self.state_is_obs = own is None
         self.state_dim = self.n_agents * self.obs_dim if own is None else len(own)
 
@@ -191,7 +186,29 @@ class ParallelWorld(World):
         self.env.close()
 
 
-def _maker(key: str) -> Callable[..., Any]:
+def parallel_world(key: str, module: str, make: Callable[[], Any], kwargs: Mapping[str, Any],
+                   own_state: bool = True) -> ParallelWorld:
+    """Builds an environment.
+
+    Args:
+        key: what to call it in messages.
+        module: that it comes from.
+        make: builds it with ``kwargs``.
+        kwargs, own_state: see :class:`ParallelWorld`.
+
+    Raises:
+        UserError: it cannot be built or played; the sentence says why.
+    """
+    try:
+        env = make()
+    except ImportError as error:
+        raise missing(key, error, module) from None
+    except Exception as error:  # whatever an environment makes of arguments that it does not like
+        raise not_built(key, kwargs, error) from error
+    return ParallelWorld(key, _parallel(key, env), kwargs, own_state)
+
+
+def maker_of(key: str) -> Callable[..., Any]:
     """What builds the environment ``key``.
 
     Raises:
@@ -264,7 +281,8 @@ def _parallel(key: str, env: Any) -> Any:
             return aec_to_parallel(env)
         except AssertionError:
             raise UserError(f"the agents of {key} act in turn, each knowing what the ones before it did; only "
-                            "environments in which all act at once can be played here.") from None
+                            "environments in which all act at once can be played here"
+                            f"{' (Hanabi by --env-config=hanabi)' if 'hanabi' in key else ''}.") from None
     if not isinstance(env, ParallelEnv):
         raise UserError(f"env_args.key={key} builds a {type(env).__name__}, not an environment of PettingZoo.")
     return env

@@ -22,7 +22,7 @@ from .registry import REGISTRY
 LISTED = "EPYMARL_CPA_MODULES"
 #: packages of environments that files may name, with the extra of ours that installs them
 KNOWN: Mapping[str, str] = {"epymarl_cpa": "", "gymnasium": "", "lbforaging": "tasks", "mpe2": "tasks",
-                            "pettingzoo": "", "rware": "tasks"}
+                            "pettingzoo": "", "pyspiel": "hanabi", "rware": "tasks", "vmas": "vmas"}
 
 
 def check_key(env: str, env_args: Mapping[str, Any], source: str, remedy: str, own_path: bool = False) -> None:

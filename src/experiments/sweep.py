@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..utils.files import reason, write_text
 from ..utils.progress import showing
+from .rows.length import about_length
 from .rows.reading import Row
 from .rows.store import given_rows
 from .rows.tables import diversity, markdown
@@ -73,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command continues with what is missing", file=sys.stderr)
         return 130
-    print("\n" + "\n\n".join(filter(None, (markdown(rows), diversity(rows)))))
+    print("\n" + "\n\n".join(filter(None, (markdown(rows), diversity(rows), *about_length(rows)))))
     if failed:
         print(f"\n{len(failed)} runs failed:\n" + "\n".join(failed), file=sys.stderr)
     return 1 if failed else 0

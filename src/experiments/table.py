@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..utils.process import told_if_interrupted
+from .rows.length import about_length
 from .rows.origin import about_origin
 from .rows.reading import each_once, read_rows
 from .rows.tables import compact, diversity, markdown
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(map(json.dumps, told)))
         return 0
     tables = (compact(rows),) if args.compact else (markdown(rows), diversity(rows))
-    print("\n\n".join(filter(None, (*tables, *about_origin(rows)))))
+    print("\n\n".join(filter(None, (*tables, *about_length(rows), *about_origin(rows)))))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import importlib
 import json
 import platform
@@ -20,6 +21,7 @@ from epymarl_cpa.experiments.reports.document import Field, Section, markdown, w
 from epymarl_cpa.experiments.reports.marl_export import marl_eval_json
 from epymarl_cpa.experiments.rows.paper import Methods
 from epymarl_cpa.experiments.rows.reading import read_rows
+from epymarl_cpa.experiments.table import main as table
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 QUICK = "--repetitions=200"
@@ -123,6 +125,26 @@ def test_what_is_left_out_is_said(write: Callable[..., str], tmp_path: Path,
     assert "Left out, since they lack some of these tasks (number that they have): BC (1)." in \
         (tmp_path / "out/report.md").read_text()
     assert "(1 seed)" in (tmp_path / "out/report.md").read_text()
+
+
+def test_rows_that_are_too_short_are_told(write: Callable[..., str], tmp_path: Path,
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    """A tenth of what the configuration says is enough, as is what one's own configuration says."""
+    told = "Too short to mean anything: {} of runs of less than a tenth of what their method's configuration says ({})"
+    for words, rows in {
+            ("2 of 4 rows are", "t_max=20 instead of 600"): [
+                row("bc", **{"with": ["t_max=20"]}), row("cpa_pa student_t_max=20"), row("cql t_max=60"),
+                row("mine t_max=1")],
+            ("All 2 rows are", "t_max=59 instead of 600"): [row("bc t_max=59"), row("bc t_max=59", 1)]}.items():
+        assert main([write(*rows), f"--out={tmp_path / 'out'}", QUICK]) == 0
+        said = told.format(*words)
+        assert said in capsys.readouterr().out
+        assert html.escape(said) in (tmp_path / "out/report.html").read_text()
+        assert (tmp_path / "out/report.md").read_text().index("## Read this first") < 200
+        assert table([write(*rows)]) == 0 and said in capsys.readouterr().out
+    for good in (row("bc t_max=60"), row("bc"), row("mine t_max=5"), row("bc t_max=²"), row("bc t_max=x")):
+        assert main([write(good), f"--out={tmp_path / 'out'}", QUICK]) == 0
+        assert "Too short" not in capsys.readouterr().out
 
 
 def test_columns_are_chosen_by_name(write: Callable[..., str], tmp_path: Path,

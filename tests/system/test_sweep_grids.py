@@ -13,6 +13,7 @@ import pytest
 
 from epymarl_cpa.config import FOLDER
 from epymarl_cpa.experiments.sweep import main
+from epymarl_cpa.experiments.sweeps import others
 from epymarl_cpa.experiments.sweeps.grid import RunSpec, read_grid
 from epymarl_cpa.settings import CORE, Decides, Key
 
@@ -73,6 +74,32 @@ def test_the_smoke_test_has_every_method() -> None:
     assert methods | {"qmix_offline"} <= {spec.alg.split()[0] for spec in grid("smoke")} <= known
     assert len(methods) >= 16
     assert {spec.env for spec in grid("smoke")} == {"xor", "bridge"}
+
+
+def test_the_smoke_test_has_methods_that_are_found_by_being_there(tmp_path: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "algs").mkdir()
+    for name, base in (("mine", "cpa_pa"), ("my_play", "iql"), ("bc", "bc")):
+        (tmp_path / f"algs/{name}.yaml").write_text(f"extends: {base}\nname: {name}\n")
+    monkeypatch.setattr(others, "FOLDER", tmp_path)
+    monkeypatch.chdir(tmp_path / "algs")
+    specs = read_grid("smoke")
+    more = {spec.id: spec for spec in specs if spec.id not in ids("smoke")}
+    assert ids("smoke") < {spec.id for spec in specs}
+    assert Counter((spec.alg, spec.config["dataset"]) for spec in more.values()) == {
+        ("mine", "medium"): 2, ("my_play", "online"): 2}
+    lengths = {(spec.config["t_max"], spec.config.get("student_t_max")) for spec in more.values()}
+    assert lengths == {(20, 20), (200, None)}
+
+
+def test_only_grids_that_ask_have_them(tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text('envs: [xor]\ndatasets: [good]\nseeds: [0]\nwith: [t_max=5, student_t_max=6]\nalgs: ["*"]\n')
+    found = {spec.alg: spec.config for spec in read_grid(str(file))}
+    played = {"qmix", "vdn", "iql"}
+    assert set(found) == {each.stem for each in (FOLDER / "algs").glob("*.yaml")} - played
+    assert {config["t_max"] for config in found.values()} == {5}
+    assert {alg for alg, config in found.items() if config.get("student_t_max") == 6} == {"cpa_pa", "kd"}
 
 
 @pytest.mark.parametrize("decides", [*Decides])

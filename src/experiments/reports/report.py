@@ -16,6 +16,7 @@ from ..analysis.comparison import Comparison
 from ..analysis.statistics import REPETITIONS
 from ..figures import matplotlib_needed
 from ..figures.bridge_policy import BridgeTeams, Scene
+from ..rows.length import about_length
 from ..rows.origin import about_origin
 from ..rows.paper import Methods
 from ..rows.reading import Row, Rows
@@ -41,7 +42,7 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
         columns: methods to which tables and statistics are restricted (figures are not); empty: all.
 
     Returns:
-        sentences about rows of other code, and for everything that is not in it.
+        sentences about rows of other code or of runs that were too short, and for everything that is not in it.
 
     Raises:
         UserError: a column has no rows, matplotlib is missing, a model cannot be drawn, or the folder cannot be
@@ -52,10 +53,10 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
     comparison = Comparison.of(rows, methods)
     aggregate = Aggregate.of(rows, methods, seed, repetitions)
     exported, notes = marl_eval_json(rows, methods)
-    origin = about_origin(rows)
+    origin, short = about_origin(rows), about_length(rows)
     others = _elsewhere(rows, methods)
     notes = _unknown(others) + notes
-    parts: list[Section] = []
+    parts: list[Section] = sections.short_section(short)
     if comparison.cells:
         parts += [sections.table_section(comparison), sections.time_section(comparison)]
     if aggregate.estimates:
@@ -82,7 +83,7 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
     except OSError as error:
         raise UserError(f"the report cannot be written to {out} ({reason(error)}); choose another folder with "
                         "--out.") from None
-    return origin + notes
+    return origin + short + notes
 
 
 def _elsewhere(rows: Rows, methods: Methods) -> list[Row]:

@@ -139,6 +139,11 @@ def machine_section(origin: Sequence[str] = ()) -> Section:
                    notes=["The machine that made this report; rows do not tell on which one they were run.", *origin])
 
 
+def short_section(sentences: Sequence[str]) -> list[Section]:
+    """What is said of rows that are too short to mean anything, if there are any."""
+    return [Section("Read this first", notes=sentences)] if sentences else []
+
+
 def note_section(notes: Sequence[str]) -> list[Section]:
     """What is not in the report, if there is any such thing."""
     return [Section("Left out", notes=notes)] if notes else []

@@ -19,6 +19,7 @@ from ...settings import CORE
 from ...utils.bounded import is_there
 from ...utils.registry import nearest
 from ..rows.names import game_named
+from .others import with_others
 from .search import SEARCH, from_search
 
 LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
@@ -88,11 +89,12 @@ def read_grid(name: str, seeds: int | None = None) -> list[RunSpec]:
     """The runs of ``config/sweeps/<name>.yaml`` or of a YAML file, each once.
 
     A grid holds lists under ``algs``, ``envs``, ``datasets``, ``seeds`` and maybe ``with``, or several
-    such grids under ``parts``, which may take lists from the grid around them.  Two more keys belong to the
-    grid or to a part.  ``teachers`` names whose models are the teachers of methods that take one, and what the
-    other methods evaluate instead of training: another sweep, an entry of another sweep's ``algs`` (``{sweep:
-    entry}``), or an entry of ``algs`` in another part of this grid.  ``stack: true`` trains the seeds of a method,
-    game and data set together.  EPyMARL's search files are grids, too.
+    such grids under ``parts``, which may take lists from the grid around them.  The entry ``"*"`` of ``algs`` stands
+    for all methods that are there and not named (:mod:`.others`).  Two more keys belong to the grid or to a part.
+    ``teachers`` names whose models are the teachers of methods that take one, and what the other methods evaluate
+    instead of training: another sweep, an entry of another sweep's ``algs`` (``{sweep: entry}``), or an entry of
+    ``algs`` in another part of this grid.  ``stack: true`` trains the seeds of a method, game and data set together.
+    EPyMARL's search files are grids, too.
 
     Args:
         name: of the grid.
@@ -153,7 +155,7 @@ def _parts(path: Path, seeds: int | None = None) -> list[dict[str, Any]]:
     parts = grid.pop(PARTS, None) or [{}]
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise UserError(f"{path}: '{PARTS}' must hold a list of grids.")
-    return [{**grid, **part} for part in parts]
+    return with_others([{**grid, **part} for part in parts])
 
 
 def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:

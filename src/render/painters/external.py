@@ -50,7 +50,7 @@ def photographed(game: Game, state: IntArray) -> NDArray[np.uint8]:
         UserError: it cannot paint itself.
     """
     assert isinstance(game, ExternalGame)
-    env = game._episode(int(state[1])).world.env
+    env = game._episode(int(state[1])).view
     try:
         shown = called(game.key, "render()", env.render)
     except UserError as error:
