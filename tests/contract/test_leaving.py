@@ -164,7 +164,9 @@ def test_ten_lines_play_them_elsewhere(model: str, tmp_path: Path, monkeypatch: 
     assert team["checked"] == dict.fromkeys(sorted(FORMS), "32 of 32 joint actions as the controller's")
     assert set(team["files"]) == {file.name for file in Path("agents").glob("agent_*")}
     blocks, names = re.findall(r"```python\n(.*?)```", DOC, re.S), [{}, {}]  # type: ignore[var-annotated]
+    *blocks, with_the_package = blocks
     assert len(blocks) == 2 and all(len(block.splitlines()) <= 12 for block in blocks)
+    exec(compile(with_the_package, "docs/agents.md", "exec"), {})
     with elsewhere(monkeypatch):
         for block, found in zip(blocks[: len(FORMS)], names, strict=False):
             exec(compile(block, "docs/agents.md", "exec"), found)
