@@ -180,7 +180,8 @@ def test_every_core_key_says_what_it_decides() -> None:
         Decides.EXTENT: ["t_max", "checkpoint_path", "load_step", "evaluate"],
         Decides.TESTING: ["test_nepisode", "test_interval", "test_greedy"],
         Decides.WATCHING: ["name", "log_interval", "runner_log_interval", "learner_log_interval", "use_tensorboard",
-                           "use_wandb", "wandb_team", "wandb_project", "wandb_mode", "wandb_save_model", "observers", "progress", "save_model", "save_model_interval", "models_kept", "render"],
+                           "use_wandb", "wandb_team", "wandb_project", "wandb_mode", "wandb_save_model",
+                           "observers", "progress", "save_model", "save_model_interval", "models_kept", "render"],
         Decides.FILES: ["datasets_path", "local_results_path", "record_to", "record_from", "record_steps",
                         "record_epsilons", "record_episodes"]}
 
