@@ -64,7 +64,7 @@ def needing_its_package(env: str, value: Any = None) -> Any:
     """A parameter (by default the name) that is skipped where the environment's package is not installed."""
     game = REGISTRY[ENV_FILES[env]["env"]]
     assert issubclass(game, ExternalGame)
-    package = str(game.module_of_key(ENV_FILES[env]["env_args"]["key"])).partition(".")[0]
+    package = str(game.module_of_key(ENV_FILES[env]["env_args"].get("key", ""))).partition(".")[0]
     missing = pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
     return pytest.param(env if value is None else value, marks=missing)
 
