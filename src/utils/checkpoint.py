@@ -225,7 +225,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         files = dict(manifest["files"])
         kinds = {"t_env": int, "files": dict, "game": dict, "config": dict}
         if not all(type(manifest[key]) is kind for key, kind in kinds.items()) or not all(
-                isinstance(text, str) for text in (*files, *files.values())):
+                isinstance(text, str) for text in (*files, *files.values())) \
+                or not isinstance(manifest.get("made_by", {}), dict):  # older ones have none
             raise broken
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise broken from None

@@ -283,7 +283,8 @@ NONSENSE: list[Callable[[dict[str, Any]], object]] = [
     lambda facts: facts.pop("config"), lambda facts: facts.update(config=3), lambda facts: facts.update(game=[]),
     lambda facts: facts.update(t_env="x"), lambda facts: facts["config"].update(hidden_dim="x"),
     lambda facts: facts["config"].pop("mac"), lambda facts: facts.update(record=3),
-    lambda facts: facts.update(record=[["Folder", {}]]), lambda facts: facts["config"].update(mac=[])]
+    lambda facts: facts.update(record=[["Folder", {}]]), lambda facts: facts["config"].update(mac=[]),
+    lambda facts: facts.update(made_by=1.5), lambda facts: facts.update(made_by={"rules": 1.5})]
 
 
 def test_resealed_nonsense_is_a_sentence(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
