@@ -90,7 +90,7 @@ class Store:
         """Keeps other sweeps out of the folder inside the ``with`` block; the lock ends with the process.
 
         Raises:
-            UserError: another sweep is in it.
+            UserError: another sweep is in it, or it cannot be written.
         """
         try:
             handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -106,8 +106,11 @@ class Store:
             except OSError as error:
                 raise UserError(f"{self.folder} cannot be locked ({reason(error)}); choose a folder on another disk "
                                 "with --out.") from None
-            file.truncate(0)
-            print(os.getpid(), file=file, flush=True)
+            try:  # past the file's buffer, which would be written once more where it is closed
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            except OSError as error:
+                raise _not_writable(self.folder, error) from None
             yield
 
     def _read(self, name: str) -> Row | None:
