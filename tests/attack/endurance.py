@@ -58,7 +58,9 @@ def _long(seed: int, count: int, work: Path) -> tuple[str, str]:
         status = main(["main.py", "--config=cpa_ar", "--env-config=xor", "with", f"seed={seed}", f"t_max={count}",
                        f"test_interval={count // PARTS}", f"learner_log_interval={count // PARTS}", "observers=[gauge]",
                        "hidden_dim=16", "batch_size=32", "test_nepisode=20"])
-    pairs = [(a, b) for a, b in itertools.pairwise(Gauge.told) if b[0] - a[0] > count // PARTS // 2]
+    gaps = sorted(b[0] - a[0] for a, b in itertools.pairwise(Gauge.told))
+    # Not the single updates between an evaluation and what is told right after it.
+    pairs = [(a, b) for a, b in itertools.pairwise(Gauge.told) if 2 * (b[0] - a[0]) > gaps[-1]]
     times = [(b[1] - a[1]) / (b[0] - a[0]) / (a[3] + b[3]) for a, b in pairs]  # beside that other work
     first, last = sorted(times[1: len(times) // 2]), sorted(times[len(times) // 2:])
     ratio = last[len(last) // 2] / first[len(first) // 2]
