@@ -23,17 +23,16 @@ from sacred.dependencies import PackageDependency
 from . import __version__
 from .build import rehearse
 from .config import merge
+from .envs.trust import named_again
 from .errors import UserError
 from .provenance import versions
 from .records.artifacts import attach
 from .records.experiment import Recorded, hidden, records_of
 from .records.following import following
 from .request import (
-    NAMED,
     RESUME,
     USAGE,
     Request,
-    check_trusted,
     read_request,
     sacred_words,
     without_unset_seed,
@@ -78,12 +77,7 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
     if not folder or stopped is None:
         return ""
     options = [hidden(word) for word in words_of(argv)[0] if not word.startswith(("--config", "--env-config"))]
-    words = [f"{RESUME}={folder}"]
-    try:
-        check_trusted(stopped.config, {}, "")
-    except UserError:  # which is the user's own, and has to be named again
-        words += [f"env_args.{name}={stopped.config['env_args'][name]}" for name in NAMED
-                  if name in stopped.config["env_args"]]
+    words = [f"{RESUME}={folder}", *named_again(stopped.config["env"], stopped.config["env_args"])]
     return "; the run goes on with: " + shlex.join([*program(argv[0]).split(), *options, "with", *words])
 
 

@@ -22,7 +22,6 @@ EVALUATE = "--evaluate"
 
 
 #: arguments of environments that only a command may name: what is imported, and what file is read
-NAMED = ("key", "problem")
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,7 @@ class Request:
         updates: the words that change it.
         options: Sacred's words.
         unfinished: the run that goes on, if not a new one is asked for.
-        env, alg: values of ``--env-config`` and ``--config``; empty for a run that goes on, and for a model that is
-            only evaluated.
+        env: value of ``--env-config``; empty for a run that goes on, and for a model that is only evaluated.
     """
 
     config: dict[str, Any]
@@ -46,7 +44,6 @@ class Request:
     options: list[str]
     unfinished: resume.Unfinished | None = None
     env: str = ""
-    alg: str = ""
 
 
 def words_of(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -86,7 +83,7 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
         chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")
     if chosen["seed"] is None and chosen["runner"] == "record":
         chosen["seed"] = seed_of(chosen["record_to"])
-    return Request(chosen, defaults, words, options, env=env, alg=alg)
+    return Request(chosen, defaults, words, options, env=env)
 
 
 def _evaluation(model: str, words: list[str], options: list[str], console: logging.Logger) -> Request:

@@ -11,7 +11,6 @@ from ..config import FOLDER, load_env, read_yaml
 from ..data import OfflineDataset
 from ..data.formats import load
 from ..errors import UserError
-from ..utils.files import reason
 from .teams import checked_seed
 from .words import named, word
 
@@ -59,22 +58,10 @@ def _is_game(source: str | os.PathLike[str]) -> bool:
     return isinstance(source, str) and (FOLDER / "envs" / f"{source}.yaml").is_file() and "/" not in source
 
 
-def kept(data: OfflineDataset, datasets_path: str | os.PathLike[str] | None = None) -> Path:
-    """Writes a data set to the folder of data sets, by a name that tells its contents, unless it is there.
-
-    Raises:
-        UserError: the folder cannot be written.
+def place_of(data: OfflineDataset, datasets_path: str | os.PathLike[str] | None = None) -> Path:
+    """Where a data set that was made of arrays is kept: in the folder of data sets, by a name that tells its contents.
     """
-    folder = _folder(datasets_path)
-    path = folder / f"arrays-{data.digest[:16]}.npz"
-    if not path.exists():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            data.save(path)
-        except OSError as error:
-            raise UserError(f"the data set cannot be written to {folder} ({reason(error)}); choose another folder with "
-                            "datasets_path=<folder>.") from None
-    return path
+    return _folder(datasets_path) / f"arrays-{data.digest[:16]}.npz"
 
 
 def _folder(datasets_path: str | os.PathLike[str] | None) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..components.levels import check_seen
 from ..evaluation.diversity import diversity
 from ..evaluation.exact import can_be_exact, exact_return
 from ..evaluation.play import EXACT, Values
@@ -73,6 +74,7 @@ def evaluate(model: str | os.PathLike[str], episodes: int = 500, *, seed: int | 
         game, batch = team.game, team.info.batch(checked_episodes(episodes, team.info))
         drawn = int(team.config["seed"])
         values = play(game, team.mac, batch, drawn, team.t_env)
+        check_seen(batch, team.config["state_levels"], team.config["policy_input"], game.name)
         if can_be_exact(game, team.mac):
             exact = exact_return(game, team.mac, team.info.batch, team.t_env)
             values |= {} if exact is None else {EXACT: np.array([exact])}

@@ -59,13 +59,15 @@ def checked_episodes(episodes: int, info: EnvInfo) -> int:
     return int(episodes)
 
 
-def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: str = "") -> list[Path]:
+def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: str = "",
+           form: str = "numpy") -> list[Path]:
     """Writes one policy file for every agent of a trained team, and the programs that run them without this package.
 
     Args:
         model: the run's model folder, or one checkpoint in it.
         out: folder to write to, made if needed.
         key: ``env_args.key`` of its environment, if that is of another package.
+        form: ``numpy``, ``onnx`` (graphs, with the extra ``onnx``) or ``both``.
 
     Returns:
         The policy files, in the agents' order.
@@ -74,4 +76,4 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: s
         UserError: no whole checkpoint is there, its team cannot be exported, or the folder cannot be written.
     """
     with undisturbed():
-        return write_agents(named("model", model), Path(named("out", out)).expanduser(), key)
+        return write_agents(named("model", model), Path(named("out", out)).expanduser(), key, form)

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from ..build import rehearse
 from ..config import resolve
 from ..data import OfflineDataset
+from ..data.generate import keep
 from ..errors import UserError
 from ..records.artifacts import row_of
 from ..run import prepare
 from ..utils import checkpoint
 from ..utils.files import need_folder
-from .datasets import kept
+from .datasets import place_of
 from .evaluating import Evaluation
 from .playing import TeamPolicy, load_policy
 from .teams import checked_seed
@@ -129,8 +130,9 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
     began = time.monotonic()
     for name in ELSEWHERE.keys() & keys.keys():
         raise UserError(f"train() does not take '{name}'; use {ELSEWHERE[name]}.")
+    arrays = dataset if isinstance(dataset, OfflineDataset) else None
     if isinstance(dataset, OfflineDataset):
-        dataset = kept(dataset, keys.get("datasets_path"))
+        dataset = place_of(dataset, keys.get("datasets_path"))
     if seed is None and (path := keys.get("checkpoint_path")):
         seed = checkpoint.find_whole(named("checkpoint_path", path), 0)[1]["config"].get("seed")
     given = {**({} if dataset is None else {"dataset": named("dataset", dataset)}), "seed": checked_seed(seed or 0),
@@ -139,6 +141,8 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
     config = resolve(named("method", method), named("game", game), words)
     if config["runner"] == "record":
         raise UserError("train() does not record; use runner=record on the command line.")
+    if arrays is not None and not Path(config["dataset"]).exists():
+        keep(arrays, Path(config["dataset"]))
     said = Words(verbose)
     with undisturbed():
         if record:

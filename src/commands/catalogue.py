@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from ..config.reading import merge, read_yaml
 from ..errors import UserError
 from ..settings import Key
 from ..utils.bounded import read_text
+from ..utils.libraries import is_installed
 
 if TYPE_CHECKING:
     from ..envs import Game
@@ -163,17 +163,10 @@ class GameFile:
         if not top:
             return "-"
         try:
-            there = find_spec(top) is not None
-        except (ImportError, ValueError):
-            there = False
-        return f"{top} (installed)" if there else f"{top} (not installed: {_install(top, how_to_install)})"
-
-
-def _install(top: str, told: Any) -> str:
-    try:
-        return str(told(top))
-    except KeyError:  # a package that only the user knows
-        return "see its own page"
+            install = how_to_install(top)
+        except KeyError:  # a package that only the user knows
+            install = "see its own page"
+        return f"{top} (installed)" if is_installed(top) else f"{top} (not installed: {install})"
 
 
 def method(name: str) -> Method:

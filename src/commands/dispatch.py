@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -59,7 +58,7 @@ def _do(name: str, words: Sequence[str], program_name: str) -> int:
     """Does what a verb says.
 
     Raises:
-        UserError: it belongs to an extra that is not there.
+        UserError: it needs other words.
     """
     verb = VERBS[name]
     if verb.module == "host.launcher":
@@ -73,27 +72,13 @@ def _do(name: str, words: Sequence[str], program_name: str) -> int:
         from .training import do
 
         return do(name, program_name, words)
-    return told_if_interrupted(lambda: _main_of(verb.module, name)([*verb.first, *words]))
+    return told_if_interrupted(lambda: _main_of(verb.module)([*verb.first, *words]))
 
 
-def _main_of(module: str, name: str = "") -> Callable[[Sequence[str]], int]:
-    """The function ``main`` of a module of this package.
-
-    Raises:
-        UserError: there is no such module in this version, or it needs what is not installed.
-    """
-    path = f"{__package__.rpartition('.')[0]}.{module}" if __package__ else module
-    verb = VERBS.get(name)
-    try:
-        if verb and verb.extra and importlib.util.find_spec(path.rpartition(".")[0]) is None:
-            raise UserError(f"this version has no '{name}'; install a newer one.")
-        with ending_at_once():  # importing may take seconds, in which nothing is lost
-            main: Callable[[Sequence[str]], int] = importlib.import_module(path).main
-    except ImportError as error:
-        if not verb or not verb.extra or str(error.name or "").startswith(__name__.partition(".")[0]):
-            raise
-        raise UserError(f"'{name}' needs {error.name}, which is not installed: "
-                        f"pip install 'epymarl-cpa[{verb.extra}]'") from None
+def _main_of(module: str) -> Callable[[Sequence[str]], int]:
+    """The function ``main`` of a module of this package."""
+    with ending_at_once():  # importing may take seconds, in which nothing is lost
+        main: Callable[[Sequence[str]], int] = importlib.import_module(f"...{module}", __name__).main
     return main
 
 

@@ -95,7 +95,7 @@ def _key(name: str) -> Iterator[str]:
 
 
 def _may_be_key(name: str) -> bool:
-    """Whether all runs have a key of that name, or some method's file gives it a value; told without reading them."""
+    """Whether all runs have a key of that name, or some method's file gives it a value; told without resolving them."""
     root = name.partition(".")[0]
     return root in CORE or any(re.search(rf"^{re.escape(root)}:", read_text(FOLDER / "algs" / f"{each}.yaml"), re.M)
                                for each in names("algs"))

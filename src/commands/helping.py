@@ -12,6 +12,7 @@ GUEST = "--epymarl"
 OURS: Mapping[str, str] = {
     "--config=METHOD": "the method: a file of src/config/algs, or the path of a YAML file",
     "--env-config=GAME": "the game: a file of src/config/envs, or the path of a YAML file",
+    "--evaluate=MODEL": "in place of both: only play that model, by its own configuration",
     f"{GUEST}=DIR": "run inside that clone of EPyMARL, with its loop, logger and methods beside ours",
     "with KEY=VALUE ...": "settings; 'explain KEY' says what one means, resume=last goes on with a run"}
 #: Sacred's commands

@@ -16,7 +16,6 @@ class Verb:
         module: that does it, in this package; its function ``main`` takes the words and returns the exit status.
         first: words that come before those of the user.
         example: a command to copy.
-        extra: of this package that the module belongs to, to be named where the module is missing.
     """
 
     what: str
@@ -24,16 +23,15 @@ class Verb:
     module: str
     first: tuple[str, ...] = ()
     example: str = ""
-    extra: str = ""
 
 
 VERBS: Mapping[str, Verb] = {
     "train": Verb("train a method on a game", "METHOD GAME [SACRED'S OPTIONS] [KEY=VALUE ...]", "commands.training",
-                  ("train",), "train cpa_ar sensor dataset=poor seed=3"),
+                  (), "train cpa_ar sensor dataset=poor seed=3"),
     "evaluate": Verb("evaluate a trained model with its own configuration", "MODEL [KEY=VALUE ...]",
-                     "commands.training", ("evaluate",), "evaluate results/models/<run> test_nepisode=1000"),
+                     "commands.training", (), "evaluate results/models/<run> test_nepisode=1000"),
     "resume": Verb("go on with a run that was stopped", "[last|FOLDER] [KEY=VALUE ...]", "commands.training",
-                   ("resume",), "resume last"),
+                   (), "resume last"),
     "list": Verb("show methods, games, data, sweeps and observers", "[methods|games|data|sweeps|observers]",
                  "commands.listing", (), "list games"),
     "explain": Verb("say what a key, a method or a game means", "KEY|METHOD|GAME ...", "commands.explaining", (),
@@ -50,9 +48,8 @@ VERBS: Mapping[str, Verb] = {
     "recompute": Verb("compute a sample of rows anew and compare", "ROWS ...", "experiments.recompute", (),
                       "recompute docs/results/table1.jsonl --sample=5"),
     "conventions": Verb("which convention recorded episodes follow", "MODEL ...", "experiments.conventions"),
-    "render": Verb("play a model as a moving picture or as text", "MODEL ...", "render.command", extra="render"),
-    "view": Verb("write a page that shows a data set, a run or a sweep", "DATA|RUN|SWEEP ...", "view.command",
-                 extra="view"),
+    "render": Verb("play a model as a moving picture or as text", "MODEL ...", "render.command"),
+    "view": Verb("write a page that shows a data set, a run or a sweep", "DATA|RUN|SWEEP ...", "view.command"),
     "export": Verb("write one policy file per agent", "MODEL [--out=DIR]", "deploy.__main__", ("export",)),
     "check": Verb("count the joint actions that exported agents choose as the controller does", "MODEL ...",
                   "deploy.__main__", ("check",)),

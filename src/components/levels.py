@@ -5,8 +5,24 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..errors import UserError
+from .episode_buffer import EpisodeBatch
 
 NOTHING = -1  # such as the place of a food that is eaten, in Level-Based Foraging; networks see it as 0
+
+
+def check_seen(batch: EpisodeBatch, levels: int, policy_input: str, source: str) -> None:
+    """Refuses episodes ``[E, T + 1, ...]`` with values that ``state_levels`` would cut off.
+
+    Args:
+        batch: the episodes.
+        levels, policy_input: the config keys.
+        source: where they are from, for messages.
+
+    Raises:
+        UserError: as :func:`check_levels`.
+    """
+    for key in dict.fromkeys(("state", policy_input)) if levels else ():
+        check_levels(levels, batch[key], batch["filled"][..., 0].bool(), source, key)
 
 
 def check_levels(levels: int, seen: Tensor, filled: Tensor, source: str, key: str) -> None:

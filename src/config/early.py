@@ -35,5 +35,3 @@ def check_early(alg: str, env: str, overrides: Iterable[str] = ()) -> None:
 
         if "key" not in gathered.updates["env_args"] and config["env"] in GAMES:
             check_env_args(config["env"], GAMES[config["env"]], config["env_args"])
-
-

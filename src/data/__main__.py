@@ -82,11 +82,11 @@ def _parser() -> argparse.ArgumentParser:
                                              "(clean_train_trials.pickle), in one layout: env_args.layout=<name>.")
     people.add_argument("source", type=Path, metavar="SRC", help="the file of trials")
     people.add_argument("--out", type=Path, required=True, metavar="DST", help="the .npz file to write")
-    _add_convert_and_merge(commands)
+    _add_changing(commands)
     return parser
 
 
-def _add_convert_and_merge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     formats = "; ".join(f"{name}: {REGISTRY[name].title}" for name in sorted(REGISTRY))
     convert = commands.add_parser("convert", help="write a data set in another format", allow_abbrev=False,
                                   description=f"Write a data set in another format. Formats: {formats}.")

@@ -142,7 +142,8 @@ def _states(source: str, seen: NDArray[np.float32], after: NDArray[np.float32] |
     if len(state) != len(seen):
         raise other_shape(source, "states", state, f"({len(seen)}, number of values)")
     follow = None if next_states is None else numbers(source, "next_states", next_states, state.shape)
-    private = seen.shape[2] != state.shape[1] or bool((seen != state[:, None]).any())
+    private = seen.shape[2] != state.shape[1] or bool((seen != state[:, None]).any()) or (
+        follow is not None and after is not None and bool((after != follow[:, None]).any()))
     if (follow is None) != (after is None):
         if private:
             raise UserError(f"{source}: of 'next_observations' and 'next_states', give both or none.")

@@ -152,10 +152,19 @@ def cached(game: Game, recipe: Mapping[str, Any], seed: int, quality: str, folde
     if is_there(path):
         return OfflineDataset.load(path)
     data = generate(game, recipe, seed, quality)
+    keep(data, path)
+    return data
+
+
+def keep(data: OfflineDataset, path: Path) -> None:
+    """Writes a data set into a folder of data sets, which is made if needed.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         data.save(path)
     except OSError as error:
-        raise UserError(f"the data set cannot be written to {folder} ({reason(error)}); "
+        raise UserError(f"the data set cannot be written to {path.parent} ({reason(error)}); "
                         "choose another folder with datasets_path=<folder>.") from None
-    return data

@@ -24,7 +24,7 @@ from .policy import Policy
 from .session import OnnxPolicy
 from .teams import Arrays, LeavingTeam, StudentTeam, arrays_of
 
-__all__ = ["FORMATS", "LeavingTeam", "StudentTeam", "arrays_of", "check", "check_team", "export"]
+__all__ = ["LeavingTeam", "StudentTeam", "arrays_of", "check", "check_team", "export"]
 
 UNDER_WAY = ".exporting-"  # beginning of a folder of files that are not in place yet
 #: what exported agents run
@@ -47,7 +47,6 @@ Content = Callable[[Mapping[str, Any], Arrays], bytes]
 #: by format: what writes a file, its ending, and the programs that come with it
 WRITERS: Mapping[str, tuple[Content, str, tuple[Path, ...]]] = {
     "numpy": (npz_of, "npz", SHIPPED), "onnx": (graph_of, "onnx", KEYED)}
-FORMATS = (*WRITERS, "both")
 
 
 def export(path: str, out: Path, key: str = "", form: str = "numpy") -> list[Path]:
@@ -105,7 +104,7 @@ def check(path: str, steps: int, seed: int = 0, key: str = "", form: str = "both
         steps: this many joint actions.
         seed: of the game, and of what agents draw.
         key: see :class:`..build.Team`.
-        form: one of :data:`FORMATS`.
+        form: ``numpy``, ``onnx`` or ``both``.
 
     Returns:
         By format; without onnxruntime only NumPy's.

@@ -32,7 +32,7 @@ COUNTS = {"agent": (0, 2**12), "n_agents": (1, 2**12), "n_actions": (1, 2**20), 
           "state_levels": (0, 2**12), "key_numbers": (0, 2**16), "repeat_limit": (0, 2**31), "before": (0, 2**12)}
 POOLS = {"pool_size": (1, 2**20)}  # and those of agents that have a pool of joint actions
 WORDS = {"input": ("state", "obs"), "key_per": ("step", "episode"), "encoder": None, "env": None, "team": None}
-FRACTIONS = {"filter_least": (-100.0, 0.0), "beta": (0.0, 1.0)}  # facts that are numbers, where they are given
+BOUNDED = {"filter_least": (-100.0, 0.0), "beta": (0.0, 1.0)}  # facts that are numbers, where they are given
 KINDS = ("independent", "chain", "students", "conventions")
 LATER = {"repeat_limit": 0, "before": 0}
 
@@ -109,7 +109,7 @@ def _fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
             return f"says {name}={str(meta.get(name))[:40]}, which makes no sense"
     if (pooled and type(meta.get("entry_floor")) not in (int, float)) or not isinstance(meta.get("env_args"), dict):
         return "lacks entry_floor or env_args"
-    for name, (least, most) in FRACTIONS.items():
+    for name, (least, most) in BOUNDED.items():
         value = meta.get(name, least)
         if type(value) not in (int, float) or not least <= value <= most:
             return f"says {name}={str(value)[:40]}, which must be a number from {least:g} to {most:g}"

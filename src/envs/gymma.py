@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import gymnasium
@@ -12,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from ..errors import UserError, clipped, one_line
+from ..utils.libraries import is_installed
 from .calls import called, not_built, number, parts
 from .epymarl_keys import PETTINGZOO, VMAS, module_of_pettingzoo, package_of
 from .external import ExternalGame, module_of
@@ -66,7 +66,7 @@ class GymmaGame(ExternalGame):
             raise UserError(f"env_args.key={clipped(self.key)} is no id of an environment, nor a module and an id.")
         if colon and is_standard(module):
             raise UserError(f"env_args.key={self.key} names no environment: {module} is a module of Python itself.")
-        if colon and not _is_there(module):
+        if colon and not is_installed(module.partition(".")[0]):
             raise missing(self.key, None, module)
         try:
             # Gymnasium's own checker would complain about the list of rewards at the first step.
@@ -196,11 +196,3 @@ class TupleWorld(World):
 def _is_epymarls(key: str, lead: str = "") -> bool:
     """Whether a key is one of EPyMARL's, of the kind that begins so, and nobody else has registered it."""
     return package_of(key) is not None and key.startswith(lead) and key not in gymnasium.registry
-
-
-def _is_there(module: str) -> bool:
-    """Whether the module's package can be imported at all."""
-    try:
-        return find_spec(module.partition(".")[0]) is not None
-    except ValueError:  # such as an empty name
-        return False

@@ -73,6 +73,16 @@ def check_files(env: str, env_args: Mapping[str, Any], source: str) -> None:
                         ".dpomdp.")
 
 
+def named_again(env: str, env_args: Mapping[str, Any]) -> list[str]:
+    """The ``env_args.NAME=VALUE`` words without which no command plays a game that only a record names."""
+    try:
+        check_key(env, env_args, "", "")
+        check_files(env, env_args, "")
+    except UserError:
+        return [f"env_args.{name}={env_args[name]}" for name in ("key", "problem") if name in env_args]
+    return []
+
+
 def listed() -> set[str]:
     """The modules that the user lists."""
     return {word.strip() for word in os.environ.get(LISTED, "").split(",") if word.strip()}

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..utils.registry import nearest
 from .calls import called, not_built
+from .epymarl_keys import VMAS
 from .game import IntArray
 from .playing import Crowd
 from .suitability import check_team
 from .trust import missing
 from .world import Outcome, Seats, Shown, World, numbers_of
 
-LEAD = "vmas-"  # of EPyMARL's names for scenarios
 #: arguments of ``vmas.make_env`` that are decided here, and the one of a scenario that names a file to read
 OURS = ("scenario", "num_envs", "device", "continuous_actions", "multidiscrete_actions", "wrapper", "wrapper_kwargs",
         "seed", "dict_spaces", "grad_enabled", "terminated_truncated", "map_file_path")
@@ -48,7 +48,7 @@ class VmasCrowd(Crowd):
     """
 
     def __init__(self, scenario: str, count: int, kwargs: Mapping[str, Any]) -> None:
-        self.key, self.count = f"{LEAD}{scenario}", count
+        self.key, self.count = f"{VMAS}{scenario}", count
         self.playing: set[int] = set()
         self.render_mode = kwargs.get("render_mode")
         self._torch: Any = importlib.import_module("torch")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .epymarl_keys import VMAS
 from .external import ExternalGame
 from .registry import REGISTRY
-from .vmas_crowd import LEAD, VmasCrowd, VmasWorld
+from .vmas_crowd import VmasCrowd, VmasWorld
 
 
 @REGISTRY.register("vmas")
@@ -29,7 +30,7 @@ class VmasGame(ExternalGame):
     name = "vmas"
 
     def __init__(self, key: str, time_limit: int | None = None, kwargs: dict[str, Any] | None = None) -> None:
-        self._scenario = key.removeprefix(LEAD)
+        self._scenario = key.removeprefix(VMAS)
         super().__init__(self._scenario, time_limit, kwargs)
 
     def world(self) -> VmasWorld:
@@ -47,4 +48,4 @@ class VmasGame(ExternalGame):
 
     @classmethod
     def label(cls, env_args: Mapping[str, Any]) -> str:
-        return super().label({**env_args, "key": LEAD + str(env_args.get("key", "")).removeprefix(LEAD)})
+        return super().label({**env_args, "key": VMAS + str(env_args.get("key", "")).removeprefix(VMAS)})

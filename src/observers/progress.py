@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..envs.score import score
-from ..utils.progress import counting
+from ..utils.progress import Counter, counting
 from .base import Observer, RunStart
 
 
@@ -16,14 +16,15 @@ class ProgressObserver(Observer):
 
     def start(self, run: RunStart) -> None:
         self._run, self._loss, self._result, self._open = run, "", "", ExitStack()
+        self._counter: Counter | None = None
         if run.config["evaluate"] or run.t_env >= run.t_max or run.config["runner"] == "record":
-            self.progress = lambda t_env: None  # type: ignore[method-assign]  # nothing is trained
-            return
+            return  # nothing is trained
         what = f"{run.config['name']} {run.config['env_args']['map_name'][:20]}"
         self._counter = self._open.enter_context(counting(what, run.t_max, "updates", run.t_env, foremost=True))
 
     def progress(self, t_env: int) -> None:
-        self._counter.at(t_env, "  ".join(filter(None, (self._loss, self._result))))
+        if self._counter is not None:
+            self._counter.at(t_env, "  ".join(filter(None, (self._loss, self._result))))
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:
         run = self._run

@@ -11,11 +11,12 @@ from ..controllers import REGISTRY as MACS
 from ..controllers.pa_controller import AgreementMAC
 from ..controllers.student_controller import PLAIN
 from ..envs import REGISTRY
+from ..envs.trust import named_again
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..learners.cpa_ar_learner import CpaArLearner
 from ..settings import CORE, Decides
-from ..utils.live_line import is_there
+from ..utils.libraries import is_installed
 from ..utils.process import program
 
 STUDENTS = "cpa_pa"  # the method that teaches what a teacher has learned
@@ -34,16 +35,15 @@ def following(script: str, config: Mapping[str, Any], env: str, words: Sequence[
     if not model or config["runner"] == "record":
         return []
     start, named = program(script).split(), config["env_args"].get("key")
-    foreign = bool(named) and not REGISTRY[config["env"]].pure  # to be named again by whoever types the command
-    key = [f"--key={named}"] if foreign else []
+    key = [f"--key={named}"] if named and not REGISTRY[config["env"]].pure else []
     found = []
     if not config["evaluate"]:
-        found.append([*start, "evaluate", model, *([f"env_args.key={named}"] if foreign else [])])
+        found.append([*start, "evaluate", model, *named_again(config["env"], config["env_args"])])
         kept = [word for word in words if not _is_of_this_run_only(word, config)]
         if env and (students := _students(config, env, kept, model)):
             found.append([*start, "train", STUDENTS, env, *students])
     agreed = ["--keys=2"] if issubclass(MACS[config["mac"]], AgreementMAC) and not config["test_greedy"] else []
-    out = "team.gif" if is_there("PIL") else "team.txt"  # what there is to paint with
+    out = "team.gif" if is_installed("PIL") else "team.txt"  # what there is to paint with
     found += [[*start, "render", model, f"--out={out}", *agreed, *key],
               [*start, "view", model, "--out=run.html", *key], [*start, "export", model, "--out=agents", *key]]
     return [shlex.join(command) for command in found]
@@ -68,5 +68,4 @@ def _key(word: str) -> str:
 
 def _is_of_this_run_only(word: str, config: Mapping[str, Any]) -> bool:
     """Whether it says from where to where this run went, or how it was watched."""
-    key = _key(word)
-    return key == "render" or keys_of(config)[key].decides in (Decides.EXTENT, Decides.WATCHING)
+    return keys_of(config)[_key(word)].decides in (Decides.EXTENT, Decides.WATCHING)

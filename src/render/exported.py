@@ -104,13 +104,14 @@ class ExportedTeam:
         if meta["env"] not in ours():
             raise UserError(f"the agents in {self.folder} play an environment of another package; render the model "
                             "folder that they were exported from.")
-        self.game = game_of({**meta, "env_args": {**meta["env_args"], **(env_args or {})}})
+        changed = {**meta["env_args"], **(env_args or {})}
+        self.game = game_of({**meta, "env_args": changed})
         self.info, self.seed = EnvInfo.of(self.game), seed or 0
         self.mac = Policies([Policy.load(file) for file in files], self.seed)
         kind, draws = kind_of(meta), bool(meta.get("draws"))
         self.greedy, self.in_order = not draws and bool(meta.get("greedy", True)), kind == "chain"
         self.shares_key = kind == "chain" if draws else kind in ("students", "conventions")
-        label = self.game.label(own_args(meta["env_args"]))
+        label = self.game.label(own_args(changed))
         self.title = f"{len(files)} exported agents on {label}"
 
     def agreed(self, batch: EpisodeBatch, t: int, rows: Tensor) -> list[Agreed | None]:

@@ -6,7 +6,6 @@ import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError, clipped
 from ..utils.files import reason, write_text, write_with
+from ..utils.libraries import is_installed
 from . import colours
 from .painters.base import WIDTH
 from .panel import Panel, transcript
@@ -41,7 +41,7 @@ def check_out(out: str) -> str:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise UserError(f"--out={out} must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, or be - for text here.")
-    missing = [name for name in NEEDED.get(ending, ()) if find_spec(name) is None]
+    missing = [name for name in NEEDED.get(ending, ()) if not is_installed(name)]
     if missing:
         raise UserError(f"a film that ends in {ending} needs {' and '.join(missing)}, which "
                         f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'epymarl-cpa[render]'. "
@@ -77,8 +77,8 @@ class Film:
     @cached_property
     def _height(self) -> float:
         """Of all pictures, in units; asked for only where there are pictures."""
-        for panel in self.panels:
-            panel.painter.see([episode for each in self.panels for episode in each.played])
+        for painter in {id(panel.painter): panel.painter for panel in self.panels}.values():  # most films have one
+            painter.see([episode for each in self.panels for episode in each.played])
         return max(panel.height for panel in self.panels)
 
     def picture(self, index: int) -> NDArray[np.uint8]:

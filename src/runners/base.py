@@ -12,7 +12,7 @@ import numpy as np
 
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
-from ..components.levels import check_levels
+from ..components.levels import check_seen
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
 from ..envs.game import Game
@@ -106,8 +106,7 @@ class Runner(ABC):
 
     def check_levels(self, batch: EpisodeBatch, source: str) -> None:
         """Refuses episodes with values that ``state_levels`` would cut off; ``source`` says where they are from."""
-        for key in dict.fromkeys(("state", self.args.policy_input)) if self.args.state_levels else ():
-            check_levels(self.args.state_levels, batch[key], batch["filled"][..., 0].bool(), source, key)
+        check_seen(batch, self.args.state_levels, self.args.policy_input, source)
 
     def _exact(self) -> dict[str, Values]:
         """The exact expected return, where it can be computed."""

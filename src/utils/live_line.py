@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 import threading
@@ -16,14 +15,6 @@ WIDEST = 110  # columns
 KNOWN = "{desc} |{bar}| {n}/{total}  {speed}  {rest}{also}"
 UNKNOWN = "{desc}  {n} {unit}  {speed}{also}"
 NOTHING = "{desc} ...{also}"
-
-
-def is_there(library: str) -> bool:
-    """Whether an optional library is installed; looked for without importing it."""
-    try:
-        return importlib.util.find_spec(library) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 class LiveLine:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import TextIO, TypeVar
 
 from ..errors import UserError
-from .live_line import LiveLine, is_there
+from .libraries import is_installed
+from .live_line import LiveLine
 
 PACE = 0.1  # seconds between changes of the live line
 PATIENCE = 0.4  # seconds before something takes over the live line: what is done at once does not flicker
@@ -148,7 +149,7 @@ def showing(live: bool | None, tell: Tell | None) -> Iterator[None]:
     if _shown and _shown[-1].is_here:
         yield
         return
-    stream = None if live is False or not is_there("tqdm") else terminal(bool(live))
+    stream = None if live is False or not is_installed("tqdm") else terminal(bool(live))
     with _on_top(_Shown(None if stream is None else LiveLine(stream), tell)) as shown:
         if shown.line is None:
             yield
@@ -173,7 +174,7 @@ def check_library() -> None:
     """Raises:
         UserError: there can be no live line for want of tqdm.
     """
-    if not is_there("tqdm"):
+    if not is_installed("tqdm"):
         raise UserError("progress=true needs tqdm: pip install 'epymarl-cpa[progress]'.")
 
 

@@ -83,7 +83,7 @@ def _behaviour_text(data: OfflineDataset) -> str:
 
 
 def _episodes(data: OfflineDataset) -> dict[str, Any]:
-    """Of all episodes: return, length, behaviour, which actions they contain, and the number of each joint start."""
+    """Of all episodes: return, length, behaviour, and which actions they contain."""
     n_actions = data.avail_actions.shape[3]
     contains = np.zeros((data.n_episodes, n_actions), dtype=np.bool_)
     episode, time = np.nonzero(data.steps)

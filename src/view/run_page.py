@@ -123,11 +123,15 @@ def _config(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _default(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the method's own files say for the game."""
-    from ..config import resolve
+    """What the method's own files say for the game; nothing where no file of ours is known to be the game's."""
+    from ..config import read_env, resolve
+    from ..config.files import names
 
+    env, key = config.get("env"), (config.get("env_args") or {}).get("key")
     try:
-        return resolve(str(config.get("name")), str(config.get("env")))
+        files = [name for name in names("envs") for game, args, _ in [read_env(name)]
+                 if game == env and args.get("key") == key]
+        return resolve(str(config.get("name")), files[0]) if files else {}
     except (UserError, TypeError):
         return {}
 
@@ -154,12 +158,13 @@ def _commands(config: Mapping[str, Any], model: Path | None) -> list[list[str]]:
     """What to do next, as commands."""
     import shlex
 
-    name, env = config.get("name"), config.get("env")
-    if not (isinstance(name, str) and isinstance(env, str) and model is not None):
+    from ..envs.trust import named_again
+
+    env, env_args = config.get("env"), config.get("env_args")
+    if model is None or not isinstance(env, str) or not isinstance(env_args, dict):
         return []
-    run = f"python src/main.py --config={shlex.quote(name)} --env-config={shlex.quote(env)}"
-    found = [["Evaluate it again", f"{run} with evaluate=true checkpoint_path={shlex.quote(str(model))}"]]
-    if config.get("mac") == "pa_mac":
-        found.append(["Export its agents",
-                      f"python -m epymarl_cpa.deploy export {shlex.quote(str(model))} --out=agents"])
-    return found
+    key = [f"--key={env_args['key']}"] if env_args.get("key") else []
+    return [[what, shlex.join(["epymarl-cpa", *words])] for what, words in (
+        ("Evaluate it again", ["evaluate", str(model), *named_again(env, env_args)]),
+        ("Show it as a film", ["render", str(model), "--out=team.gif", *key]),
+        ("Export its agents", ["export", str(model), "--out=agents", *key]))]

@@ -220,6 +220,8 @@ def test_check_counts(model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(commands, "find_spec", lambda name: None)
     assert main(["check", model, "--steps=9"]) == 0
     assert "onnx: not compared, onnx or onnxruntime is not installed" in capsys.readouterr().out
+    monkeypatch.setattr("epymarl_cpa.deploy.export.check", lambda *given: {})  # as without onnxruntime
+    assert main(["check", model, "--steps=9", "--format=onnx"]) == 1, "what was asked for was not compared"
 
 
 def test_one_team_replaces_another_of_any_format(model: str, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_mistakes(tiny_run: Run, capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("env", [env for env in TASK_ENVS if ENV_FILES[env]["env"] == "gymma"])
 def test_a_missing_package_is_named_in_a_sentence(env: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("epymarl_cpa.envs.gymma.find_spec", lambda name: None)
+    monkeypatch.setattr("epymarl_cpa.envs.gymma.is_installed", lambda name: False)
     content = ENV_FILES[env]
     package = content["env_args"]["key"].partition(":")[0]
     monkeypatch.delitem(sys.modules, package, raising=False)

@@ -25,8 +25,7 @@ from epymarl_cpa.run import prepare
 SENSOR = ("env_args.rows=2", "env_args.cols=3", "env_args.n_preys=2", "env_args.observation=local", "hidden_dim=32",
           "recipes.medium.episodes=400", "student_t_max=120", "student_lr=0.01", "policy_input=obs", "use_rnn=true",
           "plans=2", "improvement=stationary", "model_t_max=300", "pool_size=2", "fit_share=0.05", "seed=0",
-         "test_interval=100000",
-          "test_greedy=true", "test_nepisode=200")
+          "test_interval=100000", "test_greedy=true", "test_nepisode=200")
 
 
 def test_two_agents_leave_together_what_neither_can_leave_alone() -> None:

@@ -303,3 +303,12 @@ def test_a_mistake_is_a_sentence(call: Callable[[TrainedRun], object], sentence:
         call(students)
     assert sentence in str(told.value)
     assert not list(tmp_path.glob("*/models"))
+
+
+def test_data_made_of_arrays_are_kept_only_for_a_run_that_can_be(tmp_path: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = dataset_from_arrays(np.tile([0.0, 1.0], (4, 2, 2)), np.eye(2)[[0, 1, 0, 1]], np.ones(4), np.ones(4))
+    with pytest.raises(UserError, match="'lr'"):
+        train("bc", "xor", dataset=data, lr=-1.0)
+    assert not list(tmp_path.iterdir())

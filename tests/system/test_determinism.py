@@ -46,8 +46,9 @@ def test_more_evaluation_changes_no_weight(words: tuple[str, ...], greedy: str, 
     assert equal({**a, "mac": a["mac"]["agent"]}, {**b, "mac": b["mac"]["agent"]})
 
 
-@pytest.mark.parametrize("greedy", ["false", pytest.param("true", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("alg", ALGS)
+@pytest.mark.parametrize(("alg", "greedy"), [
+    *((alg, "false") for alg in ALGS),
+    *(pytest.param(alg, "true", marks=[] if alg in ("bc", "cpa_pa") else [pytest.mark.slow]) for alg in ALGS)])
 def test_a_continued_run_is_the_uninterrupted_one(alg: str, greedy: str, tiny_run: Run) -> None:
     """Train 60 = train 30, load, train to 60: weights, optimisers, counters, generators and later metrics."""
     words = (*OFFLINE, *ALOHA, f"test_greedy={greedy}", "save_model_interval=30")

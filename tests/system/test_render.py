@@ -284,9 +284,8 @@ def test_teams_without_a_key_are_told_so(model: Make, capsys: pytest.CaptureFixt
 def test_without_pillow_text_is_shown_and_pictures_are_refused(model: Make, monkeypatch: pytest.MonkeyPatch,
                                                                capsys: pytest.CaptureFixture[str]) -> None:
     import builtins
-    import importlib.util
 
-    find, load = importlib.util.find_spec, builtins.__import__
+    load = builtins.__import__
 
     def blocked(name: str, *rest: Any) -> Any:
         if name.partition(".")[0] in ("PIL", "imageio"):
@@ -294,7 +293,7 @@ def test_without_pillow_text_is_shown_and_pictures_are_refused(model: Make, monk
         return load(name, *rest)
 
     folder = model("cpa_pa", "xor")
-    monkeypatch.setattr("epymarl_cpa.render.film.find_spec", lambda name: None if name == "PIL" else find(name))
+    monkeypatch.setattr("epymarl_cpa.render.film.is_installed", lambda name: name != "PIL")
     monkeypatch.setattr(builtins, "__import__", blocked)
     assert main([str(folder), "--out=film.gif"]) == 2
     assert "pip install 'epymarl-cpa[render]'" in capsys.readouterr().err

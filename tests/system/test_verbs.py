@@ -16,7 +16,7 @@ from epymarl_cpa.commands import dispatch, training
 from epymarl_cpa.commands.helping import COMMANDS, OPTIONS, OURS
 from epymarl_cpa.commands.listing import LISTS, main
 from epymarl_cpa.commands.training import LINES
-from epymarl_cpa.commands.verbs import VERBS, Verb
+from epymarl_cpa.commands.verbs import VERBS
 from epymarl_cpa.config import resolve
 from epymarl_cpa.config.early import check_early
 from epymarl_cpa.config.files import names
@@ -39,7 +39,7 @@ for line in sys.stdin.read().splitlines():
 QUICK = {
     **dict.fromkeys(("--help", "help", "list", "list games", "explain lr alpha env_args.rows", "explain cpa_pa sensor",
                      "explain train", "help train"), 0),
-    **dict.fromkeys((f"{verb} --help" for verb, entry in VERBS.items() if not entry.extra), 0),
+    **dict.fromkeys((f"{verb} --help" for verb in VERBS), 0),
     **dict.fromkeys(("", "trian cpa_ar xor", "train", "train cpa_ar", "train cpa_arr xor", "train cpa_ar xorr",
                      "train cpa_ar xor learning_rate=3", "train cpa_ar xor lr=fast", "train cpa_ar xor lr",
                      "train cpa_ar xor env_args.n_agent=3", "--config=cpa_ar --env-config=xor with weihgt=chain",
@@ -113,7 +113,7 @@ def test_lists_hold_every_file(capsys: pytest.CaptureFixture[str]) -> None:
 def test_lists_tell_how_methods_act_and_what_games_need(capsys: pytest.CaptureFixture[str],
                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("epymarl_cpa.commands.catalogue.find_spec", lambda name: None)
+    monkeypatch.setattr("epymarl_cpa.commands.catalogue.is_installed", lambda name: False)
     assert main(["methods", "games", "data", "sweeps"]) == 0
     text = capsys.readouterr().out
     for words in ("cpa_pa by the agreement key CPA's policy agreement (stage 2)", "oryx in sequence Sequential ICQ",
@@ -221,21 +221,6 @@ def test_verbs_and_lines_go_where_they_belong(monkeypatch: pytest.MonkeyPatch) -
         ("long", ["e", "--config=bc", "--env-config=xor", "with", "lr=1"])]
 
 
-@pytest.mark.parametrize(("module", "sentence"), [
-    ("nowhere.command", "this version has no 'show'"), ("config.lacking", "'show' needs no_such_library, which is not "
-                                                        "installed: pip install 'epymarl-cpa[shown]'")])
-def test_a_verb_of_an_extra_that_is_missing(module: str, sentence: str, monkeypatch: pytest.MonkeyPatch,
-                                            capsys: pytest.CaptureFixture[str]) -> None:
-    def lacking(name: str) -> None:
-        raise ModuleNotFoundError("No module named 'no_such_library'", name="no_such_library")
-
-    monkeypatch.setitem(VERBS, "show", Verb("show", "", module, extra="shown"))  # type: ignore[arg-type]
-    monkeypatch.setattr(dispatch.importlib, "import_module", lacking)
-    assert dispatch.entry(["epymarl-cpa", "show", "x"]) == 2
-    assert sentence in capsys.readouterr().err
-
-
-def test_every_verb_but_those_of_extras_has_its_module() -> None:
-    for name, verb in VERBS.items():
-        if not verb.extra:
-            assert verb.module == "commands.training" or callable(dispatch._main_of(verb.module, name))
+def test_every_verb_has_its_module() -> None:
+    for verb in VERBS.values():
+        assert verb.module == "commands.training" or callable(dispatch._main_of(verb.module))

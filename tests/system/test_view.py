@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,13 +16,16 @@ import numpy as np
 import pytest
 from outcome import Outcome
 
+from epymarl_cpa.config import resolve
 from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.envs import make_game
+from epymarl_cpa.main import entry
 from epymarl_cpa.view.columns import packed, unpacked
 from epymarl_cpa.view.command import main
 from epymarl_cpa.view.document import document
 from epymarl_cpa.view.player import player
+from epymarl_cpa.view.run_page import _config
 
 ROOT = Path(__file__).parents[2]
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028'\"&{{program}}"
@@ -158,6 +162,8 @@ def test_a_run_is_shown_from_its_models_and_from_its_record(tiny_run: Callable[.
     assert content["result"]["value"] == points[-1][1] and content["result"]["optimum"] == 1.0
     changed = {row["key"]: (row["value"], row["default"]) for row in content["config"] if row["differs"]}
     assert changed["alpha"] == ("0.5", "0.05") and "gamma" not in changed
+    for (what, command), wanted in zip(content["commands"], ("Evaluate", "Show", "Export"), strict=True):
+        assert what.startswith(wanted) and entry(shlex.split(command)) == 0
     told = content["policies"]
     assert told["entryName"] == "entry" and len(told["entries"]) == 100
     first = told["states"][0]
@@ -171,6 +177,14 @@ def test_a_run_is_shown_from_its_models_and_from_its_record(tiny_run: Callable[.
     assert again["policies"] == told and again["series"] == content["series"]
     many = view(tmp_path / "c.html", "results/sacred")
     assert [len(group["runs"]) for group in many["groups"]] == [1] and many["groups"][0]["runs"][0]["curve"]
+
+
+def test_a_task_of_another_package_is_compared_with_its_own_file() -> None:
+    """Two tasks may be played by the same wrapper."""
+    config = resolve("bc", "lbf_coop", ["lr=0.125"])
+    differing = {row["key"] for row in _config(config) if row["differs"]}
+    assert differing == {"lr"}
+    assert not [row for row in _config({**config, "env_args": {"key": "unknown"}}) if row["differs"]]
 
 
 def test_a_record_without_a_model_still_shows_its_curves(tmp_path: Path) -> None:

@@ -112,3 +112,13 @@ def test_a_mistake_is_a_sentence(changed: dict[str, Any], sentence: str) -> None
     with pytest.raises(UserError) as told:
         dataset_from_arrays(**{**FLAT, **changed})
     assert sentence in str(told.value)
+
+
+def test_what_is_seen_next_may_be_private_alone() -> None:
+    """Observations repeat the states, but not those afterwards."""
+    seen = np.arange(10.0).reshape(5, 2)
+    both, after = seen[:, None].repeat(2, 1), seen[:, None].repeat(2, 1) + 100
+    data = dataset_from_arrays(**{**FLAT, "observations": both, "states": seen, "next_states": seen + 1,
+                                  "next_observations": after})
+    assert data.obs is not None
+    assert (data.obs[0, data.steps[0].sum()] == after[data.steps[0].sum() - 1]).all()

@@ -114,7 +114,7 @@ def read_grid(name: str, seeds: int | None = None) -> list[RunSpec]:
 
 
 def count_runs(name: str) -> int:
-    """How many runs :func:`read_grid` finds, without resolving their configurations.
+    """How many runs :func:`read_grid` finds, without resolving each of them.
 
     Raises:
         UserError: unknown grid, or it has no lists where it must.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...config import FOLDER, resolve
+from ...runners import REGISTRY as RUNNERS
 
 EVERY, ONLINE = "*", ["online"]
 
@@ -37,7 +38,7 @@ def with_others(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         envs = _listed(part, "envs")
         for alg in others if EVERY in algs and envs else ():
             config = resolve(alg, str(envs[0]))
-            if (config["runner"] == "episode") == (part.get("datasets") == ONLINE):
+            if (not RUNNERS[config["runner"]].learns_offline) == (part.get("datasets") == ONLINE):
                 known = [word for word in _listed(part, "with") if re.split("[.=]", str(word))[0] in config]
                 found.append({**part, "algs": [alg], "with": known})
     return found

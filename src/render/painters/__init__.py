@@ -6,12 +6,10 @@ from typing import Any
 
 from ...envs.external import ExternalGame
 from ...envs.game import Game
-from ...utils.registry import Registry, discover
+from ...utils.registry import Registry
 from .base import Painter
 
-REGISTRY: Registry[type[Painter[Any]]] = Registry("painter")
-
-discover(__name__, __path__)
+REGISTRY: Registry[type[Painter[Any]]] = Registry("painter", __name__, __path__)
 
 
 def painter_of(game: Game) -> Painter[Any]:

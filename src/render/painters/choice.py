@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from ...envs.game import Game
@@ -22,17 +23,17 @@ class ChoicePainter(Painter[Game]):
     height = 46.0
     tells = True
 
+    @abstractmethod
     def wins(self, turn: Turn) -> bool:
         """Whether a step paid all that can be had."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clashes(self, turn: Turn) -> list[bool]:
         """Whose choices do not fit those of the others, ``[N]``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def verdict(self, turn: Turn) -> str:
         """Why, in a few words."""
-        raise NotImplementedError
 
     def paint(self, canvas: Canvas, episode: Played, turn: Turn | None) -> None:
         n = self.game.n_agents
@@ -60,9 +61,9 @@ class ChoicePainter(Painter[Game]):
         (canvas.tick if won else canvas.cross)(21, 36.5, 2.4, colours.GREEN if won else colours.RED, 1.2)
         canvas.text(28, 36.5, self.words(turn), 4.6, colours.INK, "l", True, WIDTH - 44)
 
+    @abstractmethod
     def rule(self) -> str:
         """What the team should do."""
-        raise NotImplementedError
 
     def words(self, turn: Turn) -> str:
         return f"{self.verdict(turn)}: {'win' if self.wins(turn) else 'no win'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...envs.game import Game
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class ShapesPainter(Painter[Game]):
     """The state after the step."""
 
-    def see(self, played: list[Played]) -> None:  # type: ignore[override]
+    def see(self, played: Sequence[Played]) -> None:
         pictures = [self.game.picture(episode.start) for episode in played]
         pictures += [self.game.picture(turn.after, (turn.before, turn.actions)) for episode in played
                      for turn in episode.turns]

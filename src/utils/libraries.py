@@ -1,0 +1,13 @@
+"""Which libraries there are."""
+
+from __future__ import annotations
+
+import importlib.util
+
+
+def is_installed(library: str) -> bool:
+    """Whether a library can be imported; looked for without importing it."""
+    try:
+        return importlib.util.find_spec(library) is not None
+    except (ImportError, ValueError):  # such as an empty name, or one that was taken away
+        return False
