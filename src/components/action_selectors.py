@@ -15,7 +15,7 @@ def masked_logits(logits: Tensor, available: Tensor) -> Tensor:
     if not logits.requires_grad:  # in learning, a loss that is not finite stops the run
         far = th.finfo(logits.dtype).max / 2
         logits = logits.clamp(-far, far)
-    return logits.masked_fill(~available.bool(), th.finfo(logits.dtype).min)
+    return th.where(available.bool(), logits, th.finfo(logits.dtype).min)
 
 
 def threshold(probs: Tensor, beta: float, mode: str = "ratio") -> Tensor:

@@ -108,9 +108,14 @@ def transitions(batch: EpisodeBatch, state: Tensor, inputs: Tensor | None = None
         next_inputs=later[:, None] if inputs is None else inputs[row, time + 1],
         state=now, next_state=later, recorded_state=batch["state"][row, time],
         actions=actions[row, time], next_actions=actions[row, time + 1],
-        available=available[row, time].bool(), next_available=available[row, time + 1].bool(),
+        available=in_columns(available[row, time].bool()), next_available=in_columns(available[row, time + 1].bool()),
         reward=reward * reward_scale, done=batch["terminated"][row, time, 0].float(),
         time=time, episode=row, next_played=following.float())
+
+
+def in_columns(rows: Tensor) -> Tensor:
+    """``[M, N, A]`` in the memory layout of the networks' outputs, ``[N, A, M]``, so that passes over both are quick."""
+    return rows.permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
 def last_actions(onehot: Tensor, bs: Index, t: Index) -> Tensor:

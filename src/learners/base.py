@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch as th
 from torch import Tensor, nn
 
+from ..components.drawn import DrawnBatch, RecordedSteps, recorded_steps
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions, last_actions, transitions
@@ -88,6 +89,9 @@ class Learner(ABC):
     def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
         self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
+        self.source: EpisodeSource | None = None
+        self._recorded: RecordedSteps | None = None
+        self._is_new = True
         remembers = args.critic_input == "history"
         sight = Sight(info.state_shape, info.n_agents * info.n_actions * remembers, args.state_levels)
         self.state_encoder: Encoder = (Rnn if remembers else Memoryless)(sight, args.hidden_dim)
@@ -108,8 +112,9 @@ class Learner(ABC):
         """Whether it has a critic or a mixer that sees the state, in any of its stages."""
         return True
 
-    def use_data(self, source: EpisodeSource) -> None:  # noqa: B027 (most learn batch by batch)
+    def use_data(self, source: EpisodeSource) -> None:
         """Takes the whole data set that the batches come from, before learning begins."""
+        self.source = source
 
     @abstractmethod
     def build(self) -> dict[str, nn.Module]:
@@ -145,6 +150,19 @@ class Learner(ABC):
         return transitions(batch, state, inputs, args.reward_scale, args.reward_min,
                            args.reward_scalarisation == "sum", self.outcomes)
 
+    def _drawn(self, batch: EpisodeBatch) -> Transitions:
+        """The same as :meth:`steps`; of recorded episodes, where no encoder learns, all are cut into steps once."""
+        if self.source is None or not isinstance(batch, DrawnBatch) or not batch.is_untouched:
+            return self.steps(batch)
+        if self._recorded is not None:
+            return self._recorded.draw(batch.rows)
+        rows = batch.rows
+        step = self.steps(batch)
+        if self._is_new and not {"encoder", "critic_encoder"} & self.nets.keys():
+            self._recorded = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, step, len(rows))
+        self._is_new = False
+        return step
+
     def _add(self, name: str, encoder: Encoder, has_target: bool) -> Encoder:
         """Trains an encoder with the rest, if there is something to train; returns the one that target networks see by.
         """
@@ -166,7 +184,7 @@ class Learner(ABC):
             Diverged: a loss or a gradient is not finite; nothing has been changed then.
             UserError: the batch holds no complete step.
         """
-        step = self.steps(batch)
+        step = self._drawn(batch)
         if not len(step.reward):
             raise UserError(f"the batch at t_env {t_env} holds no step whose outcome is known; check 'filled' and "
                             "'terminated' of the data.")

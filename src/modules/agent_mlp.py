@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch as th
 from torch import Tensor, nn
 
-from .batched import affine, uniform
+from .batched import perceptrons, uniform
 
 
 class AgentMLP(nn.Module):
@@ -28,10 +27,7 @@ class AgentMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, N, sizes[0]]`` (or ``[B, 1, ...]``, the same for all agents) to ``[B, N, sizes[-1]]``."""
-        h = x.transpose(0, 1).expand(self.n_agents, -1, -1)
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = affine(bias, th.relu(h) if layer else h, weight)
-        return h.transpose(0, 1)
+        return perceptrons(x, list(self.weights), list(self.biases))
 
     def layers_of(self, agent: int) -> list[tuple[Tensor, Tensor]]:
         """Weight ``[in, out]`` and bias ``[out]`` of each layer of one agent's perceptron."""

@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 import torch as th
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .batched import affine, uniform
+from .batched import perceptrons, uniform
 
 
 class AutoregressiveNet(nn.Module):
@@ -32,6 +31,7 @@ class AutoregressiveNet(nn.Module):
 
     before: Tensor
     offset: Tensor
+    choices: Tensor
 
     def __init__(self, n_state: int, n_agents: int, n_actions: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -46,6 +46,7 @@ class AutoregressiveNet(nn.Module):
         self.last_bias = nn.Parameter(th.zeros(n_agents, 1, n_actions))
         self.register_buffer("before", th.ones(n_agents, n_agents).tril(-1), persistent=False)
         self.register_buffer("offset", th.arange(n_agents)[:, None] * n_actions, persistent=False)
+        self.register_buffer("choices", th.arange(n_actions)[:, None], persistent=False)
 
     def forward(self, inputs: Tensor, actions: Tensor, before: Tensor | None = None) -> Tensor:
         """All heads at once: what is seen ``[B, G, S]`` (G is N, or 1 for the same for all) and joint actions
@@ -56,14 +57,10 @@ class AutoregressiveNet(nn.Module):
         """
         if inputs.dim() != 3:
             raise ValueError(f"inputs must have three dimensions [B, G, S], not the shape {tuple(inputs.shape)}")
-        n, batch = self.n_agents, len(inputs)
-        given = F.embedding(actions.T + self.offset, self.action)  # [N, B, H]
-        order = self.before if before is None else before
-        prefix = (order @ given.reshape(n, -1)).view(n, batch, self.hidden)  # exclusive sum over agents
-        h = th.relu(th.baddbmm(self.first_bias, inputs.transpose(0, 1).expand(n, -1, -1), self.first) + prefix)
-        for weight, bias in zip(self.middle, self.middle_bias, strict=True):
-            h = th.relu(th.baddbmm(bias, h, weight))
-        return affine(self.last_bias, h, self.last).transpose(0, 1)
+        chosen = (actions.T[:, None] == self.choices).to(inputs.dtype)  # [N, A, B]
+        given = chosen, self.before if before is None else before, self.action.view(self.n_agents, self.n_actions, -1)
+        return perceptrons(inputs, [self.first, *self.middle, self.last],
+                           [self.first_bias, *self.middle_bias, self.last_bias], given)
 
     def head(self, agent: int, state: Tensor, prefix: Tensor) -> Tensor:
         """One agent's row ``[B, A]`` from what it sees ``[B, S]`` and the sum ``[B, H]`` of earlier embeddings."""

@@ -21,7 +21,7 @@ from ..components.transitions import Transitions
 from ..utils.registry import Registry
 from .autoregressive import AutoregressiveNet
 from .followed import Followed
-from .losses import gumbel_loss, log_weight, soft_value, taken
+from .losses import gumbel_loss, log_weight, log_weight_of, soft_value, taken
 from .settings import CriticSettings
 from .value import StateValue
 
@@ -111,8 +111,8 @@ class ChainCritic(Critic):
             ahead = self.value.target(step.lagged.next_state, step.time + 1)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
         q_tot = self.value(step.state, step.time)[:, 0] + advantage.sum(1)
-        b = b.detach()
-        return Judgement(((q_tot - goal) ** 2).mean(), log_weight(b, log_mu, step.actions, self.alpha), b)
+        log_weights = log_weight_of(advantage.detach(), taken(log_mu, step.actions), self.alpha)
+        return Judgement(((q_tot - goal) ** 2).mean(), log_weights, b.detach())
 
 
 @REGISTRY.register("prefix")

@@ -9,6 +9,7 @@ All sums of exponentials are taken in log space.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch as th
 from torch import Tensor
@@ -22,9 +23,20 @@ def taken(values: Tensor, actions: Tensor) -> Tensor:
     return values.gather(-1, actions[..., None])[..., 0]
 
 
+def over_actions(of: Callable[[Tensor, int], Tensor], values: Tensor) -> Tensor:
+    """``of(values, axis)`` over the actions, the last axis of ``[..., A]``, taken in the order of memory.
+
+    A soft-max over few columns is many times slower where they are the innermost axis; here they seldom are
+    (:mod:`.batched`), and torch would copy.
+    """
+    order = sorted(range(values.dim()), key=lambda axis: -values.stride()[axis])
+    back = [order.index(axis) for axis in range(values.dim())]
+    return of(values.permute(order), back[-1]).permute(back)
+
+
 def log_policy(logits: Tensor, available: Tensor) -> Tensor:
     """Log-probabilities ``[..., A]``; unavailable actions have probability exactly 0."""
-    return F.log_softmax(masked_logits(logits, available), dim=-1)
+    return over_actions(F.log_softmax, masked_logits(logits, available))
 
 
 def behaviour_loss(log_probs: Tensor, actions: Tensor) -> Tensor:
@@ -42,7 +54,7 @@ def in_support(log_mu: Tensor, share: float, floor: float) -> Tensor:
     mu = log_mu.exp()
     top = mu.amax(-1, keepdim=True)
     keep = mu >= th.minimum((share * top).clamp(min=floor), top)
-    return F.log_softmax(masked_logits(log_mu, keep), dim=-1)
+    return over_actions(F.log_softmax, th.where(keep, log_mu, th.finfo(log_mu.dtype).min))
 
 
 def soft_value(q: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
@@ -57,8 +69,12 @@ def log_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float) -> Tens
     of the same state and of the same exponent as the numerator.  Recorded actions outside the
     support of ``log_mu`` weigh nothing.
     """
-    weight = (taken(q, actions) - soft_value(q, log_mu, alpha)) / alpha
-    return weight.masked_fill(taken(log_mu, actions) < -1e30, -math.inf)
+    return log_weight_of(taken(q, actions) - soft_value(q, log_mu, alpha), taken(log_mu, actions), alpha)
+
+
+def log_weight_of(advantage: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
+    """The same from the recorded actions' advantages over the soft value and their log-probabilities, ``[M, N]``."""
+    return (advantage / alpha).masked_fill(log_mu < -1e30, -math.inf)
 
 
 def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, clip: float) -> Tensor:
@@ -81,7 +97,7 @@ def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float
     loss over the recorded actions, so it has the same minimiser, pi_i proportional to
     mu_i exp(q_i / alpha), without the noise of which action was recorded.
     """
-    target = F.softmax(log_mu + q / alpha, dim=-1).detach()
+    target = over_actions(F.softmax, log_mu + q / alpha).detach()
     # Actions without weight count nothing, also where their log-probability is the lowest there is.
     return -(target * th.where(target > 0, log_pi, 0.0)).sum(-1).mean()
 

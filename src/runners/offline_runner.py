@@ -12,6 +12,7 @@ import numpy as np
 import torch as th
 from torch import Tensor
 
+from ..components.drawn import DrawnBatch
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transforms import OneHot
 from ..components.transitions import NO_NEXT
@@ -99,7 +100,7 @@ class OfflineRunner(Runner):
     def run(self) -> EpisodeBatch:
         """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""
         self.t_env += 1
-        return self.episodes(self.next_rows())
+        return DrawnBatch(self.episodes, self.next_rows())
 
     def next_rows(self) -> Tensor:
         """The numbers of the episodes of the next batch, ``[batch_size]``."""

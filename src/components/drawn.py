@@ -1,0 +1,102 @@
+"""Recorded episodes that were drawn, and all recorded steps, from which a batch needs but rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch as th
+from torch import Tensor
+
+from .episode_buffer import EpisodeBatch
+from .transitions import Transitions, in_columns
+
+#: bytes that the steps of a whole data set may take; of larger ones, those of each batch are made anew
+ROOM = 1 << 28
+AT_ONCE = 1000  # episodes that are cut into steps together
+MASKS = ("available", "next_available")
+
+
+class DrawnBatch(EpisodeBatch):
+    """The recorded episodes with the numbers ``rows`` ``[B]``, which are put together when somebody looks at them.
+
+    Args:
+        episodes: from numbers to a batch.
+        rows: the numbers.
+    """
+
+    def __init__(self, episodes: Callable[[Tensor], EpisodeBatch], rows: Tensor) -> None:
+        self.rows, self.batch_size, self._episodes = rows, len(rows), episodes
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or "_episodes" not in self.__dict__:
+            raise AttributeError(name)
+        self.__dict__.update(vars(self.__dict__.pop("_episodes")(self.rows)))
+        return getattr(self, name)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether it is still but numbers."""
+        return "_episodes" in self.__dict__
+
+
+class RecordedSteps:
+    """All steps of all E episodes, one after the other.
+
+    Args:
+        parts: the steps of some episodes after those of others.
+        n_episodes: E.
+    """
+
+    def __init__(self, parts: Iterator[Transitions], n_episodes: int) -> None:
+        kept: dict[str, list[Tensor]] = {}
+        for part in parts:
+            self._alias = {name for name in ("inputs", "next_inputs") if _same(part, name)}
+            for field in dataclasses.fields(part):
+                value = getattr(part, field.name)
+                if value is not None and field.name not in self._alias:
+                    kept.setdefault(field.name, []).append(value)
+        self._fields = {name: th.cat(values) for name, values in kept.items()}
+        count = th.bincount(self._fields["episode"], minlength=n_episodes)
+        self._count, self._first = count, count.cumsum(0) - count
+
+    def draw(self, rows: Tensor) -> Transitions:
+        """The steps of the episodes with the numbers ``rows`` ``[B]``, as if only these had been recorded."""
+        rows = rows.to(self._count.device)
+        count = self._count[rows]
+        number = th.arange(len(rows), device=rows.device).repeat_interleave(count)  # [M]
+        start = self._first[rows] - (count.cumsum(0) - count)
+        index = start[number] + th.arange(len(number), device=rows.device)
+        drawn = {name: value.index_select(0, index) for name, value in self._fields.items()}
+        drawn |= {name: in_columns(drawn[name]) for name in MASKS}
+        drawn |= {name: drawn[name.replace("inputs", "state")][:, None] for name in self._alias}
+        return Transitions(**{**drawn, "episode": number})
+
+
+def recorded_steps(steps: Callable[[EpisodeBatch], Transitions], episodes: Callable[[Tensor], EpisodeBatch],
+                   n_episodes: int, sample: Transitions, n_sample: int) -> RecordedSteps | None:
+    """The steps of a whole data set, or None where they would take too much memory.
+
+    Args:
+        steps: from episodes to their steps.
+        episodes: from numbers to episodes.
+        n_episodes: how many there are.
+        sample: the steps of ``n_sample`` of them.
+    """
+    size = sum(value.nbytes for value in vars(sample).values() if value is not None)
+    if not n_sample or size / n_sample * n_episodes > ROOM:
+        return None
+
+    def parts() -> Iterator[Transitions]:
+        for first in range(0, n_episodes, AT_ONCE):
+            part = steps(episodes(th.arange(first, min(first + AT_ONCE, n_episodes))))
+            yield dataclasses.replace(part, episode=part.episode + first)
+
+    return RecordedSteps(parts(), n_episodes)
+
+
+def _same(step: Transitions, name: str) -> bool:
+    """Whether the agents see just the state that the critics see, in one and the same memory."""
+    inputs, state = getattr(step, name), getattr(step, name.replace("inputs", "state"))
+    return bool(inputs.data_ptr() == state.data_ptr() and inputs.shape == (len(state), 1, state.shape[-1]))
