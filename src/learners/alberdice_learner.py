@@ -69,7 +69,7 @@ class AlberdiceLearner(Learner):
         losses = {
             "joint_loss": behaviour_loss(log_joint, step.actions),
             "marginal_loss": behaviour_loss(log_marginal, step.actions),
-            "value_loss": flow.mean() + args.slope_penalty * self._slope(seen.detach()).mean(),
+            "value_loss": flow.mean() + self._penalty(seen.detach()),
             "advantage_loss": eqs.fit_loss(e_hat, e.detach(), step.actions, index, log_data, step.available,
                                            args.caution).mean(),
             "policy_loss": (self._on_turn(started, projection) * projection).mean()}
@@ -90,8 +90,11 @@ class AlberdiceLearner(Learner):
         """Every step once for every agent, ``[M, N]``."""
         return th.arange(len(ratios), device=ratios.device)[:, None].expand_as(ratios)
 
-    def _slope(self, seen: Tensor) -> Tensor:
-        """Steepness of nu between recorded states, one of each half of the batch, ``[N]``."""
+    def _penalty(self, seen: Tensor) -> Tensor:
+        """``slope_penalty`` times the mean steepness of nu between recorded states, one of each half of the batch."""
+        if not self.args.slope_penalty:
+            return seen.new_zeros(())
         half = (len(seen) + 1) // 2
         one, two = seen[:half], seen[-half:]
-        return eqs.slope(self.value, two + th.rand(half, 1, device=seen.device) * (one - two))
+        slope = eqs.slope(self.value, two + th.rand(half, 1, device=seen.device) * (one - two))
+        return self.args.slope_penalty * slope.mean()

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from ..components.action_selectors import masked_logits
 from .autoregressive import AutoregressiveNet
-from .batched import affine
-from .losses import log_policy, taken
+from .losses import log_policy
 
 BLOCKS = 4  # heads are evaluated in so many groups; more save work, fewer save calls
 
@@ -78,7 +77,8 @@ def _cross_entropy(net: AutoregressiveNet, state: Tensor, actions: Tensor, avail
     prefix = (net.before @ other.flatten(1)).view(other.shape)
     base = th.baddbmm(net.first_bias, state.expand(n, -1, -1), net.first)[:, None] + prefix
     agents = th.arange(n, device=state.device)
-    pi, available = pi.transpose(0, 1), available.transpose(0, 1)  # [N, M, A]
+    pi, available = pi.permute(1, 2, 0), available.permute(1, 2, 0)  # [N, A, M]
+    recorded = actions.T[:, None, None]  # [N, 1, 1, M]
     total = []
     for a, b in zip(range(0, n, -(-n // BLOCKS)), [*range(-(-n // BLOCKS), n, -(-n // BLOCKS)), n], strict=True):
         # Heads a to b: with the drawn actions alone, then with agent i's replaced by the recorded one.
@@ -86,12 +86,14 @@ def _cross_entropy(net: AutoregressiveNet, state: Tensor, actions: Tensor, avail
         h = th.cat([base[a:b, None], base[a:b, None] + replaced], 1).relu_().flatten(1, 3)  # [b - a, b K M, H]
         for w, bias in zip(net.middle, net.middle_bias, strict=True):
             h = th.baddbmm(bias[a:b], h, w[a:b]).relu_()
-        rows = affine(net.last_bias[a:b], h, net.last[a:b]).view(b - a, b, samples, steps, -1)
-        rows = masked_logits(rows, available[a:b, None, None])
-        level = rows.logsumexp(-1)
-        cross = level - (pi[a:b, None, None] * rows).sum(-1)  # [b - a, b, K, M]
+        rows = th.baddbmm(net.last_bias[a:b].transpose(1, 2), net.last[a:b].transpose(1, 2), h.transpose(1, 2))
+        rows = rows.view(b - a, -1, b, samples, steps)  # [b - a, A, b, K, M]
+        rows = masked_logits(rows, available[a:b, :, None, None])
+        level = rows.logsumexp(1)
+        cross = level - (pi[a:b, :, None, None] * rows).sum(1)  # [b - a, b, K, M]
         plain = cross[:, :1]
-        mine = level[:, 0] - taken(rows[:, 0], actions.T[a:b, None].expand(-1, samples, -1))  # [b - a, K, M]
+        own_row = rows[:, :, 0].gather(1, recorded[a:b].expand(-1, -1, samples, -1))[:, 0]
+        mine = level[:, 0] - own_row  # [b - a, K, M]
         every = th.cat([cross[:, 1:], plain.expand(-1, n - b + 1, -1, -1)], 1)  # [b - a, N, K, M]
         own_head = (agents[a:b, None] == agents)[..., None, None]
         total.append(th.where(own_head, mine[:, None], every).sum(0))
