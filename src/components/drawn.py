@@ -47,12 +47,13 @@ class RecordedSteps:
     Args:
         parts: the steps of some episodes after those of others.
         n_episodes: E.
+        alike: whether the agents see just the state that the critics see, so that it is kept once.
     """
 
-    def __init__(self, parts: Iterator[Transitions], n_episodes: int) -> None:
+    def __init__(self, parts: Iterator[Transitions], n_episodes: int, alike: bool) -> None:
+        self._alias = ("inputs", "next_inputs") if alike else ()
         kept: dict[str, list[Tensor]] = {}
         for part in parts:
-            self._alias = {name for name in ("inputs", "next_inputs") if _same(part, name)}
             for field in dataclasses.fields(part):
                 value = getattr(part, field.name)
                 if value is not None and field.name not in self._alias:
@@ -68,20 +69,20 @@ class RecordedSteps:
         number = th.arange(len(rows), device=rows.device).repeat_interleave(count)  # [M]
         start = self._first[rows] - (count.cumsum(0) - count)
         index = start[number] + th.arange(len(number), device=rows.device)
-        drawn = {name: value.index_select(0, index) for name, value in self._fields.items()}
+        drawn: dict[str, Any] = {name: value.index_select(0, index) for name, value in self._fields.items()}
         drawn |= {name: in_columns(drawn[name]) for name in MASKS}
         drawn |= {name: drawn[name.replace("inputs", "state")][:, None] for name in self._alias}
         return Transitions(**{**drawn, "episode": number})
 
 
 def recorded_steps(steps: Callable[[EpisodeBatch], Transitions], episodes: Callable[[Tensor], EpisodeBatch],
-                   n_episodes: int, sample: Transitions, n_sample: int) -> RecordedSteps | None:
+                   n_episodes: int, alike: bool, sample: Transitions, n_sample: int) -> RecordedSteps | None:
     """The steps of a whole data set, or None where they would take too much memory.
 
     Args:
         steps: from episodes to their steps.
         episodes: from numbers to episodes.
-        n_episodes: how many there are.
+        n_episodes, alike: as for :class:`RecordedSteps`.
         sample: the steps of ``n_sample`` of them.
     """
     size = sum(value.nbytes for value in vars(sample).values() if value is not None)
@@ -93,10 +94,5 @@ def recorded_steps(steps: Callable[[EpisodeBatch], Transitions], episodes: Calla
             part = steps(episodes(th.arange(first, min(first + AT_ONCE, n_episodes))))
             yield dataclasses.replace(part, episode=part.episode + first)
 
-    return RecordedSteps(parts(), n_episodes)
+    return RecordedSteps(parts(), n_episodes, alike)
 
-
-def _same(step: Transitions, name: str) -> bool:
-    """Whether the agents see just the state that the critics see, in one and the same memory."""
-    inputs, state = getattr(step, name), getattr(step, name.replace("inputs", "state"))
-    return bool(inputs.data_ptr() == state.data_ptr() and inputs.shape == (len(state), 1, state.shape[-1]))

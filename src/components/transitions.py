@@ -114,7 +114,8 @@ def transitions(batch: EpisodeBatch, state: Tensor, inputs: Tensor | None = None
 
 
 def in_columns(rows: Tensor) -> Tensor:
-    """``[M, N, A]`` in the memory layout of the networks' outputs, ``[N, A, M]``, so that passes over both are quick."""
+    """``[M, N, A]`` laid out in memory as the networks' outputs are, ``[N, A, M]``, so that passes over both are quick.
+    """
     return rows.permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 

@@ -145,10 +145,14 @@ class Learner(ABC):
         else:
             done = last_actions(batch["actions_onehot"], slice(None), slice(None)).flatten(2)
             state = state_encoder(th.cat([batch["state"], done.to(batch["state"].dtype)], -1)[:, :, None])[:, :, 0]
-        alike = self.mac.sees_state_alone and args.critic_input == "state"
-        inputs = None if alike else self.mac.encode(batch, encoder)
+        inputs = None if self.alike else self.mac.encode(batch, encoder)
         return transitions(batch, state, inputs, args.reward_scale, args.reward_min,
                            args.reward_scalarisation == "sum", self.outcomes)
+
+    @property
+    def alike(self) -> bool:
+        """Whether the agents see just the state that the critics see."""
+        return self.mac.sees_state_alone and self.args.critic_input == "state"
 
     def _drawn(self, batch: EpisodeBatch) -> Transitions:
         """The same as :meth:`steps`; of recorded episodes, where no encoder learns, all are cut into steps once."""
@@ -159,7 +163,8 @@ class Learner(ABC):
         rows = batch.rows
         step = self.steps(batch)
         if self._is_new and not {"encoder", "critic_encoder"} & self.nets.keys():
-            self._recorded = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, step, len(rows))
+            self._recorded = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike, step,
+                                            len(rows))
         self._is_new = False
         return step
 

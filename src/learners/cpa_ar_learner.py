@@ -60,7 +60,10 @@ class CpaArLearner(Learner):
         return step if self.args.limit_ends else step[step.time + 1 < self.info.episode_limit]
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        log_mu = log_policy(self.behaviour(step.state[:, None], step.actions), step.available)  # [M, N, A]
+        # A policy fitted to the guesses of an untrained critic can take long to let go of them.
+        started = self.t_env >= self.args.policy_start * self.stage.length
+        of_mu, of_critic, of_policy = self._rows(step, started)
+        log_mu = log_policy(of_mu, step.available)  # [M, N, A]
         seen = self._seen(log_mu.detach())
 
         @th.no_grad()
@@ -68,17 +71,24 @@ class CpaArLearner(Learner):
             first = self.behaviour.first_head(step.next_state[:, None])
             return self._seen(log_policy(first, step.next_available[:, 0]))
 
-        judgement = self.critic.judge(step, seen, next_seen)
+        judgement = self.critic.judge(step, seen, next_seen, of_critic)
         losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss}
         weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
         stats = {"weight_mean": weights.mean(), "weight_max": weights.max()}
-        # A policy fitted to the guesses of an untrained critic can take long to let go of them.
-        if self.t_env >= self.args.policy_start * self.stage.length:
-            losses["policy_loss"] = self._policy_loss(step, seen, judgement)
+        if of_policy is not None:
+            losses["policy_loss"] = self._policy_loss(step, of_policy, seen, judgement)
         return losses, stats
 
-    def _policy_loss(self, step: Transitions, seen: Tensor, judgement: Judgement) -> Tensor:
-        log_pi = log_policy(self.mac.agent(step.inputs, step.actions), step.available)
+    def _rows(self, step: Transitions, started: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """What behaviour, critic and, once it has started, policy make of the steps, ``[M, N, A]`` each."""
+        critic, alike = self.critic.rows(), self.alike
+        beside = [net for net in (critic, self.mac.agent if started and alike else None) if net is not None]
+        rows = self.behaviour.beside(beside, step.state[:, None], step.actions)
+        of_policy = None if not started else rows.pop() if alike else self.mac.agent(step.inputs, step.actions)
+        return rows[0], None if critic is None else rows[1], of_policy
+
+    def _policy_loss(self, step: Transitions, rows: Tensor, seen: Tensor, judgement: Judgement) -> Tensor:
+        log_pi = log_policy(rows, step.available)
         if self.args.policy_loss == "expected":
             assert judgement.q is not None
             return expected_policy_loss(log_pi, judgement.q, seen, self.args.alpha)

@@ -8,12 +8,15 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch as th
 from torch import Tensor, nn
 
 from .batched import perceptrons, uniform
+
+#: floats in a hidden layer of a batch up to which several networks are quicker in one go; larger ones leave the cache
+SMALL = 1 << 17
 
 
 class AutoregressiveNet(nn.Module):
@@ -57,10 +60,25 @@ class AutoregressiveNet(nn.Module):
         """
         if inputs.dim() != 3:
             raise ValueError(f"inputs must have three dimensions [B, G, S], not the shape {tuple(inputs.shape)}")
+        return self._rows(inputs, actions, [self], before)
+
+    def beside(self, others: Sequence[AutoregressiveNet], inputs: Tensor, actions: Tensor) -> list[Tensor]:
+        """What this network and others of its size make of the same, each ``[B, N, A]``; small ones in one go."""
+        nets = [self, *others]
+        if len(inputs) * self.n_agents * self.hidden > SMALL:
+            return [net(inputs, actions) for net in nets]
+        return list(self._rows(inputs, actions, nets).split(self.n_agents, 1))  # type: ignore[no-untyped-call]
+
+    def _rows(self, inputs: Tensor, actions: Tensor, nets: Sequence[AutoregressiveNet], before: Tensor | None = None,
+              ) -> Tensor:
+        """``[B, K * N, A]`` of K networks."""
         chosen = (actions.T[:, None] == self.choices).to(inputs.dtype)  # [N, A, B]
-        given = chosen, self.before if before is None else before, self.action.view(self.n_agents, self.n_actions, -1)
-        return perceptrons(inputs, [self.first, *self.middle, self.last],
-                           [self.first_bias, *self.middle_bias, self.last_bias], given)
+
+        parts = [[net.action.view(self.n_agents, self.n_actions, -1), net.first, *net.middle, net.last,
+                  net.first_bias, *net.middle_bias, net.last_bias] for net in nets]
+        added, *layers = parts[0] if len(nets) == 1 else (th.cat(same) for same in zip(*parts, strict=True))
+        given = chosen.expand(len(nets), -1, -1, -1), self.before if before is None else before, added
+        return perceptrons(inputs, layers[: len(layers) // 2], layers[len(layers) // 2:], given)
 
     def head(self, agent: int, state: Tensor, prefix: Tensor) -> Tensor:
         """One agent's row ``[B, A]`` from what it sees ``[B, S]`` and the sum ``[B, H]`` of earlier embeddings."""

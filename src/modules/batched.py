@@ -42,14 +42,16 @@ def perceptrons(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], 
         x: inputs ``[B, G, I]``; G is N, or 1 where all have the same.
         weights: of each layer, ``[N, I, O]``.
         biases: of each layer, ``[N, 1, O]``.
-        given: what the first layers see of the earlier agents' actions: their one-hot vectors ``[N, A, B]``, which
-            agents come before which ``[N, N]``, and what each action adds, ``[N, A, H]``.
+        given: what the first layers see of the earlier agents' actions: in each of K teams their one-hot vectors
+            ``[K, N / K, A, B]``, which agents come before which ``[N / K, N / K]``, and what each action adds,
+            ``[N, A, H]``.
 
     Returns:
         ``[B, N, O]``, a view of ``[N, O, B]`` in memory.
     """
-    onehot, before, added = (None, None, None) if given is None else (given[0][None], *given[1:])
-    out: Tensor = _Perceptrons.apply(x.permute(1, 2, 0), onehot, before, added, *weights, *biases)[0]
+    onehot, before, added = (None, None, None) if given is None else (given)
+    out: Tensor = _Perceptrons.apply(  # type: ignore[no-untyped-call]
+        x.permute(1, 2, 0), onehot, before, added, *weights, *biases)[0]
     return out.permute(2, 0, 1)
 
 
@@ -81,7 +83,7 @@ class _Perceptrons(th.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        x, onehot, before, added, *layers = inputs
+        x, onehot, before, _, *layers = inputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
         ctx.sizes = len(layers) // 2, layers[0].shape[2]
@@ -133,8 +135,9 @@ class _Perceptrons(th.autograd.Function):
         x_dim, onehot_dim, _, added_dim, *dims = in_dims
         if before is not None and in_dims[2] is not None:
             before = before.select(in_dims[2], 0)  # the order of the agents is the same in all seeds
-        outputs = _Perceptrons.apply(folded(x, x_dim), folded(onehot, onehot_dim), before, folded(added, added_dim),
-                                     *(folded(value, dim) for value, dim in zip(layers, dims, strict=True)))
+        outputs = _Perceptrons.apply(  # type: ignore[no-untyped-call]
+            folded(x, x_dim), folded(onehot, onehot_dim), before, folded(added, added_dim),
+            *(folded(value, dim) for value, dim in zip(layers, dims, strict=True)))
         return tuple(value.unflatten(0, (times, -1)) for value in outputs), (0,) * len(outputs)
 
 

@@ -77,14 +77,20 @@ class Critic(nn.Module):
         """A new network of the state and, if wanted, the time."""
         return StateValue(self.n_state, self.args.value_hidden_dim, self.args.n_layers, self.horizon, n_out)
 
+    def rows(self) -> AutoregressiveNet | None:
+        """Its trained network of the present state and the actions, if it has one."""
+        return None
+
     @abstractmethod
-    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
+              rows: Tensor | None = None) -> Judgement:
         """Loss and weights for M steps.
 
         Args:
             step: steps with encoded states.
             log_mu: in-support behaviour at the recorded prefixes, ``[M, N, A]``, without gradient.
             next_log_mu: gives the first agent's in-support behaviour at the next states, ``[M, A]``.
+            rows: what the network of :meth:`rows` makes of the steps, ``[M, N, A]``, if that is known already.
         """
 
 
@@ -104,8 +110,12 @@ class ChainCritic(Critic):
         self.advantage = self.heads(self.n_state)
         self.value = Followed(self.state_value())
 
-    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
-        b = self.advantage(step.state[:, None], step.actions)  # [M, N, A]
+    def rows(self) -> AutoregressiveNet:
+        return self.advantage
+
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
+              rows: Tensor | None = None) -> Judgement:
+        b = self.advantage(step.state[:, None], step.actions) if rows is None else rows  # [M, N, A]
         advantage = taken(b, step.actions) - soft_value(b, log_mu, self.alpha)  # [M, N]
         with th.no_grad():
             ahead = self.value.target(step.lagged.next_state, step.time + 1)[:, 0]
@@ -131,7 +141,8 @@ class PrefixCritic(Critic):
         """States ``[M, S]`` with the share of the horizon passed, if the critic is to see it, ``[M, 1, S']``."""
         return (th.cat([state, (time / self.horizon)[:, None]], 1) if self.horizon else state)[:, None]
 
-    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
+              rows: Tensor | None = None) -> Judgement:
         now, ahead = self.timed(step.state, step.time), self.timed(step.lagged.next_state, step.time + 1)
         with th.no_grad():
             target = self.q.target(self.timed(step.lagged.state, step.time), step.actions)
@@ -152,13 +163,15 @@ class MixedCritic(Critic):
         self.utility = Followed(self.heads(self.n_state))
         self.mixer = Followed(self.state_value(self.info.n_agents + 1))
 
+    def rows(self) -> AutoregressiveNet:
+        return self.utility.online
+
     @staticmethod
-    def mix(utility: nn.Module, mixer: nn.Module, state: Tensor, time: Tensor, actions: Tensor,
-            ) -> tuple[Tensor, Tensor]:
-        """w_i Q_i for every own action ``[M, N, A]`` and b ``[M]``."""
+    def mix(rows: Tensor, mixer: nn.Module, state: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """w_i Q_i for every own action ``[M, N, A]``, from the Q_i, and b ``[M]``."""
         out = mixer(state, time)
         weights = th.softmax(out[:, :-1], 1) * (out.shape[1] - 1)
-        return weights[..., None] * utility(state[:, None], actions), out[:, -1]
+        return weights[..., None] * rows, out[:, -1]
 
 
 @REGISTRY.register("per_agent")
@@ -172,12 +185,15 @@ class PerAgentCritic(MixedCritic):
     the agents' weights are not: harmless on XOR, but not in general.
     """
 
-    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
-        q, bias = self.mix(self.utility, self.mixer, step.state, step.time, step.actions)
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
+              rows: Tensor | None = None) -> Judgement:
+        rows = self.utility(step.state[:, None], step.actions) if rows is None else rows
+        q, bias = self.mix(rows, self.mixer, step.state, step.time)
         log_weights = log_weight(q.detach(), log_mu, step.actions, self.alpha)
         with th.no_grad():
-            ahead, ahead_bias = self.mix(self.utility.target, self.mixer.target, step.lagged.next_state, step.time + 1,
-                                         step.next_actions)
+            later = step.lagged.next_state
+            ahead, ahead_bias = self.mix(self.utility.target(later[:, None], step.next_actions), self.mixer.target,
+                                         later, step.time + 1)
             q_next = taken(ahead, step.next_actions).sum(1) + ahead_bias
             goal = step.reward + self.gamma * (1 - step.done) * q_next
         # Where the episode was cut off, nobody recorded what would have been played next.
@@ -201,15 +217,18 @@ class JointCritic(MixedCritic):
         super().build()
         self.value = Followed(self.state_value())
 
-    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor]) -> Judgement:
-        q, bias = self.mix(self.utility, self.mixer, step.state, step.time, step.actions)
+    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
+              rows: Tensor | None = None) -> Judgement:
+        rows = self.utility(step.state[:, None], step.actions) if rows is None else rows
+        q, bias = self.mix(rows, self.mixer, step.state, step.time)
         q_tot = taken(q, step.actions).sum(1) + bias
         value = self.value(step.state, step.time)[:, 0]
         with th.no_grad():
             ahead = self.value.target(step.lagged.next_state, step.time + 1)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
-            steady, steady_bias = self.mix(self.utility.target, self.mixer.target, step.lagged.state, step.time,
-                                           step.actions)
+            state = step.lagged.state
+            steady, steady_bias = self.mix(self.utility.target(state[:, None], step.actions), self.mixer.target, state,
+                                           step.time)
             q_target = taken(steady, step.actions).sum(1) + steady_bias
         loss = ((q_tot - goal) ** 2).mean() + gumbel_loss(q_target, value, self.alpha) * self.alpha**2
         return Judgement(loss, ((q_target - value.detach()) / self.alpha)[:, None], None)

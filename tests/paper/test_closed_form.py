@@ -196,8 +196,9 @@ def test_per_agent_targets_take_the_recorded_next_action_and_leave_out_unknown_o
     assert isinstance(critic, PerAgentCritic)
     cut = dataclasses.replace(step, next_played=step.next_played * th.tensor([0.0, 1, 1, 1, 1, 1, 1, 1]))
     with th.no_grad():
-        q, bias = critic.mix(critic.utility, critic.mixer, step.state, step.time, step.actions)
-        ahead, ahead_bias = critic.mix(critic.utility, critic.mixer, step.next_state, step.time + 1, step.next_actions)
+        q, bias = critic.mix(critic.utility(step.state[:, None], step.actions), critic.mixer, step.state, step.time)
+        ahead, ahead_bias = critic.mix(critic.utility(step.next_state[:, None], step.next_actions), critic.mixer,
+                                       step.next_state, step.time + 1)
         errors = []
         for m in range(1, 8):  # the outcome of step 0 is unknown once it is cut off
             now = sum(float(q[m, i, step.actions[m, i]]) for i in range(2)) + float(bias[m])
