@@ -192,6 +192,9 @@ class Trial:
                 before = self.runner.t_env
                 try:
                     self._learn()
+                    if self.runner.t_env >= t_max or any(due(self.runner.t_env, before, every) for every in (
+                            args.test_interval, args.saving_interval)):
+                        self.learner.verify()
                 except Diverged as error:
                     raise Diverged(f"{error} {self._last_good(before)}") from None
                 t_env = self.runner.t_env
