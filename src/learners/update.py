@@ -102,9 +102,8 @@ class Update:
     def _clip(self, norms: Mapping[str, Tensor], waits: bool) -> None:
         limit = self.args.grad_norm_clip
         for network, norm in zip(self._networks.values(), norms.values(), strict=True):
-            factor = (limit / (norm + 1e-6)).clamp(max=1.0)
-            if not waits or float(factor.min()) < 1:
-                network.scale(factor)
+            if not waits or float(norm if norm.dim() == 0 else norm.max()) + 1e-6 > limit:
+                network.scale((limit / (norm + 1e-6)).clamp(max=1.0))
 
     def _follow(self) -> None:
         tau = self.args.target_update_interval_or_tau

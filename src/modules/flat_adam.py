@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch as th
@@ -61,7 +62,7 @@ class FlatAdam:
             self._settle()
             self._split(pattern)
         for run in self._runs:
-            self._joined([grad for grad in grads[run.first:run.last] if grad is not None], run.part(self.grad))
+            self._joined([grad for grad in grads[run.first:run.last] if grad is not None], run.grad)
 
     def norm(self) -> Tensor:
         """Of the gradient, ``[]`` or ``[E]``."""
@@ -139,31 +140,32 @@ class FlatAdam:
         for (moves, count), same in itertools.groupby(zip(pattern, self._counts, strict=True)):
             last = at + len([*same])
             if moves:
-                step = th.full((), float(count), device=self.values.device)
-                self._runs.append(_Run(at, last, slice(self.spans[at][0], self.spans[last - 1][1]), step))
+                span = slice(self.spans[at][0], self.spans[last - 1][1])
+                values, grad, *moments = (each[..., span]
+                                          for each in (self.values, self.grad, self._first, self._second))
+                steps = th.full((), float(count), device=self.values.device)
+                self._runs.append(_Run(at, last, grad, (values, grad, *moments, steps)))
             at = last
 
     def moving(self) -> list[tuple[Tensor, ...]]:
-        """For each run of parameters that move: values, gradient, first and second moments, and step."""
+        """For each run of parameters that move: values, gradient, first and second moments, and count of steps."""
         self._since += 1
-        return [(*(run.part(each) for each in (self.values, self.grad, self._first, self._second)), run.step)
-                for run in self._runs]
+        return [run.parts for run in self._runs]
 
 
+@dataclass(frozen=True)
 class _Run:
     """Neighbouring parameters that move together.
 
     Attributes:
         first, last: numbers of the parameters, the last one excluded.
-        step: how often they have moved, a tensor.
+        grad, parts: their parts of the buffers, views; see :meth:`FlatAdam.moving`.
     """
 
-    def __init__(self, first: int, last: int, span: slice, step: Tensor) -> None:
-        self.first, self.last, self._span, self.step = first, last, span, step
-
-    def part(self, buffer: Tensor) -> Tensor:
-        """Their part ``[(E,) P']`` of a buffer ``[(E,) P]``, a view."""
-        return buffer[..., self._span]
+    first: int
+    last: int
+    grad: Tensor
+    parts: tuple[Tensor, ...]
 
 
 @th.no_grad()
@@ -179,13 +181,13 @@ def step(networks: Sequence[FlatAdam], rate: float, stop: Tensor | None = None) 
     if not moving:
         return
     # The operation takes what it is given for dense; of stacked seeds only whole networks are.
-    dense = [tuple(part.contiguous() for part in each) for each in moving]
+    dense = [each if each[0].is_contiguous() else tuple(part.contiguous() for part in each) for each in moving]
     values, grads, first, second, steps = (list(each) for each in zip(*dense, strict=True))
     adam(values, grads, first, second, [], steps, fused=True, found_inf=stop, amsgrad=False, beta1=BETAS[0],
          beta2=BETAS[1], lr=rate, weight_decay=0.0, eps=EPSILON, maximize=False)
     for before, after in zip(moving, dense, strict=True):
-        for old, new in zip(before, after, strict=True):
-            if new is not old:
+        if after is not before:
+            for old, new in zip(before, after, strict=True):
                 old.copy_(new)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch as th
 from torch import Tensor
@@ -52,23 +52,25 @@ class _Run:
     Attributes:
         begin, end: where the originals are in the network's buffer.
         values, online: the targets and the originals, ``[(E,) P']``.
+        places: where the targets lay when they were bound.
+        whole: the network's buffer then.
     """
 
     network: FlatAdam
     begin: int
     end: int
     targets: list[Tensor]
-    values: Tensor = th.empty(0)
-    places: tuple[int, ...] = ()
-
-    @property
-    def online(self) -> Tensor:
-        return self.network.values[..., self.begin:self.end]
+    values: Tensor = field(default_factory=lambda: th.empty(0))
+    online: Tensor = field(default_factory=lambda: th.empty(0))
+    places: list[int] = field(default_factory=list)
+    whole: Tensor | None = None
 
     def bind(self) -> None:
         """Makes the targets views of ``values``, if they are not."""
-        if self.places and all(target.data_ptr() == place
-                               for target, place in zip(self.targets, self.places, strict=True)):
+        if self.whole is not self.network.values:
+            self.whole = self.network.values
+            self.online = self.whole[..., self.begin:self.end]
+        if [target.data_ptr() for target in self.targets] == self.places:
             return
         lead = self.online.shape[:-1]
         self.values = th.cat([target.detach().reshape(*lead, -1) for target in self.targets], -1)
@@ -77,4 +79,4 @@ class _Run:
             width = target.numel() // max(1, lead.numel())
             target.data = self.values[..., at:at + width].view(target.shape)
             at += width
-        self.places = tuple(target.data_ptr() for target in self.targets)
+        self.places = [target.data_ptr() for target in self.targets]
