@@ -29,6 +29,7 @@ from .provenance import provenance
 from .runners import REGISTRY as RUNNERS
 from .settings import Decides, Settings
 from .utils import checkpoint
+from .utils.garbage import started
 from .utils.process import StopRequest, keep_freed_memory
 from .utils.progress import counting, is_live, showing
 
@@ -145,6 +146,7 @@ class Trial:
         Raises:
             KeyboardInterrupt: SIGINT or SIGTERM came; the step in progress was finished and saved.
         """
+        started()
         summary: dict[str, Any] = {}
         try:
             self.begin()
