@@ -16,7 +16,7 @@ from .envs.game import Game
 from .learners import REGISTRY as LEARNERS
 from .modules.encoders import REGISTRY as ENCODERS
 from .runners import REGISTRY as RUNNERS
-from .utils.sources import Source, digest, imported, normal
+from .utils.sources import Source, digest, read
 
 PACKAGE = Path(__file__).parent
 #: where no code lies that decides what is learned, though learning imports it: paths in the package, without endings
@@ -113,7 +113,8 @@ def _read(file: Path, package: Path, changed: int) -> tuple[str, tuple[Path, ...
         source = Source(".".join(part for part in parts if part != "__init__"), file, package)
     else:
         source = Source(file.stem, file, file)
-    return digest(normal(file.read_bytes())), tuple(other.file for other in imported(source))
+    statements, others = read(source)
+    return digest(statements), tuple(other.file for other in others)
 
 
 def _decides(file: Path, package: Path) -> bool:

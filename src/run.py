@@ -29,6 +29,7 @@ from .provenance import provenance
 from .runners import REGISTRY as RUNNERS
 from .settings import Decides, Settings
 from .utils import checkpoint
+from .utils.garbage import started
 from .utils.process import StopRequest, keep_freed_memory
 from .utils.progress import counting, is_live, showing
 
@@ -145,6 +146,7 @@ class Trial:
         Raises:
             KeyboardInterrupt: SIGINT or SIGTERM came; the step in progress was finished and saved.
         """
+        started()
         summary: dict[str, Any] = {}
         try:
             self.begin()
@@ -192,6 +194,9 @@ class Trial:
                 before = self.runner.t_env
                 try:
                     self._learn()
+                    if self.runner.t_env >= t_max or any(due(self.runner.t_env, before, every) for every in (
+                            args.test_interval, args.saving_interval)):
+                        self.learner.verify()
                 except Diverged as error:
                     raise Diverged(f"{error} {self._last_good(before)}") from None
                 t_env = self.runner.t_env

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..errors import UserError, clipped
+from ..utils.garbage import starting
 from ..utils.process import ending_at_once, program, told_if_interrupted
 from ..utils.registry import nearest
 from .helping import COMMANDS, GUEST, asks_for_help, program_help, verb_help
@@ -77,7 +78,7 @@ def _do(name: str, words: Sequence[str], program_name: str) -> int:
 
 def _main_of(module: str) -> Callable[[Sequence[str]], int]:
     """The function ``main`` of a module of this package."""
-    with ending_at_once():  # importing may take seconds, in which nothing is lost
+    with starting(), ending_at_once():  # importing may take seconds, in which nothing is lost
         main: Callable[[Sequence[str]], int] = importlib.import_module(f"...{module}", __name__).main
     return main
 

@@ -9,6 +9,7 @@ from ..config.early import check_early
 from ..config.reading import take_option
 from ..errors import UserError, clipped
 from ..utils.bounded import is_there
+from ..utils.garbage import starting
 from ..utils.process import ending_at_once
 from .helping import COMMANDS, OPTIONS, VALUED, asks_for_help, verb_help
 
@@ -45,10 +46,11 @@ def long_line(argv: Sequence[str]) -> int:
     Raises:
         UserError: something is wrong with them.
     """
-    check_line(argv)
-    with ending_at_once():  # importing all that it needs takes seconds, in which nothing is lost
-        from .. import cli
-    return cli.main(argv)
+    with starting():
+        check_line(argv)
+        with ending_at_once():  # importing all that it needs takes seconds, in which nothing is lost
+            from .. import cli
+        return cli.main(argv)
 
 
 def check_line(argv: Sequence[str]) -> None:

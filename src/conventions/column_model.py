@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UserError
+from ..modules.flat_adam import FlatAdam, descend
 from .experience import Experience
 from .plan import spread_of
 
@@ -173,11 +174,8 @@ def trained_on(data: Experience, model: StepModel, updates: int, generator: th.G
     now, then = (model.columns.numbers(data.state[e, at]) for at in (t, t + 1))
     actions, reward = data.actions[e, t], data.reward[e, t]
     model.fit_scale(reward)
-    optimiser = th.optim.Adam(model.parameters(), LEARNING_RATE)
+    network = FlatAdam([*model.parameters()])
     for k in range(updates):
-        for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * (1 - 0.95 * k / updates)
         rows = th.randint(len(e), (LOT,), generator=generator)
-        optimiser.zero_grad()
-        model.loss(now[rows], actions[rows], then[rows], reward[rows]).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        loss = model.loss(now[rows], actions[rows], then[rows], reward[rows])
+        descend(network, loss, LEARNING_RATE * (1 - 0.95 * k / updates))

@@ -186,7 +186,8 @@ class Learner(ABC):
             Statistics by name, every ``learner_log_interval``; else none.
 
         Raises:
-            Diverged: a loss or a gradient is not finite; nothing has been changed then.
+            Diverged: a loss or a gradient is not finite; nothing has been changed then.  On a GPU it is told with the
+                next statistics, or by :meth:`verify`.
             UserError: the batch holds no complete step.
         """
         step = self._drawn(batch)
@@ -203,6 +204,7 @@ class Learner(ABC):
         if t_env - self.log_stats_t < self.args.learner_log_interval:
             return {}
         self.log_stats_t = t_env
+        self.verify()
         return {**{name: float(value.detach()) for name, value in {**losses, **stats}.items()},
                 **{f"{name}_grad_norm": float(norm) for name, norm in norms.items()}}
 
@@ -227,6 +229,16 @@ class Learner(ABC):
         if not critic_time:
             return state
         return th.cat([state, (time / self.info.episode_limit)[:, None].to(state.dtype)], 1)
+
+    def verify(self) -> None:
+        """Tells what an update has not told, as it did not wait for the device.
+
+        Raises:
+            Diverged: something was not finite; nothing has been changed since.
+        """
+        if (update := self.update.diverged()) is not None:
+            raise Diverged(f"training diverged: a loss or a gradient is not finite in update {update} of the stage "
+                           f"'{self.stage.name}'; lower lr, or scale the rewards with reward_scale.")
 
     def _check_finite(self, values: Mapping[str, Tensor]) -> None:
         if math.isfinite(sum(float(value.detach()) for value in values.values())):

@@ -52,6 +52,11 @@ class StagedLearner:
         for learner in self.learners:
             learner.use_data(source)
 
+    def verify(self) -> None:
+        """Raises what updates have not told yet, as :meth:`.Learner.verify`."""
+        for learner in self.learners:
+            learner.verify()
+
     def is_finite(self) -> bool:
         """Whether all networks still consist of finite numbers."""
         nets = [net for each in self.learners for net in each.nets.values()]

@@ -6,51 +6,47 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch as th
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..modules.flat_adam import FlatAdam, step
+from ..modules.flat_targets import FlatTargets
 from ..settings import Settings
 
 Groups = Mapping[str, Sequence[Tensor]]
 
 
-def clipped(group: Sequence[Tensor], limit: float) -> Tensor:
-    """Scales the gradient of one network down to ``limit``; returns its norm before, a scalar."""
-    return nn.utils.clip_grad_norm_(group, limit)
-
-
-def clipped_by_seed(group: Sequence[Tensor], limit: float) -> Tensor:
-    """The same for parameters stacked ``[E, ...]``, seed by seed; the norms ``[E]``."""
-    grads = [param.grad for param in group if param.grad is not None]
-    if not grads:
-        return th.zeros(len(group[0]))
-    norm: Tensor = th.stack([grad.reshape(len(grad), -1).norm(dim=1) for grad in grads]).norm(dim=0)  # [E]
-    scale = (limit / (norm + 1e-6)).clamp(max=1.0)
-    for grad in grads:
-        grad.mul_(scale.view(-1, *[1] * (grad.dim() - 1)))
-    return norm
-
-
 class Update:
     """Adam, a gradient clip for every named network, and target networks that follow.
 
-    Every network has its own optimiser and clip, so that the scale of one loss never slows another network down.
+    Every network has its own clip, so that the scale of one loss never slows another network down.  A parameter that
+    several networks share is trained once, with the first of them.
+
+    On the CPU something that is not finite is told at once.  Elsewhere nobody waits for the device: the first update
+    that is not finite, and all after it, change nothing there, and :meth:`diverged` tells.
 
     Args:
         groups: the trained parameters of every network.
         pairs: every target parameter, with the one that it follows.
         args: settings.
         lr: learning rate of the first update.
-        clip: scales a network's gradient and returns its norm, :func:`clipped` or :func:`clipped_by_seed`.
+        seeds: E for parameters that are stacked ``[E, ...]``, which are clipped seed by seed; else 0.
+        waits: whether it waits for what it has computed; None: on the CPU.
 
     Attributes:
         count: number of updates so far.
     """
 
     def __init__(self, groups: Groups, pairs: Sequence[tuple[Tensor, Tensor]], args: Settings, lr: float,
-                 clip: Callable[[Sequence[Tensor], float], Tensor] = clipped) -> None:
-        self.groups, self.args, self.count, self._clip = groups, args, 0, clip
-        self._targets, self._online = [target for target, _ in pairs], [online for _, online in pairs]
-        self.optimisers = {name: th.optim.Adam(group, lr=lr, fused=True) for name, group in groups.items()}
+                 seeds: int = 0, waits: bool | None = None) -> None:
+        self.args, self.count, self._rate, self._waits = args, 0, lr, waits
+        self._networks, seen = {}, set[int]()
+        for name, group in groups.items():
+            own = [param for param in group if id(param) not in seen]
+            seen |= {id(param) for param in own}
+            self._networks[name] = FlatAdam(own, seeds)
+        self._targets = FlatTargets(pairs, [*self._networks.values()])
+        self._stop: Tensor | None = None  # 1.0 once something was not finite, 0.0 before
+        self._applied: Tensor | None = None  # how many updates have changed something
 
     def __call__(self, loss: Tensor, rate: float, check: Callable[[Mapping[str, Tensor]], None]) -> dict[str, Tensor]:
         """One step.
@@ -59,33 +55,68 @@ class Update:
             loss: a scalar, or ``[E]``.
             rate: learning rate.
             check: is given the gradient norms by network and raises if something is not finite; nothing has been
-                changed then.
+                changed then.  Called where the update waits.
 
         Returns:
             The gradient norms before clipping, by network, ``[]`` or ``[E]``.
         """
-        for optimiser in self.optimisers.values():
-            optimiser.zero_grad(set_to_none=True)
-        loss.sum().backward()  # type: ignore[no-untyped-call]
-        norms = {name: self._clip(group, self.args.grad_norm_clip) for name, group in self.groups.items()}
-        check(norms)
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()  # a network without a gradient is left alone
-        self.count += 1
-        self._follow()
+        networks = [*self._networks.values()]
+        for network in networks:
+            network.bind()
+        grads = iter(th.autograd.grad(loss.sum(), [param for network in networks for param in network.params],
+                                      allow_unused=True))
+        with th.no_grad():
+            for network in networks:
+                network.take([next(grads) for _ in network.params])
+            norms = {name: network.norm() for name, network in self._networks.items()}
+            waits = loss.device.type == "cpu" if self._waits is None else self._waits
+            if waits:
+                check(norms)
+            else:
+                self._note(loss.detach(), [*norms.values()])
+            self._clip(norms, waits)
+            self._rate = rate
+            step(networks, rate, self._stop)
+            self.count += 1
+            self._follow()
         return norms
 
-    @th.no_grad()
+    def diverged(self) -> int | None:
+        """After how many good updates something was not finite, if it has not been told; None if nothing was.
+
+        Waits for the device.
+        """
+        if self._stop is None or self._applied is None or not float(self._stop):
+            return None
+        return int(self._applied)
+
+    def _note(self, loss: Tensor, norms: Sequence[Tensor]) -> None:
+        """Stops everything from here on, if something is not finite."""
+        if self._stop is None or self._applied is None:
+            self._stop = th.zeros((), device=loss.device)
+            self._applied = th.full((), self.count, device=loss.device)
+        sound = (loss + th.stack([*norms]).sum(0)).sum().isfinite()
+        self._stop = self._stop.maximum((~sound).float())
+        self._applied = self._applied + (1 - self._stop).long()
+
+    def _clip(self, norms: Mapping[str, Tensor], waits: bool) -> None:
+        limit = self.args.grad_norm_clip
+        for network, norm in zip(self._networks.values(), norms.values(), strict=True):
+            if not waits or float(norm if norm.dim() == 0 else norm.max()) + 1e-6 > limit:
+                network.scale((limit / (norm + 1e-6)).clamp(max=1.0))
+
     def _follow(self) -> None:
         tau = self.args.target_update_interval_or_tau
-        if self._targets and (tau <= 1 or self.count % int(tau) == 0):
-            th._foreach_lerp_(self._targets, self._online, min(tau, 1.0))
+        if tau <= 1 or self.count % int(tau) == 0:
+            share = min(tau, 1.0)
+            self._targets.follow(share if self._stop is None else share * (1 - self._stop))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-                "updates": self.count}
+        """Adam's state of every network, in the form of ``torch.optim.Adam``, and the number of updates."""
+        states = {name: network.state_dict() for name, network in self._networks.items()}
+        for state in states.values():
+            state["param_groups"][0]["lr"] = self._rate
+        return {"optimisers": states, "updates": self.count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up what :meth:`state_dict` gave.
@@ -95,25 +126,11 @@ class Update:
         """
         try:
             sound = type(state["updates"]) is int and all(
-                _is_state_of(optimiser, state["optimisers"][name]) for name, optimiser in self.optimisers.items())
-        except (KeyError, IndexError, TypeError, AttributeError):
+                network.fits(state["optimisers"][name]) for name, network in self._networks.items())
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             sound = False
         if not sound:
             raise ValueError("the state of the optimisers is not that of these networks")
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        self.count = state["updates"]
-
-
-def _is_state_of(optimiser: th.optim.Adam, state: Mapping[str, Any]) -> bool:
-    """Whether this is a state of Adam for these parameters; other versions of torch may have further settings."""
-    own, params = optimiser.state_dict()["param_groups"], [param for group in optimiser.param_groups
-                                                           for param in group["params"]]
-    alike = len(own) == len(state["param_groups"]) and all(
-        theirs["params"] == mine["params"] and len(theirs["betas"]) == 2
-        and all(isinstance(number, float) for number in (theirs["lr"], theirs["eps"], *theirs["betas"]))
-        and all(type(theirs.get(key, value)) is type(value) for key, value in mine.items())
-        for mine, theirs in zip(own, state["param_groups"], strict=True))
-    return alike and all(
-        moments["step"].numel() == 1 and moments["exp_avg"].shape == moments["exp_avg_sq"].shape == params[index].shape
-        for index, moments in state["state"].items())
+        for name, network in self._networks.items():
+            network.load_state_dict(state["optimisers"][name])
+        self.count, self._stop, self._applied = state["updates"], None, None

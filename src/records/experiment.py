@@ -38,7 +38,7 @@ class Recorded(Experiment):
 
     def _create_run(self, command_name: Any = None, config_updates: Any = None, named_configs: Any = (),
                     info: Any = None, meta_info: Any = None, options: Any = None) -> Any:
-        limit = _limit_of_servers()
+        limit = _limit_of_servers() if (options or {}).get("--mongo_db") else nullcontext
         try:
             with limit():
                 run = super()._create_run(command_name, config_updates, named_configs, info, meta_info, options)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch as th
+from torch import Tensor
 
 from .. import __version__
 from ..errors import UserError
@@ -76,14 +77,38 @@ def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], fact
 
 
 def save_tensors(content: Any, file: Path) -> None:
-    """``torch.save`` that says what the system says if the disk is full.
+    """``torch.save`` that says what the system says if the disk is full, and writes of a buffer only what is asked for.
 
     Raises:
         OSError: the file cannot be written.
     """
     buffer = io.BytesIO()
-    th.save(content, buffer)
+    th.save(_dense(content, {}), buffer)
     file.write_bytes(buffer.getbuffer())
+
+
+def _dense(content: Any, done: dict[tuple[Any, ...], Tensor]) -> Any:
+    """The same with tensors of their own where they are parts of larger ones, as ``torch.save`` writes these whole.
+
+    What is the same tensor twice stays one, by ``done``.
+    """
+    if isinstance(content, Tensor):
+        whole = content.untyped_storage()
+        if whole.nbytes() <= content.numel() * content.element_size():
+            return content
+        place = whole.data_ptr(), content.storage_offset(), content.shape, content.stride(), content.dtype
+        if place not in done:
+            done[place] = content.detach().clone(memory_format=th.contiguous_format)
+        return done[place]
+    if isinstance(content, dict):
+        copied = content.copy()
+        copied.update((key, _dense(value, done)) for key, value in content.items())
+        if metadata := getattr(content, "_metadata", None):  # of a module
+            copied._metadata = metadata  # type: ignore[attr-defined]
+        return copied
+    if type(content) in (list, tuple):
+        return type(content)(_dense(value, done) for value in content)
+    return content
 
 
 def prune(root: Path, keep: int) -> None:

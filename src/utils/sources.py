@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -82,8 +83,18 @@ def folder_digest(thing: Any) -> str:
 
 def imported(source: Source) -> Iterator[Source]:
     """What a module imports that lies beside it."""
+    return _named(source, _tree(source.file.read_bytes()))
+
+
+def read(source: Source) -> tuple[Any, Iterator[Source]]:
+    """:func:`normal` and :func:`imported` of a module, which is read once."""
+    tree = _tree(source.file.read_bytes())
+    return _listed(tree, ()), _named(source, tree)
+
+
+def _named(source: Source, tree: ast.AST) -> Iterator[Source]:
     package = source.name if source.file.name == "__init__.py" else source.name.rpartition(".")[0]
-    for node in ast.walk(_tree(source.file.read_bytes())):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             wanted = [[alias.name] for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -123,21 +134,41 @@ def normal(code: bytes, without: Container[str] = ()) -> Any:
 
     Comments and docstrings are left out, and so are methods ``without`` names.
     """
-    tree = _tree(code)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-        if isinstance(node, ast.ClassDef):
-            node.body = [each for each in node.body if not (isinstance(each, ast.FunctionDef) and each.name in without)]
-    return _listed(tree)
+    return _listed(_tree(code), without)
 
 
-def _listed(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_listed(each) for each in node]
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements, as :func:`ast.walk` comes upon them; it would go through expressions, too."""
+    waiting = deque([tree])
+    while waiting:
+        node = waiting.popleft()
+        yield node
+        for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+            below = getattr(node, field, ())
+            if isinstance(below, list):
+                waiting.extend(below)
+
+
+_TOLD = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef  # what docstrings are of
+
+
+def _listed(node: Any, without: Container[str]) -> Any:
     if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
-    return [type(node).__name__, *([name, _listed(value)] for name, value in fields)]
+        return [_listed(each, without) for each in node] if type(node) is list else repr(node)
+    found: list[Any] = [type(node).__name__]
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name == "body" and isinstance(node, _TOLD):
+            value = _body(node, without)
+        if value is not None and value != []:
+            found.append([name, _listed(value, without)])
+    return found
+
+
+def _body(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+          without: Container[str]) -> list[ast.stmt]:
+    """The statements of a body that count."""
+    body = node.body[ast.get_docstring(node, clean=False) is not None:]
+    if without and isinstance(node, ast.ClassDef):
+        return [each for each in body if not (isinstance(each, ast.FunctionDef) and each.name in without)]
+    return body

@@ -254,7 +254,6 @@ def prepare(scene: Scene, folder: Path) -> None:
 
 def preload() -> None:
     """Imports here what children would otherwise import each by itself, in seconds."""
-    importlib.import_module("torch._dynamo")
     importlib.import_module("epymarl_cpa.experiments.sweeps.stack")
     th.set_num_threads(1)
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch._dynamo  # noqa: F401 (what the first optimiser imports: copies of this process have it)
 
 from epymarl_cpa.experiments.analysis.comparison import Comparison
 from epymarl_cpa.experiments.reports.sections import short_table

@@ -48,7 +48,7 @@ def rows(folder: str = "rows/tiny") -> list[dict[str, Any]]:
 
 def test_a_sweep_that_is_killed_at_any_moment_continues_to_the_same_rows() -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["epymarl_cpa.experiments.sweeps.stack", "epymarl_cpa.cli", "torch._dynamo"])
+    context.set_forkserver_preload(["epymarl_cpa.experiments.sweeps.stack", "epymarl_cpa.cli"])
 
     def disturbed(seconds: float | None, *options: str) -> bool:
         """Whether the sweep was killed before its end."""

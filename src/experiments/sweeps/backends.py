@@ -84,9 +84,8 @@ class Local:
     def __init__(self, workers: int) -> None:
         self.slots = workers
         self._context = multiprocessing.get_context("forkserver")
-        # PyTorch imports torch._dynamo with its first optimiser, which takes seconds, too.
         here, package = __name__.rpartition(".")[0], __name__.split(".experiments.")[0]
-        self._context.set_forkserver_preload([f"{here}.stack", f"{package}.cli", "torch._dynamo"])
+        self._context.set_forkserver_preload([f"{here}.stack", f"{package}.cli"])
         self._threads = ThreadPoolExecutor(workers)
         self._processes: set[BaseProcess] = set()
         self._lock, self._stopped = threading.Lock(), False

@@ -21,7 +21,7 @@ from torch.func import functional_call, vmap
 from ...components.transitions import Transitions
 from ...errors import UserError
 from ...learners.base import Learner, trained, unstackable
-from ...learners.update import Update, clipped_by_seed
+from ...learners.update import Update
 from ...modules.followed import target_pairs
 from ...run import Trial, due, prepare
 from ...runners.offline_runner import OfflineRunner
@@ -79,7 +79,7 @@ class Stack:
         groups = {name: [of[id(param)].requires_grad_() for param in trained(net)]
                   for name, net in self.learner.nets.items()}
         pairs = [(of[id(target)], of[id(online)]) for target, online in target_pairs(self.learner.nets.values())]
-        self._update = self.learner.update = Update(groups, pairs, self.args, self.learner.lr, clipped_by_seed)
+        self._update = self.learner.update = Update(groups, pairs, self.args, self.learner.lr, len(trials))
         self._data, self._steps = self._load()
 
     def _only_learner(self, trial: Trial) -> Learner:
