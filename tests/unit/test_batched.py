@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch as th
 from torch import Tensor
@@ -14,7 +16,7 @@ N, B, A, H = 3, 7, 2, 5
 
 def layers(*sizes: int) -> tuple[list[Tensor], list[Tensor]]:
     """Weights and biases in double precision."""
-    pairs = list(zip(sizes, sizes[1:], strict=False))
+    pairs = list(itertools.pairwise(sizes))
     made = [[uniform(N, rows, b, fan_in=a).detach().double().requires_grad_() for rows in (a, 1)] for a, b in pairs]
     return [weight for weight, _ in made], [bias for _, bias in made]
 
