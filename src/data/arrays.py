@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 ARRAYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour")
 OPTIONAL = ("obs", "agent_reward", "no_next")
+SELDOM = ("obs", "agent_reward")  # large, and read by few methods
 
 
 @dataclass(frozen=True, eq=False)  # equality is that of the digests

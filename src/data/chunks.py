@@ -26,11 +26,10 @@ def spans(episodes: int, episode_bytes: int) -> Iterator[slice]:
 
 
 def split(data: OfflineDataset) -> Iterator[OfflineDataset]:
-    """The parts of a data set, in order; they share its memory."""
-    arrays = data.arrays
-    for span in spans(data.n_episodes, sum(array.nbytes for array in arrays.values()) // data.n_episodes):
-        yield OfflineDataset(**{key: array[span] for key, array in arrays.items()}, meta=data.meta,
-                             source=data.source, first=span.start)
+    """The parts of a data set, in order; they share its memory, or are read from the disk one by one."""
+    for span in spans(data.n_episodes, data.episode_bytes):
+        part = data.part(span)
+        yield OfflineDataset(**part.arrays, meta=part.meta, source=part.source, first=part.first)
 
 
 def some(parts: Iterable[OfflineDataset], source: str) -> Iterator[OfflineDataset]:

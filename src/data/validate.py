@@ -45,13 +45,19 @@ def validate(data: EpisodeArrays) -> None:
     Raises:
         UserError: one sentence with source, key, episode and step.
     """
-    _shapes(data)
-    _provenance(data)
-    _episodes(data)
+    check_shapes(data)
+    check_episodes(data)
+    if data.first is None:
+        check_some_step(data)
     _values(data)
 
 
-def _shapes(data: EpisodeArrays) -> None:
+def check_shapes(data: EpisodeArrays) -> None:
+    """Checks types and sizes alone.
+
+    Raises:
+        UserError: as :func:`validate`.
+    """
     arrays = {key: getattr(data, key) for key in LAYOUT if getattr(data, key) is not None}
     for key, array in arrays.items():
         dtype, axes = LAYOUT[key]
@@ -71,6 +77,26 @@ def _shapes(data: EpisodeArrays) -> None:
     for key in ("avail_actions", "obs", "agent_reward"):
         if key in arrays and arrays[key].shape[2] != agents:
             raise UserError(f"{data.source}: key '{key}' is for {arrays[key].shape[2]} agents, 'actions' for {agents}.")
+
+
+def check_episodes(data: EpisodeArrays) -> None:
+    """Checks the provenance, and what is small of each episode: where it ends, who played, what it paid.
+
+    Raises:
+        UserError: as :func:`validate`.
+    """
+    _provenance(data)
+    _episodes(data)
+    refuse_where(data.source, "reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)",
+                 data.first)
+
+
+def check_some_step(data: EpisodeArrays) -> None:
+    """Raises:
+        UserError: no episode has a complete step.
+    """
+    if not data.steps.any():
+        raise UserError(f"{data.source}: no episode has a complete step, so there is nothing to learn from.")
 
 
 def _provenance(data: EpisodeArrays) -> None:
@@ -110,8 +136,6 @@ def _episodes(data: EpisodeArrays) -> None:
         last[:, :-2] &= ~filled[:, 2:]
         refuse("no_next", data.no_next & ~last, "this is not the last step of its episode")
         refuse("no_next", data.no_next & terminated, "the episode ends here, so that nothing follows")
-    if data.first is None and not data.steps.any():
-        raise UserError(f"{data.source}: no episode has a complete step, so there is nothing to learn from.")
 
 
 def _values(data: EpisodeArrays) -> None:
@@ -122,7 +146,6 @@ def _values(data: EpisodeArrays) -> None:
         refuse("obs", ~np.isfinite(data.obs), "a value is not finite (NaN or infinite)")
     if data.agent_reward is not None:
         refuse("agent_reward", ~np.isfinite(data.agent_reward), "a reward is not finite (NaN or infinite)")
-    refuse("reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)")
     # Padding too: learners index with these and mask afterwards, and 0 times NaN is NaN.
     refuse("actions", (data.actions < 0) | (data.actions >= n_actions),
                  f"an action is outside 0..{n_actions - 1}")
