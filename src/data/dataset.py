@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +17,12 @@ from ..errors import UserError
 from ..utils.bounded import archive_entries
 from ..utils.files import write_with
 from ..utils.progress import counting
-from .arrays import ARRAYS, OPTIONAL, SELDOM, EpisodeArrays
+from .arrays import ARRAYS, OPTIONAL, EpisodeArrays
 from .validate import validate
 
 FORMAT = 1
 BLOCK = 2**24  # bytes copied at once for a digest
 REMEDY = "copy it again, or delete it if a recipe makes it"
-
-
-def wanted(key: str, keys: Collection[str] | None) -> bool:
-    """Whether an array is read where of those that few methods need only ``keys`` are asked for."""
-    return keys is None or key not in SELDOM or key in keys
 
 
 def digest_of(meta: dict[str, Any], arrays: Iterable[tuple[str, np.dtype[Any], tuple[int, ...], Iterable[Any]]]) -> str:
@@ -72,36 +67,6 @@ class OfflineDataset(EpisodeArrays):
         """SHA-256 over all arrays and the provenance."""
         return digest_of(self.meta, ((name, array.dtype, array.shape, _blocks(array))
                                      for name, array in self.arrays.items()))
-
-    @property
-    def episode_bytes(self) -> int:
-        """Size of an episode in memory."""
-        return int(sum(array.nbytes for array in self.arrays.values())) // self.n_episodes
-
-    def shape(self, key: str) -> tuple[int, ...] | None:
-        """The shape of an array, which is not read for it; None if there is no such array."""
-        array = getattr(self, key)
-        return None if array is None else tuple(array.shape)
-
-    def part(self, span: slice, keys: Collection[str] | None = None) -> EpisodeArrays:
-        """Episodes that follow one another.
-
-        Args:
-            span: their numbers, from a start to a stop.
-            keys: of the arrays in :data:`.arrays.SELDOM`, those that are wanted; by default all.
-
-        Raises:
-            UserError: what is on the disk is damaged.
-        """
-        arrays = {key: array[span] for key, array in self.arrays.items() if wanted(key, keys)}
-        return EpisodeArrays(**arrays, meta=self.meta, source=self.source, first=span.start)
-
-    def take(self, rows: NDArray[np.int64], keys: Collection[str] | None = None,
-             length: int | None = None) -> EpisodeArrays:
-        """Any episodes, in any order, cut to some length; arguments and errors as of :meth:`part`."""
-        arrays = {key: array[rows] if key == "behaviour" else array[rows, :length]
-                  for key, array in self.arrays.items() if wanted(key, keys)}
-        return EpisodeArrays(**arrays, meta=self.meta, source=self.source)
 
     def check(self) -> None:
         """Reads all that has not been read yet; what is in memory is sound.

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..utils.progress import counting
 from .array_file import ArrayFile
-from .arrays import ARRAYS, OPTIONAL, EpisodeArrays
-from .dataset import REMEDY, OfflineDataset, digest_of, wanted
+from .arrays import ARRAYS, OPTIONAL, EpisodeArrays, wanted
+from .dataset import REMEDY, OfflineDataset, digest_of
 from .manifest import SHA, Manifest
-from .validate import LAYOUT, check_episodes, check_some_step
+from .validate import LAYOUT, check_episodes, check_some_step, check_values
 
 #: arrays that stay on the disk; the others take a few bytes a step
 LARGE = ("state", "actions", "avail_actions", "obs", "agent_reward")
+PLAYED = frozenset(("actions", "avail_actions"))  # checked together
 FOLDER = "arrays"
 AT_ONCE = 2**22  # flags checked at once
 
@@ -76,9 +77,8 @@ class MappedDataset(OfflineDataset):
         at_once = max(1, AT_ONCE // self.filled.shape[1])
         for start in range(0, self.n_episodes, at_once):
             span = slice(start, min(start + at_once, self.n_episodes))
-            hollow = {key: np.broadcast_to(np.zeros((), file.dtype), (span.stop - start, *file.shape[1:]))
-                      if key in LARGE else self.__dict__[key][span] for key, file in self._files.items()}
-            check_episodes(EpisodeArrays(**hollow, meta=self.meta, source=self.source, first=start))
+            arrays = {key: self._hollow(key, span) if key in LARGE else self.__dict__[key][span] for key in self.keys}
+            check_episodes(EpisodeArrays(**arrays, meta=self.meta, source=self.source, first=start))
         check_some_step(self)
 
     @property
@@ -102,27 +102,31 @@ class MappedDataset(OfflineDataset):
         changed.__dict__.update(_given={**self._given, **arrays}, **arrays)
         return changed
 
+    def column(self, key: str, span: slice) -> NDArray[Any]:
+        if key not in LARGE or key in self._given:
+            return np.asarray(self.__dict__[key][span])
+        start, stop, _ = span.indices(self.n_episodes)
+        self._check(range(start // self.manifest.chunk, -(-stop // self.manifest.chunk)), (key,))
+        return self._files[key].read(start, stop)
+
     def part(self, span: slice, keys: Collection[str] | None = None) -> EpisodeArrays:
-        span = slice(*span.indices(self.n_episodes))
-        self._check(range(span.start // self.manifest.chunk, -(-span.stop // self.manifest.chunk)), keys)
-        arrays = self._small(span, slice(None))
-        for key in self._large(keys):
-            given = self._given.get(key)
-            arrays[key] = self._files[key].read(span.start, span.stop) if given is None else given[span]
-        return EpisodeArrays(**arrays, meta=self.meta, source=self.source, first=span.start)
+        start, stop, _ = span.indices(self.n_episodes)
+        arrays = {key: self.column(key, slice(start, stop)) for key in self.keys if wanted(key, keys)}
+        return EpisodeArrays(**arrays, meta=self.meta, source=self.source, first=start)
 
     def take(self, rows: NDArray[np.int64], keys: Collection[str] | None = None,
              length: int | None = None) -> EpisodeArrays:
-        rows = np.asarray(rows)
-        self._check(np.unique(rows // self.manifest.chunk).tolist(), keys)
-        arrays = self._small(rows, slice(length))
-        for key in self._large(keys):
-            given = self._given.get(key)
-            arrays[key] = self._files[key].take(rows, length) if given is None else given[rows, :length]
+        rows, arrays = np.asarray(rows), dict[str, Any]()
+        self._check(np.unique(rows // self.manifest.chunk).tolist(), [key for key in LARGE if wanted(key, keys)])
+        for key in (key for key in self.keys if wanted(key, keys)):
+            if key in LARGE and key not in self._given:
+                arrays[key] = self._files[key].take(rows, length)
+            else:
+                arrays[key] = self.__dict__[key][rows] if key == "behaviour" else self.__dict__[key][rows, :length]
         return EpisodeArrays(**arrays, meta=self.meta, source=self.source)
 
     def check(self) -> None:
-        self._check(range(self.manifest.chunks), None)
+        self._check(range(self.manifest.chunks), LARGE)
         found = digest_of(self.meta, ((key, self._files[key].dtype, self._files[key].shape, self._files[key].blocks())
                                       for key in self.keys))
         if found != self.manifest.whole:
@@ -132,25 +136,25 @@ class MappedDataset(OfflineDataset):
         """Where in its file the episodes of an array end."""
         return self._files[key].end
 
-    def _small(self, episodes: slice | NDArray[np.int64], time: slice) -> dict[str, Any]:
-        return {key: self.__dict__[key][episodes] if key == "behaviour" else self.__dict__[key][episodes][:, time]
-                for key in self.keys if key not in LARGE}
-
-    def _large(self, keys: Collection[str] | None) -> list[str]:
-        return [key for key in self.keys if key in LARGE and wanted(key, keys)]
-
-    def _check(self, chunks: Sequence[int], keys: Collection[str] | None) -> None:
-        """Checks what of some chunks has not been checked before."""
-        large = self._large(keys)
-        with counting(f"checking {Path(self.source).name}", len(chunks), "chunks") as counter:
-            for done, chunk in enumerate(chunks):
-                if not all(self._sound[key][chunk] for key in large):
-                    span = self.manifest.span(chunk)
-                    OfflineDataset(**self._small(span, slice(None)), **{key: self._sealed(key, chunk) for key in large},
-                                   meta=self.meta, source=self.source, first=span.start)  # raises what is wrong
-                    for key in large:
-                        self._sound[key][chunk] = True
+    def _check(self, chunks: Sequence[int], keys: Collection[str]) -> None:
+        """Checks what of some chunks has not been checked before; only the first use of a chunk costs anything."""
+        keys = [key for key in self.keys if key in keys or (key in PLAYED and not PLAYED.isdisjoint(keys))]
+        keys = [key for key in keys if key in LARGE]
+        left = [chunk for chunk in chunks if not all(self._sound[key][chunk] for key in keys)]
+        with counting(f"checking {Path(self.source).name}", len(left), "chunks") as counter:
+            for done, chunk in enumerate(left):
+                span, found = self.manifest.span(chunk), [key for key in keys if not self._sound[key][chunk]]
+                arrays = {key: self._sealed(key, chunk) if key in found else self._hollow(key, span) if key in LARGE
+                          else self.__dict__[key][span] for key in self.keys}
+                check_values(EpisodeArrays(**arrays, meta=self.meta, source=self.source, first=span.start), found)
+                for key in found:
+                    self._sound[key][chunk] = True
                 counter.at(done + 1)
+
+    def _hollow(self, key: str, span: slice) -> NDArray[Any]:
+        """Zeros in place of what is not read, which take no memory."""
+        file = self._files[key]
+        return np.broadcast_to(np.zeros((), file.dtype), (span.stop - span.start, *file.shape[1:]))
 
     def _whole(self, key: str) -> NDArray[Any] | None:
         """An array of all episodes on the disk, after all of it was checked."""
