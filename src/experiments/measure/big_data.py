@@ -109,14 +109,18 @@ class Begun(NamedTuple):
     Attributes:
         seconds: from its start, Python and libraries included.
         imports: of these, until all was imported.
-        loading: of these, to open and check the data.
+        building: of these, to build the run and to open its data.
+        cpu: seconds of the processor until the first update.
+        data: seconds to open the data once more, by itself.
         peak: most memory that was resident, bytes.
         update: seconds of an update after the first ones.
     """
 
     seconds: float
     imports: float
-    loading: float
+    building: float
+    cpu: float
+    data: float
     peak: int
     update: float
 

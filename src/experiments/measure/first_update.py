@@ -7,7 +7,10 @@ import logging
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
+
+FURTHER = 5  # updates
 
 
 def peak() -> int:
@@ -23,11 +26,12 @@ def peak() -> int:
 def main(asked: dict[str, Any]) -> dict[str, float]:
     """Times, as :class:`.big_data.Begun` has them."""
     from ...config import resolve
+    from ...data import load_dataset
     from ...run import prepare
     from .big_data import GAME, Sizes, sized
 
     imported = time.time()
-    sized(Sizes(**asked["sizes"]))
+    game = sized(Sizes(**asked["sizes"]))
     with tempfile.TemporaryDirectory() as results:
         config = {**resolve(asked["method"], "xor"), "env": GAME, "recipes": {}, "seed": 0,
                   "env_args": {"map_name": GAME, **asked["sizes"]},
@@ -35,14 +39,17 @@ def main(asked: dict[str, Any]) -> dict[str, float]:
                   **asked["overrides"]}
         trial = prepare(config, None, logging.getLogger("measure"))
         learner, runner = trial.learner.learners[0], trial.runner
-        loaded = time.time()
+        built = time.time()
         learner.train(runner.run(), 1, 0)
-        first = time.time()
-        most, begun = peak(), time.time()
-        for t_env in range(2, 7):
+        first, cpu, most = time.time(), time.process_time(), peak()
+        for t_env in range(2, 2 + FURTHER):
             learner.train(runner.run(), t_env, 0)
+        update = (time.time() - first) / FURTHER
+        del trial, learner, runner
+        begun = time.time()
+        load_dataset(asked["path"], game, {}, 0, Path(results))
         return {"seconds": first - asked["started"], "imports": imported - asked["started"],
-                "loading": loaded - imported, "peak": most, "update": (time.time() - begun) / 5}
+                "building": built - imported, "cpu": cpu, "data": time.time() - begun, "peak": most, "update": update}
 
 
 if __name__ == "__main__":
