@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..utils.progress import counting
+from .arrays import EpisodeArrays
 from .dataset import OfflineDataset
 
 #: size of a part in memory; a part holds one episode at least
@@ -23,6 +24,26 @@ def spans(episodes: int, episode_bytes: int) -> Iterator[slice]:
         for start in range(0, episodes, size):
             yield slice(start, end := min(start + size, episodes))
             progress.at(end)
+
+
+def steps_of(data: EpisodeArrays, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The complete steps of a data set, some at a time.
+
+    Args:
+        data: the episodes.
+        keys: arrays that have a time axis.
+
+    Returns:
+        For every few episodes the number of the episode and the time of each of their steps, ``[B]`` both, then the
+        arrays at these steps, ``[B, ...]``.
+
+    Raises:
+        UserError: what is on the disk is damaged.
+    """
+    for span in spans(data.n_episodes, data.episode_bytes):
+        steps = data.steps[span]
+        episode, time = np.nonzero(steps)
+        yield episode + span.start, time, *(data.column(key, span)[steps] for key in keys)
 
 
 def split(data: OfflineDataset) -> Iterator[OfflineDataset]:

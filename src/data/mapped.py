@@ -73,6 +73,9 @@ class MappedDataset(OfflineDataset):
         obs = cached_property(lambda self: self._whole("obs"))
         agent_reward = cached_property(lambda self: self._whole("agent_reward"))
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source}, {self.n_episodes} episodes)"
+
     def _check_small(self) -> None:
         at_once = max(1, AT_ONCE // self.filled.shape[1])
         for start in range(0, self.n_episodes, at_once):

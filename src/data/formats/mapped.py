@@ -71,6 +71,9 @@ def append(parts: Iterable[OfflineDataset], path: Path) -> Manifest:
     Raises:
         UserError: the folder is damaged or cannot be written, or the episodes do not belong to those that are there.
     """
+    if not (path / NAME).is_file():
+        raise UserError(f"{path} is no folder that data can be added to, such as 'convert' writes by the name "
+                        "x.mapped.")
     data = MappedDataset(path)
     try:
         with _alone(path):

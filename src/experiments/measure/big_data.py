@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ...data.dataset import OfflineDataset
 from ...data.formats.mapped import Mapped
 from ...envs.game import Game, IntArray, Step
-from ...envs.registry import REGISTRY
+from ...envs.registry import REGISTRY, make_game
 
 GAME = "sized"
 PART_BYTES = 2**25  # made at once
@@ -72,7 +72,7 @@ def sized(sizes: Sizes) -> Game:
     """The game of these sizes; it is registered for this process only."""
     if GAME not in REGISTRY:
         REGISTRY.register(GAME)(Sized)
-    return Sized(**asdict(sizes))
+    return make_game(GAME, **asdict(sizes))
 
 
 def random_parts(transitions: int, sizes: Sizes, with_obs: bool = True, seed: int = 0) -> Iterator[OfflineDataset]:
