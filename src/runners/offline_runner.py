@@ -101,6 +101,11 @@ class OfflineRunner(Runner):
         return str(cache_file(self.game, args.recipes[args.dataset], args.seed, args.dataset, folder))
 
     @property
+    def on_disk(self) -> bool:
+        """Whether the data are too large for the memory, so that episodes are read when they are drawn."""
+        return isinstance(self.dataset, MappedDataset)
+
+    @property
     def n_episodes(self) -> int:
         """Number of recorded episodes."""
         return self.dataset.n_episodes
@@ -119,8 +124,7 @@ class OfflineRunner(Runner):
         return rows
 
     def _check_all_levels(self) -> None:
-        mapped = isinstance(self.dataset, MappedDataset)
-        at_once = max(1, AT_ONCE // self.dataset.episode_bytes) if mapped else self.n_episodes
+        at_once = max(1, AT_ONCE // self.dataset.episode_bytes) if self.on_disk else self.n_episodes
         for start in range(0, self.n_episodes, at_once):
             rows = th.arange(start, min(start + at_once, self.n_episodes))
             self.check_levels(self.episodes(rows), self.dataset.source, start)
@@ -143,7 +147,7 @@ class OfflineRunner(Runner):
         """The recorded episodes ``rows`` ``[B]`` as a batch, cut to the longest of them."""
         length = int(self.dataset.filled[rows.numpy()].sum(1).max())
         data: dict[str, Tensor]
-        if isinstance(self.dataset, MappedDataset):
+        if self.on_disk:
             drawn = self._drawn(rows, length)
             data = OnDemand(drawn, {"obs": lambda: self._seen(rows, length, drawn["state"])})
         else:
