@@ -40,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
         Exit status: 0, or 2 after a user's mistake, which is told on standard error.
     """
     try:
-        parser = parser_of_words()
+        parser = parser_of_words(config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"])
         args, rest = parser.parse_known_args(words)
         options = [word for word in rest if word.startswith("-")]
         if options:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import config
 from .formats import REGISTRY
 
 A_DATASET = "a recipe, or a file or folder in a format that can be read"
 
 
-def parser_of_words() -> argparse.ArgumentParser:
-    """What the command line of ``data`` may say."""
-    folder = config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"]
+def parser_of_words(folder: str) -> argparse.ArgumentParser:
+    """What the command line of ``data`` may say; ``folder``: where data sets made from recipes are kept by default."""
     parser = argparse.ArgumentParser(prog="epymarl-cpa data",
                                      description="Make, describe, check, convert, merge, add to or select from data "
                                                  "sets.")
