@@ -52,6 +52,8 @@ class MappedDataset(OfflineDataset):
 
     def __init__(self, folder: Path) -> None:
         manifest = Manifest.read(folder)
+        if (folder / FOLDER).is_symlink():
+            raise UserError(f"{folder / FOLDER} is a link, which is not followed; copy the arrays into the folder.")
         files = {key: ArrayFile(array_path(folder, key), np.dtype(LAYOUT[key][0]), (manifest.episodes, *shape), REMEDY)
                  for key, shape in manifest.shapes.items()}
         # as the frozen class that it is one of sets its attributes

@@ -57,7 +57,7 @@ def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
         own = work / f"resealed-{os.getpid()}" / way.sample
         if own.is_dir():
             shutil.rmtree(own)
-        own.parent.mkdir(exist_ok=True)
+        own.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (whole / way.sample).is_dir() else shutil.copyfile)(whole / way.sample, own)
         kind = way.make(own, luck)
         note(about := f"{way.sample}, {kind}, resealed")

@@ -31,8 +31,9 @@ from epymarl_cpa.data.merge import merge
 from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.experiments.measure.big_data import Begun, Sizes, random_parts, sized
+from epymarl_cpa.experiments.measure.big_data import Begun, Sizes, random_parts, sized, write_big
 from epymarl_cpa.experiments.measure.first_update import main as first_update
+from epymarl_cpa.recording.parts import PartFiles, seed_of
 from epymarl_cpa.run import prepare
 
 EPISODES = 10
@@ -227,6 +228,14 @@ def test_links_and_pipes(folder: Path, tmp_path: Path) -> None:
             way()
     assert elsewhere.read_bytes() == before
     file.unlink()
+    elsewhere.rename(file)
+    (folder / "arrays").rename(tmp_path / "arrays")
+    (folder / "arrays").symlink_to(tmp_path / "arrays")
+    with pytest.raises(UserError, match=r"x\.mapped/arrays is a link, which is not followed"):
+        append(split(made()), folder)
+    (folder / "arrays").unlink()
+    (tmp_path / "arrays").rename(folder / "arrays")
+    file.unlink()
     os.mkfifo(file)
     with pytest.raises(UserError, match="it is no regular file"):
         load(folder)
@@ -330,6 +339,23 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         assert why in out and out.count("\n") == 1
 
 
+def test_recordings(tmp_path: Path) -> None:
+    """Parts become a folder, or a file, with the same contents; observations that are the state are left out."""
+    data, found = made(obs=None, agent_reward=None), []
+    for name in ("x.mapped", "x.npz"):
+        parts = PartFiles(tmp_path / name, {"seed": 5, "behaviours": ["random"]})
+        for start in (0, 4):
+            parts.add([{**{key: array[k] for key, array in data.arrays.items()},
+                        "obs": np.repeat(data.state[k][:, None], 3, axis=1)} for k in range(start, start + 4)])
+        found.append(parts.merge())
+        assert not (tmp_path / f"{name}.parts").exists() and seed_of(str(tmp_path / name)) == 5
+        whole = PartFiles(tmp_path / name, {"seed": 5}).whole
+        assert whole is not None and whole.digest == found[-1].digest
+    assert found[0].digest == found[1].digest and found[0].shape("obs") is None and found[0].n_episodes == 8
+    with pytest.raises(UserError, match=r"x\.mapped is of another recording, with seed=5 instead of 6"):
+        PartFiles(tmp_path / "x.mapped", {"seed": 6})
+
+
 def trained(dataset: Path, results: Path, name: str, method: str = "cpa_ar", **overrides: Any) -> Any:
     config = {**resolve(method, name), "seed": 3, "dataset": str(dataset), "local_results_path": str(results),
               "save_model": False, "batch_size": 4, "hidden_dim": 8, **overrides}
@@ -368,6 +394,13 @@ def test_training_on_what_few_read(overrides: dict[str, Any], folder: Path, tmp_
     data = made(filled=filled, terminated=np.zeros((10, 6), np.bool_), no_next=cut)
     assert_alike(data, tmp_path, "xor", env="sized", env_args={"map_name": "sized", **vars(SMALL)}, recipes={},
                  **overrides)
+
+
+def test_big_data(tmp_path: Path) -> None:
+    write_big(tmp_path / "x.mapped", 43, SMALL)
+    data = opened(tmp_path / "x.mapped")
+    data.check()
+    assert data.steps.sum() == 45 and data.shape("obs") == (9, 6, 3, 2)
 
 
 def test_observations_that_nobody_reads(folder: Path, tmp_path: Path) -> None:
