@@ -78,7 +78,7 @@ def sized(sizes: Sizes) -> Game:
 def random_parts(transitions: int, sizes: Sizes, with_obs: bool = True, seed: int = 0) -> Iterator[OfflineDataset]:
     """At least so many transitions in whole episodes, some at a time."""
     game, rng = sized(sizes), np.random.default_rng(seed)
-    meta = {"spec": game.spec(), "rules": game.rules(), "behaviours": ["random"], "seed": seed}
+    meta = {"spec": game.spec(), "behaviours": ["random"], "seed": seed}
     episodes, slots = -(-transitions // sizes.limit), sizes.limit + 1
     each = slots * (4 * (sizes.state + with_obs * sizes.agents * sizes.observed) + sizes.agents * (8 + sizes.actions))
     at_once = max(1, PART_BYTES // each)
