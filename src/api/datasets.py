@@ -10,6 +10,7 @@ from .. import data
 from ..config import FOLDER, load_env, read_yaml
 from ..data import OfflineDataset
 from ..data.formats import load
+from ..data.mapped import MappedDataset
 from ..errors import UserError
 from .teams import checked_seed
 from .words import named, word
@@ -59,8 +60,11 @@ def _is_game(source: str | os.PathLike[str]) -> bool:
 
 
 def place_of(data: OfflineDataset, datasets_path: str | os.PathLike[str] | None = None) -> Path:
-    """Where a data set that was made of arrays is kept: in the folder of data sets, by a name that tells its contents.
+    """Where a data set is kept: one that stays on the disk where it is, one that was made of arrays in the folder of
+    data sets, by a name that tells its contents.
     """
+    if isinstance(data, MappedDataset):
+        return Path(data.source)
     return _folder(datasets_path) / f"arrays-{data.digest[:16]}.npz"
 
 

@@ -1,4 +1,4 @@
-"""``python -m epymarl_cpa.data make|describe|validate|convert|merge|select|people``: data sets by command."""
+"""``python -m epymarl_cpa.data make|describe|validate|convert|merge|append|select|people``: data sets by command."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from ..utils.files import reason
 from ..utils.process import told_if_interrupted
 from ..utils.progress import showing
 from . import OfflineDataset, load_dataset
+from .chunks import split
 from .describe import describe
 from .fitting import fitted, remarks
-from .formats import REGISTRY, read
+from .formats import read
+from .formats.mapped import Mapped, append
 from .generate import cache_file, generate
 from .merge import merge
 from .overcooked import human_pairs
 from .selection import Selection, ranges, select
 from .store import write_dataset
 from .validate import check_game
-
-A_DATASET = "a recipe, or a file or folder in a format that can be read"
+from .words import parser_of_words
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
         Exit status: 0, or 2 after a user's mistake, which is told on standard error.
     """
     try:
-        parser = _parser()
+        parser = parser_of_words(config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"])
         args, rest = parser.parse_known_args(words)
         options = [word for word in rest if word.startswith("-")]
         if options:
@@ -59,64 +60,11 @@ def _tell(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
-    folder = config.read_yaml(config.FOLDER / "default.yaml")["datasets_path"]
-    parser = argparse.ArgumentParser(prog="epymarl-cpa data",
-                                     description="Make, describe, check, convert, merge or select from data sets.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in (("make", "make a recipe's data set"), ("describe", "print tables about a data set"),
-                       ("validate", "check a data set against a game")):
-        command = commands.add_parser(name, help=what, allow_abbrev=False,
-                                      description=f"{what}; words env_args.<key>=<value> change the game.")
-        command.add_argument("--env-config", required=True, metavar="NAME", help="game, as in src/config/envs")
-        command.add_argument("--seed", type=int, default=0, help="seed of a recipe's data set (default 0)")
-        command.add_argument("--datasets-path", type=Path, default=Path(folder), metavar="FOLDER",
-                             help=f"where data sets made from recipes are kept (default {folder})")
-        if name == "make":
-            command.add_argument("--quality", required=True, help="name of the recipe")
-            command.add_argument("--out", type=Path, help="file to write instead of one in the folder")
-        else:
-            command.add_argument("data", help=A_DATASET)
-    people = commands.add_parser("people", help="make a data set of people who cooked together", allow_abbrev=False,
-                                 description="Make a data set of the trials that come with the package overcooked-ai "
-                                             "(clean_train_trials.pickle), in one layout: env_args.layout=<name>.")
-    people.add_argument("source", type=Path, metavar="SRC", help="the file of trials")
-    people.add_argument("--out", type=Path, required=True, metavar="DST", help="the .npz file to write")
-    _add_changing(commands)
-    return parser
-
-
-def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    formats = "; ".join(f"{name}: {REGISTRY[name].title}" for name in sorted(REGISTRY))
-    convert = commands.add_parser("convert", help="write a data set in another format", allow_abbrev=False,
-                                  description=f"Write a data set in another format. Formats: {formats}.")
-    convert.add_argument("source", type=Path, metavar="SRC", help="file or folder to read")
-    convert.add_argument("out", type=Path, metavar="DST", help="file or folder to write")
-    convert.add_argument("--from", dest="source_format", metavar="FORMAT", help="of SRC (default: found by looking)")
-    merged = commands.add_parser("merge", help="join data sets of the same game", allow_abbrev=False,
-                                 description=f"Join data sets of the same game. Formats: {formats}.")
-    merged.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="files or folders to read")
-    merged.add_argument("--out", type=Path, required=True, metavar="DST", help="file or folder to write")
-    selected = commands.add_parser("select", help="write some of the episodes", allow_abbrev=False,
-                                   description="Write the episodes that meet all that is given.")
-    selected.add_argument("source", type=Path, metavar="SRC", help="file or folder to read")
-    selected.add_argument("--out", type=Path, required=True, metavar="DST", help="file or folder to write")
-    selected.add_argument("--episodes", metavar="LIST", help="numbers of episodes, from 0, such as 1,5-9")
-    selected.add_argument("--not-episodes", metavar="LIST", help="numbers of episodes to leave out")
-    for bound in ("min", "max"):
-        selected.add_argument(f"--{bound}-return", type=float, metavar="R", help=f"{bound}imum return")
-        selected.add_argument(f"--{bound}-length", type=int, metavar="STEPS", help=f"{bound}imum number of steps")
-    selected.add_argument("--action", type=int, metavar="NUMBER", help="an action, from 0, that some agent plays")
-    selected.add_argument("--behaviour", metavar="NAME", help="the behaviour that made the episode")
-    for command in (convert, merged, selected):
-        command.add_argument("--to", metavar="FORMAT", help="of DST (default: told by its name)")
-        command.add_argument("--force", action="store_true", help="replace DST if it is a data set")
-        command.add_argument("--env-config", metavar="NAME", help="game against which to check the data, too")
-
-
 def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
     if args.command in ("convert", "merge", "select"):
         return _write(args, words)
+    if args.command == "append":
+        return _append(args, words)
     if args.command == "people":
         return _people(args.source, args.out, words)
     game, recipes = config.load_env(args.env_config, words)
@@ -126,15 +74,36 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
         if args.out is None:
             load_dataset(args.quality, game, recipes, args.seed, args.datasets_path)
             return str(cache_file(game, recipes[args.quality], args.seed, args.quality, args.datasets_path))
-        try:
-            generate(game, recipes[args.quality], args.seed, args.quality).save(args.out)
-        except OSError as error:
-            raise UserError(f"{args.out} cannot be written ({reason(error)}).") from None
+        _save(generate(game, recipes[args.quality], args.seed, args.quality), args.out)
         return str(args.out)
     data = load_dataset(args.data, game, recipes, args.seed, args.datasets_path)
+    if args.command == "validate":
+        data.check()
     told = describe(data, game) if args.command == "describe" else \
         f"{data.source}: {data.n_episodes} episodes and {data.steps.sum()} steps, valid for {game.name}."
     return "\n".join([told, *remarks(data, game)])
+
+
+def _save(data: OfflineDataset, out: Path) -> None:
+    """Writes new data: a folder that stays on the disk where the name asks for one, else an ``.npz`` file."""
+    if out.suffix.lower() in Mapped.suffixes:
+        write_dataset(split(data), out)
+        return
+    try:
+        data.save(out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({reason(error)}).") from None
+
+
+def _append(args: argparse.Namespace, words: Sequence[str]) -> str:
+    """Adds the episodes of other data to a folder."""
+    if words:
+        raise UserError(f"'{words[0]}' is one word too many.")
+    for source in args.sources:
+        if source.resolve() == args.target.resolve():
+            raise UserError(f"{source} would be added to itself.")
+    found = [append(read(source), args.target) for source in args.sources][-1]
+    return f"{args.target}: {found.episodes} episodes."
 
 
 def _people(source: Path, out: Path, words: Sequence[str]) -> str:
@@ -142,10 +111,7 @@ def _people(source: Path, out: Path, words: Sequence[str]) -> str:
     game, _ = config.load_env("overcooked", words)
     assert isinstance(game, Overcooked)
     data = human_pairs(source, game)
-    try:
-        data.save(out)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written ({reason(error)}).") from None
+    _save(data, out)
     return f"{out}: {data.n_episodes} episodes and {data.steps.sum()} steps of {len(data.meta['behaviours'])} pairs."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,12 @@ from numpy.typing import NDArray
 
 ARRAYS = ("state", "actions", "avail_actions", "reward", "terminated", "filled", "behaviour")
 OPTIONAL = ("obs", "agent_reward", "no_next")
+SELDOM = ("obs", "agent_reward")  # large, and read by few methods
+
+
+def wanted(key: str, keys: Collection[str] | None) -> bool:
+    """Whether an array is read where of those that few methods need only ``keys`` are asked for."""
+    return keys is None or key not in SELDOM or key in keys
 
 
 @dataclass(frozen=True, eq=False)  # equality is that of the digests
@@ -50,6 +57,44 @@ class EpisodeArrays:
     agent_reward: NDArray[np.float32] | None = None
     no_next: NDArray[np.bool_] | None = None
     first: int | None = None
+
+    def shape(self, key: str) -> tuple[int, ...] | None:
+        """The shape of an array, which is not read for it; None if there is no such array."""
+        array = getattr(self, key)
+        return None if array is None else tuple(array.shape)
+
+    @property
+    def episode_bytes(self) -> int:
+        """Size of an episode in memory."""
+        return int(sum(array.nbytes for array in self.arrays.values())) // self.n_episodes
+
+    def column(self, key: str, span: slice) -> NDArray[Any]:
+        """Some episodes of an array that is there.
+
+        Raises:
+            UserError: what is on the disk is damaged.
+        """
+        return np.asarray(getattr(self, key)[span])
+
+    def part(self, span: slice, keys: Collection[str] | None = None) -> EpisodeArrays:
+        """Episodes that follow one another.
+
+        Args:
+            span: their numbers, from a start to a stop.
+            keys: of the arrays in :data:`SELDOM`, those that are wanted; by default all.
+
+        Raises:
+            UserError: what is on the disk is damaged.
+        """
+        arrays = {key: array[span] for key, array in self.arrays.items() if wanted(key, keys)}
+        return EpisodeArrays(**arrays, meta=self.meta, source=self.source, first=span.start)
+
+    def take(self, rows: NDArray[np.int64], keys: Collection[str] | None = None,
+             length: int | None = None) -> EpisodeArrays:
+        """Any episodes, in any order, cut to some length; arguments and errors as of :meth:`part`."""
+        arrays = {key: array[rows] if key == "behaviour" else array[rows, :length]
+                  for key, array in self.arrays.items() if wanted(key, keys)}
+        return EpisodeArrays(**arrays, meta=self.meta, source=self.source)
 
     @property
     def n_episodes(self) -> int:

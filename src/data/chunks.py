@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..utils.progress import counting
+from .arrays import EpisodeArrays
 from .dataset import OfflineDataset
 
 #: size of a part in memory; a part holds one episode at least
@@ -25,12 +26,31 @@ def spans(episodes: int, episode_bytes: int) -> Iterator[slice]:
             progress.at(end)
 
 
+def steps_of(data: EpisodeArrays, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The complete steps of a data set, some at a time.
+
+    Args:
+        data: the episodes.
+        keys: arrays that have a time axis.
+
+    Returns:
+        For every few episodes the number of the episode and the time of each of their steps, ``[B]`` both, then the
+        arrays at these steps, ``[B, ...]``.
+
+    Raises:
+        UserError: what is on the disk is damaged.
+    """
+    for span in spans(data.n_episodes, data.episode_bytes):
+        steps = data.steps[span]
+        episode, time = np.nonzero(steps)
+        yield episode + span.start, time, *(data.column(key, span)[steps] for key in keys)
+
+
 def split(data: OfflineDataset) -> Iterator[OfflineDataset]:
-    """The parts of a data set, in order; they share its memory."""
-    arrays = data.arrays
-    for span in spans(data.n_episodes, sum(array.nbytes for array in arrays.values()) // data.n_episodes):
-        yield OfflineDataset(**{key: array[span] for key, array in arrays.items()}, meta=data.meta,
-                             source=data.source, first=span.start)
+    """The parts of a data set, in order; they share its memory, or are read from the disk one by one."""
+    for span in spans(data.n_episodes, data.episode_bytes):
+        part = data.part(span)
+        yield OfflineDataset(**part.arrays, meta=part.meta, source=part.source, first=part.first)
 
 
 def some(parts: Iterable[OfflineDataset], source: str) -> Iterator[OfflineDataset]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..envs.game import Game, IntArray
-from ..envs.mismatch import distinct
+from ..envs.mismatch import distinct, fingerprints
+from .chunks import steps_of
 from .dataset import OfflineDataset
 from .mismatch import Product, Shares, recorded_shares
 
@@ -87,7 +87,7 @@ def _returns(data: OfflineDataset) -> Iterator[str]:
 
 
 def _first_actions(data: OfflineDataset, game: Game) -> Iterator[str]:
-    joint = data.actions[:, 0][data.steps[:, 0]]
+    joint = np.concatenate([joint[time == 0] for _, time, joint in steps_of(data, "actions")])
     first, number = distinct(joint)
     count = np.bincount(number)
     common = np.argsort(-count, kind="stable")[:MOST]
@@ -100,26 +100,25 @@ def _words(joint: IntArray, game: Game) -> str:
 
 
 def _action_shares(data: OfflineDataset, game: Game) -> Iterator[str]:
-    joint = data.actions[data.steps]
+    count = np.zeros((game.n_agents, game.n_actions), dtype=np.int64)
+    for _, _, joint in steps_of(data, "actions"):
+        count += [np.bincount(own, minlength=game.n_actions) for own in joint.T]
     yield "actions of each agent (share of its steps)"
     rows = [("agent", *game.action_names)]
-    for agent in range(game.n_agents):
-        share = np.bincount(joint[:, agent], minlength=game.n_actions) / len(joint)
-        rows.append((str(agent), *map(_percent, share)))
+    rows += [(str(agent), *map(_percent, own / data.steps.sum())) for agent, own in enumerate(count)]
     yield from _table(rows)
 
 
 def _coverage(data: OfflineDataset, game: Game) -> Iterator[str]:
-    def different(*keys: NDArray[np.generic]) -> int:
-        numbers = [distinct(key)[1] for key in keys]
-        return len(distinct(np.stack(numbers, 1))[0])
-
-    seen, joint = data.state[data.steps], data.actions[data.steps]
+    marks = [np.concatenate([fingerprints(seen), fingerprints(joint)], 1)
+             for _, _, seen, joint in steps_of(data, "state", "actions")]
+    both = np.concatenate(marks)
+    states, pairs, joints = (len(distinct(part)[0]) for part in (both[:, :2], both, both[:, 2:]))
     yield "coverage"
     yield from _table([
-        ("different states", f"{different(seen):,}"),
-        ("different pairs of state and joint action", f"{different(seen, joint):,}"),
-        ("different joint actions", f"{different(joint):,}"),
+        ("different states", f"{states:,}"),
+        ("different pairs of state and joint action", f"{pairs:,}"),
+        ("different joint actions", f"{joints:,}"),
         ("possible joint actions", f"{game.n_actions ** game.n_agents:,}")])
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..envs.game import Game
 from ..errors import UserError
+from .arrays import EpisodeArrays
+from .chunks import spans
 from .dataset import OfflineDataset
 from .validate import foreign_rules
 
@@ -22,13 +24,13 @@ def fitted(data: OfflineDataset, game: Game) -> OfflineDataset:
     if data.meta.get("spec"):
         return data
     changed: dict[str, Any] = {}
-    own = None if data.agent_reward is None or game.pure else data.agent_reward.astype(np.float64)
+    own = None if game.pure or data.agent_reward is None else data.agent_reward.astype(np.float64)
     # Where all get the same from a game that pays the team only, these are copies of the team's reward.
     if own is not None and not ((own == own[..., :1]).all() and game.pays_team()):
         changed["reward"] = (own.sum(2) if game.reward_scalarisation == "sum" else own.mean(2)).astype(np.float32)
-    fits = data.actions.shape[2] == game.n_agents and data.avail_actions.shape[3] <= game.n_actions
-    if "avail_actions" in data.meta.get("unrecorded", []) and fits:
-        available = np.broadcast_to(game.possible(), (*data.actions.shape, game.n_actions)).copy()
+    *_, agents, actions = data.shape("avail_actions") or (0,)
+    if "avail_actions" in data.meta.get("unrecorded", []) and agents == game.n_agents and actions <= game.n_actions:
+        available = np.broadcast_to(game.possible(), (*data.filled.shape, agents, game.n_actions)).copy()
         available[~data.filled] = True  # so that a masked softmax over padding has something to choose
         changed["avail_actions"] = available
     return data.with_arrays(**changed) if changed else data
@@ -40,10 +42,15 @@ def check_team(data: OfflineDataset, game: Game) -> None:
     Raises:
         UserError: they do.
     """
-    if data.agent_reward is None or game.pure:
+    if data.shape("agent_reward") is None or game.pure:
         return
-    own = data.agent_reward[data.steps].astype(np.float64)
-    if own.any() and np.allclose(own.sum(1), 0.0, atol=1e-6):
+    paid = False
+    for span in spans(data.n_episodes, data.episode_bytes):
+        own = data.column("agent_reward", span)[data.steps[span]].astype(np.float64)
+        if not np.allclose(own.sum(1), 0.0, atol=1e-6):
+            return
+        paid = paid or bool(own.any())
+    if paid:
         raise UserError(f"the agents' rewards in {data.source} cancel out at every step: what one gets the others "
                         f"lose. Agents of {game.name} that play against one another cannot be trained as one team.")
 
@@ -70,7 +77,7 @@ def open_ends(data: OfflineDataset, game: Game) -> str:
             f"action; {'; '.join(told)}.")
 
 
-def ends_at_horizon(data: OfflineDataset, game: Game) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def ends_at_horizon(data: EpisodeArrays, game: Game) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Bool ``[E, T + 1]``: last steps without a state after them beyond which the game does not go either."""
     time = np.arange(data.filled.shape[1])
     return np.asarray(data.no_next & (time == game.episode_limit - 1))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
-from .chunks import pad
+from .chunks import pad, some
 from .dataset import OfflineDataset
 
 #: reads a data set in parts, from its first one every time
@@ -34,13 +34,43 @@ def merge(readers: Sequence[Reader]) -> Iterator[OfflineDataset]:
     some_end_open = any(head.no_next is not None for head in heads)
     for reader, renumbered in zip(readers, numbers, strict=True):
         for part in reader():
-            arrays = part.arrays
-            if with_obs and part.obs is None:
-                arrays["obs"] = np.repeat(part.state[:, :, None], part.actions.shape[2], axis=2)
-            if some_end_open and part.no_next is None:
-                arrays["no_next"] = np.zeros_like(part.filled)
-            arrays["behaviour"] = np.array([*renumbered, -1], dtype=np.int64)[part.behaviour]
-            yield pad(OfflineDataset(**arrays, meta=meta, source=part.source, first=part.first or 0), limit)
+            yield pad(_completed(part, meta, renumbered, with_obs, some_end_open), limit)
+
+
+def adding(old: OfflineDataset, parts: Iterable[OfflineDataset]) -> Iterator[OfflineDataset]:
+    """Episodes as they are to be added to a data set whose own arrays stay as they are.
+
+    Raises:
+        UserError: the data set would have to change for them, or they are of another game.
+    """
+    meta: dict[str, Any] | None = None
+    for part in some(parts, "what is to be added"):
+        if meta is None:
+            _same_game(old, part)
+            meta, (kept, numbers) = _provenance([old.meta, part.meta])
+            lacking = next((f"the key '{key}'" for key in ("obs", "no_next")
+                            if old.shape(key) is None and part.shape(key) is not None), "")
+            if part.episode_limit > old.episode_limit:
+                lacking = f"episodes of {part.episode_limit} steps"
+            if kept != list(range(len(kept))):
+                lacking = "behaviours of the same name"
+            if lacking:
+                raise UserError(f"{part.source} has {lacking}, for which {old.source} has no room; join the two with "
+                                "'merge'.")
+        yield pad(_completed(part, meta, numbers, old.shape("obs") is not None, old.shape("no_next") is not None),
+                  old.episode_limit)
+
+
+def _completed(part: OfflineDataset, meta: dict[str, Any], numbers: list[int], with_obs: bool,
+               with_no_next: bool) -> OfflineDataset:
+    """A part with the provenance, the numbers of behaviours and the arrays of all."""
+    arrays = part.arrays
+    if with_obs and part.obs is None:
+        arrays["obs"] = np.repeat(part.state[:, :, None], part.actions.shape[2], axis=2)
+    if with_no_next and part.no_next is None:
+        arrays["no_next"] = np.zeros_like(part.filled)
+    arrays["behaviour"] = np.array([*numbers, -1], dtype=np.int64)[part.behaviour]
+    return OfflineDataset(**arrays, meta=meta, source=part.source, first=part.first or 0)
 
 
 def _head(reader: Reader) -> OfflineDataset:
@@ -58,18 +88,25 @@ def _same_game(one: OfflineDataset, two: OfflineDataset) -> None:
                             f"{key}={other.get(key)}; only data of the same game can be merged.")
     sizes = {"agents": ("actions", 2), "actions": ("avail_actions", 3), "state values": ("state", 2)}
     for what, (key, axis) in sizes.items():
-        here, there = one.arrays[key].shape[axis], two.arrays[key].shape[axis]
+        here, there = _size(one, key, axis), _size(two, key, axis)
         if here != there:
             raise UserError(f"{one.source} has {here} {what}, but {two.source} has {there}; "
                             "only data of the same game can be merged.")
-    seen, other_seen = (data.state.shape[2] if data.obs is None else data.obs.shape[3] for data in (one, two))
+    seen, other_seen = (_size(data, "obs", 3) or _size(data, "state", 2) for data in (one, two))
     if seen != other_seen:
         raise UserError(f"the agents of {one.source} see {seen} values, but those of {two.source} {other_seen}; "
                         "only data of the same game can be merged.")
-    if (one.agent_reward is None) != (two.agent_reward is None):
-        known, unknown = (one, two) if two.agent_reward is None else (two, one)
+    paid, other_paid = (data.shape("agent_reward") is not None for data in (one, two))
+    if paid != other_paid:
+        known, unknown = (one, two) if paid else (two, one)
         raise UserError(f"{known.source} has individual rewards (key 'agent_reward'), but {unknown.source} has none; "
                         "merge data that were recorded alike.")
+
+
+def _size(data: OfflineDataset, key: str, axis: int) -> int:
+    """Of an array along an axis; 0 if there is no such array."""
+    shape = data.shape(key)
+    return 0 if shape is None else shape[axis]
 
 
 def _provenance(metas: list[dict[str, Any]]) -> tuple[dict[str, Any], list[list[int]]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..envs.game import FloatArray, Game, IntArray
 from ..envs.mismatch import distinct, optimal_sets
+from .chunks import steps_of
 from .dataset import OfflineDataset
 
 MAX_ENUMERATED = 100_000
@@ -29,11 +30,16 @@ class Shares(NamedTuple):
 
 def recorded_shares(data: OfflineDataset, game: Game) -> Shares | None:
     """Shares of the recorded joint actions; None where the game does not tabulate optimal ones."""
-    found = optimal_sets(data.state[data.steps], np.nonzero(data.steps)[1], game)
-    if found is None:
-        return None
-    optimal, mismatch = found[0].classify(found[1], data.actions[data.steps])
-    return Shares(float(optimal.mean()), float(mismatch.mean()))
+    steps = optimal = mismatch = 0
+    for _, time, seen, joint in steps_of(data, "state", "actions"):
+        if not len(seen):
+            continue
+        found = optimal_sets(seen, time, game)
+        if found is None:
+            return None
+        right, wrong = found[0].classify(found[1], joint)
+        steps, optimal, mismatch = steps + len(seen), optimal + int(right.sum()), mismatch + int(wrong.sum())
+    return Shares(optimal / steps, mismatch / steps)
 
 
 class Product:
@@ -46,18 +52,17 @@ class Product:
     """
 
     def __init__(self, data: OfflineDataset, n_actions: int) -> None:
-        steps = data.steps
-        number = np.full(steps.shape, -1)
-        first, number[steps] = distinct(data.state[steps])
-        starts, begun = np.unique(number[steps[:, 0], 0], return_counts=True)
-        self.seen = data.state[steps][first[starts]]
+        starts = np.concatenate([seen[time == 0] for _, time, seen in steps_of(data, "state")])
+        first, number = distinct(starts)
+        self.seen = starts[first]
+        begun = np.bincount(number)
         self.weight: FloatArray = begun / begun.sum()
-        place = np.full(len(first), -1)
-        place[starts] = np.arange(len(starts))
-        where = place[number[steps]]
-        joint, where = data.actions[steps][where >= 0], where[where >= 0]
-        counts = np.zeros((len(starts), joint.shape[1], n_actions))
-        np.add.at(counts, (where[:, None], np.arange(joint.shape[1]), joint), 1.0)
+        counts = np.zeros((len(first), (data.shape("actions") or (0,))[-1], n_actions))
+        for _, _, seen, joint in steps_of(data, "state", "actions"):
+            at, number = distinct(np.concatenate([self.seen, seen]))  # of equal rows the first is one of the starts
+            where = at[number[len(first):]]
+            joint, where = joint[where < len(first)], where[where < len(first)]
+            np.add.at(counts, (where[:, None], np.arange(joint.shape[1]), joint), 1.0)
         self.marginals: FloatArray = counts / counts.sum(2, keepdims=True)
 
     def joint_actions(self) -> tuple[IntArray, IntArray, FloatArray, bool]:

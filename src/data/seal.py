@@ -74,14 +74,13 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-class Seal:
-    """Takes the digests of a data set that passes by in parts."""
+class Alike:
+    """Counts the episodes of a data set that passes by in parts, which must belong together."""
 
     def __init__(self) -> None:
         self._episodes = 0
         self._meta: dict[str, Any] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
-        self._hashes: dict[str, Any] = {}
 
     def add(self, part: OfflineDataset) -> None:
         """Takes the next episodes.
@@ -92,8 +91,6 @@ class Seal:
         shapes = {key: array.shape[1:] for key, array in part.arrays.items()}
         if not self._episodes:
             self._meta, self._shapes = part.meta, shapes
-            self._hashes = {key: hashlib.sha256(f"{key}{array.dtype}{array.shape[1:]}".encode())
-                            for key, array in part.arrays.items()}
         for key in (*ARRAYS, *OPTIONAL):
             if shapes.get(key) != self._shapes.get(key):
                 raise UserError(f"{part.source}: key '{key}' {_said(shapes.get(key))} in each episode, but that of the "
@@ -101,9 +98,22 @@ class Seal:
         if part.meta != self._meta:
             raise UserError(f"{part.source} has another provenance than the episodes before; "
                             "join such data with 'merge'.")
-        for key, array in part.arrays.items():
-            self._hashes[key].update(np.ascontiguousarray(array).data)
         self._episodes += part.n_episodes
+
+
+class Seal(Alike):
+    """Takes the digests of a data set that passes by in parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hashes: dict[str, Any] = {}
+
+    def add(self, part: OfflineDataset) -> None:
+        super().add(part)
+        for key, array in part.arrays.items():
+            if key not in self._hashes:
+                self._hashes[key] = hashlib.sha256(f"{key}{array.dtype}{array.shape[1:]}".encode())
+            self._hashes[key].update(np.ascontiguousarray(array).data)
 
     def header(self) -> Header:
         """The header of all that was taken so far."""

@@ -6,6 +6,7 @@ Every complaint names the source, the key, and the first episode and step that a
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from .arrays import EpisodeArrays
 LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
           "terminated": (np.bool_, 2), "filled": (np.bool_, 2), "behaviour": (np.int64, 1), "obs": (np.float32, 4),
           "agent_reward": (np.float32, 3), "no_next": (np.bool_, 2)}
+AT_ONCE = 2**26  # bytes of episodes whose states are looked at together
 
 
 def refuse_where(source: str, key: str, wrong: NDArray[np.bool_], what: str, first: int | None = None) -> None:
@@ -45,13 +47,19 @@ def validate(data: EpisodeArrays) -> None:
     Raises:
         UserError: one sentence with source, key, episode and step.
     """
-    _shapes(data)
-    _provenance(data)
-    _episodes(data)
-    _values(data)
+    check_shapes(data)
+    check_episodes(data)
+    if data.first is None:
+        check_some_step(data)
+    check_values(data)
 
 
-def _shapes(data: EpisodeArrays) -> None:
+def check_shapes(data: EpisodeArrays) -> None:
+    """Checks types and sizes alone.
+
+    Raises:
+        UserError: as :func:`validate`.
+    """
     arrays = {key: getattr(data, key) for key in LAYOUT if getattr(data, key) is not None}
     for key, array in arrays.items():
         dtype, axes = LAYOUT[key]
@@ -71,6 +79,26 @@ def _shapes(data: EpisodeArrays) -> None:
     for key in ("avail_actions", "obs", "agent_reward"):
         if key in arrays and arrays[key].shape[2] != agents:
             raise UserError(f"{data.source}: key '{key}' is for {arrays[key].shape[2]} agents, 'actions' for {agents}.")
+
+
+def check_episodes(data: EpisodeArrays) -> None:
+    """Checks the provenance, and what is small of each episode: where it ends, who played, what it paid.
+
+    Raises:
+        UserError: as :func:`validate`.
+    """
+    _provenance(data)
+    _episodes(data)
+    refuse_where(data.source, "reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)",
+                 data.first)
+
+
+def check_some_step(data: EpisodeArrays) -> None:
+    """Raises:
+        UserError: no episode has a complete step.
+    """
+    if not data.steps.any():
+        raise UserError(f"{data.source}: no episode has a complete step, so there is nothing to learn from.")
 
 
 def _provenance(data: EpisodeArrays) -> None:
@@ -110,25 +138,32 @@ def _episodes(data: EpisodeArrays) -> None:
         last[:, :-2] &= ~filled[:, 2:]
         refuse("no_next", data.no_next & ~last, "this is not the last step of its episode")
         refuse("no_next", data.no_next & terminated, "the episode ends here, so that nothing follows")
-    if data.first is None and not data.steps.any():
-        raise UserError(f"{data.source}: no episode has a complete step, so there is nothing to learn from.")
 
 
-def _values(data: EpisodeArrays) -> None:
-    steps, n_actions = data.steps, data.avail_actions.shape[3]
+def check_values(data: EpisodeArrays, keys: Collection[str] = tuple(LAYOUT)) -> None:
+    """Checks what is large: that numbers are finite, and that actions were possible.
+
+    Args:
+        data: the episodes.
+        keys: the arrays to check; actions are checked together with what was available.
+
+    Raises:
+        UserError: as :func:`validate`.
+    """
     refuse = partial(refuse_where, data.source, first=data.first)
-    refuse("state", ~np.isfinite(data.state), "a value is not finite (NaN or infinite)")
-    if data.obs is not None:
-        refuse("obs", ~np.isfinite(data.obs), "a value is not finite (NaN or infinite)")
-    if data.agent_reward is not None:
-        refuse("agent_reward", ~np.isfinite(data.agent_reward), "a reward is not finite (NaN or infinite)")
-    refuse("reward", ~np.isfinite(data.reward), "the reward is not finite (NaN or infinite)")
+    for key, what in (("state", "value"), ("obs", "value"), ("agent_reward", "reward")):
+        array = getattr(data, key)
+        if key in keys and array is not None:
+            refuse(key, ~np.isfinite(array), f"a {what} is not finite (NaN or infinite)")
+    if "actions" not in keys:
+        return
+    n_actions = data.avail_actions.shape[3]
     # Padding too: learners index with these and mask afterwards, and 0 times NaN is NaN.
     refuse("actions", (data.actions < 0) | (data.actions >= n_actions),
                  f"an action is outside 0..{n_actions - 1}")
     refuse("avail_actions", ~np.asarray(data.avail_actions.any(3)), "an agent has no available action")
     taken = np.take_along_axis(data.avail_actions, data.actions[..., None], 3)[..., 0]
-    refuse("actions", ~taken & steps[..., None], "an agent took an action that was not available")
+    refuse("actions", ~taken & data.steps[..., None], "an agent took an action that was not available")
 
 
 def check_game(data: EpisodeArrays, game: Game) -> None:
@@ -145,9 +180,10 @@ def check_game(data: EpisodeArrays, game: Game) -> None:
         if key in own and own[key] != value:
             what = key if key in ("game", "reward_scalarisation") else f"env_args.{key}"
             raise UserError(f"{data.source} was recorded with {what}={value}, but this run plays {what}={own[key]}.")
-    shape = {"agents": (data.actions.shape[2], game.n_agents),
-             "actions": (data.avail_actions.shape[3], game.n_actions),
-             "state values": (data.state.shape[2], game.state_dim)}
+    *_, agents, actions = data.shape("avail_actions") or ()
+    *_, values = data.shape("state") or ()
+    shape = {"agents": (agents, game.n_agents), "actions": (actions, game.n_actions),
+             "state values": (values, game.state_dim)}
     for what, (found, wanted) in shape.items():
         if found != wanted:
             raise UserError(f"{data.source} has {found} {what}, but {game.name} has {wanted}.")
@@ -190,9 +226,14 @@ def check_states(data: EpisodeArrays, game: Game) -> None:
     Raises:
         UserError: naming the first such episode and step.
     """
-    seen = data.state[data.steps]
-    state = game.decode(seen)
-    if state is not None:
-        wrong = np.zeros_like(data.steps)
-        wrong[data.steps] = (game.global_state(state) != seen).any(1)
-        refuse_where(data.source, "state", wrong, f"this is not a state of {game.name}", data.first)
+    at_once = max(1, AT_ONCE // max(1, data.episode_bytes))
+    for start in range(0, data.n_episodes, at_once):
+        span = slice(start, start + at_once)
+        steps = data.steps[span]
+        seen = data.column("state", span)[steps]
+        state = game.decode(seen)
+        if state is None:
+            return
+        wrong = np.zeros_like(steps)
+        wrong[steps] = (game.global_state(state) != seen).any(1)
+        refuse_where(data.source, "state", wrong, f"this is not a state of {game.name}", (data.first or 0) + start)

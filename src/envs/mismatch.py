@@ -16,10 +16,26 @@ from .game import BoolArray, Game, IntArray
 
 def distinct(rows: NDArray[Any]) -> tuple[IntArray, IntArray]:
     """Numbers the distinct rows of ``[B, ...]``: where each occurs first ``[U]``, and each row's number ``[B]``."""
-    flat = np.ascontiguousarray(rows.reshape(len(rows), -1) + np.zeros((), dtype=rows.dtype))  # -0.0 becomes 0.0
+    flat = _plain(rows)
     whole = flat.view(np.dtype((np.void, flat.itemsize * flat.shape[1]))).ravel()
     _, first, number = np.unique(whole, return_index=True, return_inverse=True)
     return first, number
+
+
+def fingerprints(rows: NDArray[Any]) -> NDArray[np.uint64]:
+    """Two numbers ``[B, 2]`` for each row of ``[B, ...]``, equal for equal rows.
+
+    They differ for different ones but for a chance of 2^-66 for each pair, so that distinct rows can be counted without
+    all of them in memory.  Rows are of whole numbers or floats of four or eight bytes.
+    """
+    words = _plain(rows).view(np.uint32).astype(np.uint64)
+    factors = np.random.default_rng(0).integers(2**64, size=(words.shape[1], 2), dtype=np.uint64)
+    return np.asarray(words @ factors)  # modulo 2^64
+
+
+def _plain(rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows of numbers in one piece; -0.0 becomes 0.0."""
+    return np.ascontiguousarray(rows.reshape(len(rows), -1) + np.zeros((), dtype=rows.dtype))
 
 
 class OptimalSets:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..data.chunks import join
 from ..data.dataset import OfflineDataset
+from ..data.formats import load
 from ..data.formats.parts import part_file
+from ..data.store import write_dataset
 from ..errors import UserError
 from ..utils.files import reason
 from .player import Arrays
 
+FOLDER = ".mapped"  # of a target that is larger than the memory may be
 SIZE = 50  # episodes in a part
 
 
@@ -23,8 +28,8 @@ def seed_of(target: str) -> int | None:
     """The seed of a recording that was begun, so that the same command without one can go on; None if there is none."""
     path = Path(target).expanduser()
     for file in (path, part_file(_folder(path), 0)) if path.name else ():
-        if file.is_file():
-            seed = OfflineDataset.load(file).meta.get("seed")
+        if file.is_file() or (file.is_dir() and file.suffix == FOLDER):
+            seed = load(file).meta.get("seed")
             return seed if type(seed) is int else None
     return None
 
@@ -72,7 +77,7 @@ class PartFiles:
                          "with record_to=<file>.npz.")
 
     def _checked(self, file: Path) -> OfflineDataset:
-        data = OfflineDataset.load(file)
+        data = load(file)
         for key, value in self.meta.items():
             if data.meta.get(key) != value:
                 raise UserError(f"{file} is of another recording, with {key}={_said(data.meta.get(key))} instead of "
@@ -97,26 +102,40 @@ class PartFiles:
         self._count, self.episodes = self._count + 1, self.episodes + len(episodes)
 
     def merge(self) -> OfflineDataset:
-        """Puts the parts together in one file and removes them; observations that are the state are left out.
+        """Puts the parts together and removes them; observations that are the state are left out.
+
+        A folder is written a part at a time; a file takes the memory of all of them.
 
         Raises:
             UserError: a part has been damaged since, or the file cannot be written.
         """
-        parts = [OfflineDataset.load(part_file(self.folder, i), first=0).arrays for i in range(self._count)]
-        arrays: dict[str, Any] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-        state, obs = arrays["state"], arrays["obs"]
-        if obs.shape[3] == state.shape[2] and (obs == state[:, :, None]).all():
-            del arrays["obs"]
-        data = OfflineDataset(**arrays, meta=self.meta, source=str(self.target))
-        try:
-            data.save(self.target)
-        except OSError as error:
-            raise self._unwritable(error) from None
+        redundant = all(_obs_is_state(part) for part in self._each())
+        parts = (replace(part, obs=None) if redundant else part for part in self._each())
+        if self.target.suffix == FOLDER:
+            write_dataset(parts, self.target)
+            data = load(self.target)
+        else:
+            data = join(parts, str(self.target))
+            try:
+                data.save(self.target)
+            except OSError as error:
+                raise self._unwritable(error) from None
         self._clear()
         return data
 
+    def _each(self) -> Iterator[OfflineDataset]:
+        """The parts, one after the other."""
+        for number in range(self._count):
+            yield OfflineDataset.load(part_file(self.folder, number), first=0)
+
     def _clear(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _obs_is_state(part: OfflineDataset) -> bool:
+    """Whether every agent sees the state."""
+    obs, state = part.obs, part.state
+    return obs is None or (obs.shape[3] == state.shape[2] and bool((obs == state[:, :, None]).all()))
 
 
 def _folder(target: Path) -> Path:

@@ -16,7 +16,7 @@ from ..utils import checkpoint
 from ..utils.files import reason
 
 STREAM = 1_000_005  # keeps these episodes apart from everything else drawn from the seed
-SUFFIX = ".npz"
+SUFFIXES = (".npz", ".mapped")
 
 
 class RecordSettings(Protocol):
@@ -78,7 +78,7 @@ class RecordingPlan:
         args: the run's configuration.
 
     Attributes:
-        target: the file to write.
+        target: the file or folder to write.
         episodes: how many.
         members: the mixture.
 
@@ -88,8 +88,9 @@ class RecordingPlan:
 
     def __init__(self, args: RecordSettings) -> None:
         self.args = args
-        if not args.record_to.endswith(SUFFIX):
-            raise UserError(f"runner=record writes to the file record_to=<name>{SUFFIX}, not to '{args.record_to}'.")
+        if not args.record_to.endswith(SUFFIXES):
+            raise UserError(f"runner=record writes to the file record_to=<name>.npz, not to '{args.record_to}'; or to "
+                            "a folder, record_to=<name>.mapped.")
         if args.checkpoint_path:
             raise UserError("runner=record takes its policies from record_from, not from checkpoint_path.")
         self.target = Path(args.record_to).expanduser()

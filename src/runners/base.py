@@ -104,9 +104,12 @@ class Runner(ABC):
         self.check_levels(batch, self.game.name)
         return results if self.args.test_greedy else results | diversity(self.game, self.mac, batch, self.args.seed)
 
-    def check_levels(self, batch: EpisodeBatch, source: str) -> None:
-        """Refuses episodes with values that ``state_levels`` would cut off; ``source`` says where they are from."""
-        check_seen(batch, self.args.state_levels, self.args.policy_input, source)
+    def check_levels(self, batch: EpisodeBatch, source: str, first: int = 0) -> None:
+        """Refuses episodes, from number ``first``, with values that ``state_levels`` would cut off.
+
+        ``source`` says where they are from.
+        """
+        check_seen(batch, self.args.state_levels, self.args.policy_input, source, first)
 
     def _exact(self) -> dict[str, Values]:
         """The exact expected return, where it can be computed."""

@@ -14,16 +14,21 @@ from torch import Tensor
 
 from ..components.drawn import DrawnBatch
 from ..components.episode_buffer import EpisodeBatch
+from ..components.on_demand import OnDemand
 from ..components.transforms import OneHot
 from ..components.transitions import NO_NEXT
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
+from ..data.arrays import EpisodeArrays
 from ..data.fitting import ends_at_horizon, remarks
 from ..data.generate import cache_file, recipe_digest
+from ..data.mapped import MappedDataset
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..settings import Settings
 from . import REGISTRY
 from .base import Runner
+
+AT_ONCE = 2**26  # bytes of episodes that are looked at together
 
 
 @REGISTRY.register("offline")
@@ -48,7 +53,7 @@ class OfflineRunner(Runner):
             console.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
                          self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
             if args.state_levels:
-                self.check_levels(self.episodes(th.arange(self.n_episodes)), self.dataset.source)
+                self._check_all_levels()
 
     @cached_property
     def dataset(self) -> OfflineDataset:
@@ -60,7 +65,11 @@ class OfflineRunner(Runner):
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
-        data, game = self.dataset, self.game
+        return self._columns(self.dataset)
+
+    def _columns(self, data: EpisodeArrays) -> dict[str, Tensor]:
+        """Recorded episodes as a batch holds them, but for what follows from the rest."""
+        game = self.game
         arrays: dict[str, Any] = {
             "state": data.state, "actions": data.actions[..., None], "avail_actions": data.avail_actions,
             "reward": data.reward[..., None], "terminated": data.terminated[..., None],
@@ -93,6 +102,11 @@ class OfflineRunner(Runner):
         return str(cache_file(self.game, args.recipes[args.dataset], args.seed, args.dataset, folder))
 
     @property
+    def on_disk(self) -> bool:
+        """Whether the data are too large for the memory, so that episodes are read when they are drawn."""
+        return isinstance(self.dataset, MappedDataset)
+
+    @property
     def n_episodes(self) -> int:
         """Number of recorded episodes."""
         return self.dataset.n_episodes
@@ -110,12 +124,37 @@ class OfflineRunner(Runner):
         rows, self._order = self._order[: self.args.batch_size], self._order[self.args.batch_size:]
         return rows
 
+    def _check_all_levels(self) -> None:
+        at_once = max(1, AT_ONCE // self.dataset.episode_bytes) if self.on_disk else self.n_episodes
+        for start in range(0, self.n_episodes, at_once):
+            rows = th.arange(start, min(start + at_once, self.n_episodes))
+            self.check_levels(self.episodes(rows), self.dataset.source, start)
+
+    def _drawn(self, rows: Tensor, length: int) -> dict[str, Tensor]:
+        """Episodes of data that stay on the disk: nothing but them is read, and of them only what somebody asks for."""
+        read = [key for key, needed in (("obs", self.args.policy_input == "obs"),
+                                        ("agent_reward", not self.args.common_reward)) if needed]
+        data = self._columns(self.dataset.take(rows.numpy(), read, length))
+        return {key: value.to(self.device) for key, value in data.items()}
+
+    def _seen(self, rows: Tensor, length: int, state: Tensor) -> Tensor:
+        """What the agents saw in some episodes; read, or computed, by itself."""
+        shape = self.dataset.shape("obs")
+        found = None if shape is None or shape[-1] != self.game.obs_dim else \
+            self.dataset.take(rows.numpy(), ("obs",), length).obs
+        return self._view(state) if found is None else th.from_numpy(found).to(self.device)
+
     def episodes(self, rows: Tensor) -> EpisodeBatch:
         """The recorded episodes ``rows`` ``[B]`` as a batch, cut to the longest of them."""
         length = int(self.dataset.filled[rows.numpy()].sum(1).max())
-        data = {key: value[rows, :length].to(self.device) for key, value in self._tensors.items()}
-        if "obs" not in data:
-            data["obs"] = self._view(data["state"])
+        data: dict[str, Tensor]
+        if self.on_disk:
+            drawn = self._drawn(rows, length)
+            data = OnDemand(drawn, {"obs": lambda: self._seen(rows, length, drawn["state"])})
+        else:
+            data = {key: value[rows, :length].to(self.device) for key, value in self._tensors.items()}
+            if "obs" not in data:
+                data["obs"] = self._view(data["state"])
         data["actions_onehot"] = OneHot(self.info.n_actions).transform(data["actions"])
         # "filled" is 0/1 in EPyMARL, and booleans do not subtract
         data["filled"], data["terminated"] = data["filled"].long(), data["terminated"].to(th.uint8)
@@ -126,7 +165,7 @@ class OfflineRunner(Runner):
     @cached_property
     def _all_see_all(self) -> bool:
         """Whether every agent sees the state, which games tell by one and the same array for all."""
-        return self.game.view(self.dataset.state[:1, 0]).strides[1] == 0
+        return self.game.view(self.dataset.column("state", slice(1))[:, 0]).strides[1] == 0
 
     def _view(self, state: Tensor) -> Tensor:
         """What the agents see, ``[B, T, N, O]``, in the states ``[B, T, S]``.

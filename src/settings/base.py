@@ -111,7 +111,8 @@ class Settings:
     render: bool = setting(decides=_WATCHING, doc="with evaluate: print one evaluation episode")
 
     record_to: str = setting(decides=_FILES,
-                             doc="the .npz file to write; the same command goes on with an unfinished one")
+                             doc="the .npz file, or folder x.mapped, to write; the same command goes on with an "
+                                 "unfinished one")
     record_from: str = setting(decides=_FILES, doc="folder of a run's models that play; \"\": the untrained controller")
     record_steps: list[int] = setting(decides=_FILES,
                                       doc="t_env of those that play, the nearest there are; []: the newest")

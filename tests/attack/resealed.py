@@ -18,6 +18,8 @@ import torch as th
 
 from epymarl_cpa.data.dataset import FORMAT
 from epymarl_cpa.data.formats.parts import HEADER
+from epymarl_cpa.data.manifest import NAME
+from epymarl_cpa.data.mapped import FOLDER
 from epymarl_cpa.data.seal import Header
 from epymarl_cpa.deploy.policy import digest
 from epymarl_cpa.run import prepare
@@ -55,7 +57,7 @@ def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
         own = work / f"resealed-{os.getpid()}" / way.sample
         if own.is_dir():
             shutil.rmtree(own)
-        own.parent.mkdir(exist_ok=True)
+        own.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (whole / way.sample).is_dir() else shutil.copyfile)(whole / way.sample, own)
         kind = way.make(own, luck)
         note(about := f"{way.sample}, {kind}, resealed")
@@ -121,6 +123,28 @@ def _buffer(path: Path, luck: random.Random) -> str:
         sums[file.stem] = total.hexdigest()
     (path / HEADER).write_text(Header(len(array) if luck.random() < 0.5 and array.ndim else header.episodes,
                                       header.meta, sums).text())
+    return kind
+
+
+def _mapped(path: Path, luck: random.Random) -> str:
+    """A folder that stays on the disk: array, digests and manifest."""
+    if luck.random() < 0.4:
+        return _header(path / NAME, luck)
+    file = luck.choice(sorted((path / FOLDER).glob("*.npy")))
+    kind, array = damage.of_array(np.load(file), luck)
+    np.save(file, array)
+    content = json.loads((path / NAME).read_text())
+    content.pop("digest")
+    if array.ndim and len(array):
+        chunk = content["chunk"]
+        content["sha256"][file.stem] = "".join(hashlib.sha256(np.ascontiguousarray(array[k:k + chunk]).data).hexdigest()
+                                               for k in range(0, len(array), chunk))
+        if luck.random() < 0.7:
+            content["shapes"][file.stem] = list(array.shape[1:])
+        if luck.random() < 0.3:
+            content["episodes"] = len(array)
+    total = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (path / NAME).write_text(json.dumps({**content, "digest": total}))
     return kind
 
 
@@ -214,6 +238,7 @@ WAYS = [
     Way("ours", _buffer, READ["ours"]),
     Way("ours.h5", _hdf5, READ["ours.h5"]),
     Way("parts", lambda path, luck: _header(path / HEADER, luck), READ["parts"]),
+    Way("x.mapped", _mapped, READ["x.mapped"]),
     Way("ours-v0", lambda path, luck: _header(path / "data" / HEADER, luck), READ["ours-v0"]),
     Way("others-v0", lambda path, luck: _tree_file(path / "data/metadata.json", luck), READ["others-v0"]),
     Way("vault", lambda path, luck: _tree_file(path / "metadata.json", luck), READ["vault"]),

@@ -21,6 +21,7 @@ from epymarl_cpa.config import load_env, resolve
 from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.formats import load
 from epymarl_cpa.data.generate import generate
+from epymarl_cpa.data.mapped import MappedDataset
 from epymarl_cpa.data.overcooked import human_pairs
 from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.deploy.demo import team_in
@@ -74,6 +75,15 @@ def data(path: Path) -> str:
     found = load(path)
     assert np.isfinite(found.reward[found.steps]).all() and np.isfinite(found.state[found.filled]).all()
     return found.digest
+
+
+def mapped(path: Path) -> str:
+    """Not as a whole, as data that are larger than the memory."""
+    found = MappedDataset(path)
+    rows = found.take(np.arange(found.n_episodes))
+    assert np.isfinite(rows.state).all() and rows.actions.min() >= 0
+    assert rows.actions.max() < rows.avail_actions.shape[3]
+    return of([(key, array.tolist()) for key, array in rows.arrays.items()])
 
 
 def model(path: Path) -> str:
@@ -130,6 +140,7 @@ def people(path: Path) -> str:
 SAMPLES = [
     Sample("data set, .npz", "whole.npz", True, data),
     Sample("data set, folder of parts", "parts", True, data),
+    Sample("data set, folder on the disk", "x.mapped", True, mapped),
     Sample("data set, HDF5 of ours", "ours.h5", True, data),
     Sample("data set, Minari of ours", "ours-v0", True, data),
     Sample("data set, AlberDICE folder of ours", "ours", True, data),
@@ -172,8 +183,9 @@ def build(folder: Path) -> None:
     whole = generate(game, {**recipes["poor"], "episodes": 5}, 0, "poor")
     whole.save(folder / "whole.npz")
     names = {sample.path for sample in available()}
-    for name, form in (("parts", "parts"), ("ours.h5", "hdf5"), ("ours-v0", "minari"), ("ours", "alberdice"),
-                       ("others.h5", "hdf5"), ("others-v0", "minari"), ("others", "alberdice")):
+    for name, form in (("parts", "parts"), ("x.mapped", "mapped"), ("ours.h5", "hdf5"), ("ours-v0", "minari"),
+                       ("ours", "alberdice"), ("others.h5", "hdf5"), ("others-v0", "minari"),
+                       ("others", "alberdice")):
         if name in names:
             write_dataset(split(whole), folder / name, form)
     _strip_headers(folder, names)

@@ -21,6 +21,7 @@ import torch as th
 from epymarl_cpa import cli
 from epymarl_cpa.data import __main__ as data_commands
 from epymarl_cpa.data.formats import load
+from epymarl_cpa.data.mapped import MappedDataset
 from epymarl_cpa.deploy import __main__ as deploy_commands
 from epymarl_cpa.deploy.policy import Policy
 from epymarl_cpa.envs.optima import cached_optimum
@@ -153,6 +154,20 @@ def _data_before() -> None:
     assert data_commands.main(["convert", "old.npz", "old", "--to=alberdice"]) == 0
 
 
+def _folder_before() -> None:
+    assert _make(0, "x.mapped") == _make(1, "more.npz") == 0
+
+
+def _append() -> int:
+    """Adds once, however often it is done."""
+    whole = MappedDataset(Path("x.mapped")).n_episodes
+    return 0 if whole > len(load(Path("more.npz")).filled) else data_commands.main(["append", "x.mapped", "more.npz"])
+
+
+def _look_at_folder() -> None:
+    MappedDataset(Path("x.mapped")).check()
+
+
 def _team(seed: int = 1) -> None:
     assert cli.main(["", "--config=cpa_pa", "--env-config=xor", "with", *WORDS, *STUDENTS, f"seed={seed}"]) == 0
 
@@ -220,6 +235,7 @@ SCENES = [
     Scene("replacing data, folder", lambda: data_commands.main(["convert", "one.npz", "old", "--force",
                                                                 "--to=alberdice"]),
           lambda: _bytes("old/*"), lambda: _look_at_data("old", "one.npz", old=True), _data_before),
+    Scene("adding to data", _append, lambda: _bytes("x.mapped/**/*"), _look_at_folder, _folder_before),
     Scene("merging data", lambda: data_commands.main(["merge", "one.npz", "two.npz", "--out=both.npz", "--force"]),
           lambda: _bytes("*.npz"), lambda: _look_at_data("both.npz", "one.npz", "two.npz"), _data_before),
     Scene("export", _export, lambda: _bytes("agents/*"), _policies, _export_before),

@@ -36,8 +36,8 @@ def test_damaged_files(work: Path) -> None:
     assert not tally.findings and tally.cases == 80
 
 
-@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene.name in ("making data", "replacing data, folder",
-                                                                               "keeping an optimum")],
+@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene.name in (
+    "making data", "adding to data", "replacing data, folder", "keeping an optimum")],
                          ids=lambda scene: scene.name)
 def test_kills_and_failing_writes(scene: Scene, work: Path) -> None:
     prepare_all([scene], work, 1)

@@ -10,14 +10,12 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
 
 from ..dataset import OfflineDataset
 from ..seal import Seal, sealing
 from .base import REGISTRY, Format
-from .columns import NEEDED, POSSIBLE, Array, own, to_columns
+from .columns import NEEDED, POSSIBLE, own, to_columns
+from .growing import GrowingArray
 from .npy_folder import open_columns, read_buffer
 from .parts import HEADER, read_header
 
@@ -56,30 +54,3 @@ class Alberdice(Format):
         meta = {"buffer_index": 0, "episodes_in_buffer": header.episodes, "buffer_size": header.episodes}
         (path / "meta.json").write_text(json.dumps(meta), encoding="ascii")
         (path / HEADER).write_text(header.text(), encoding="ascii")
-
-
-class GrowingArray:
-    """An ``.npy`` file whose first axis grows.
-
-    Args:
-        file: where to write.
-        like: an array with the type and the further axes of those to come.
-    """
-
-    def __init__(self, file: BinaryIO, like: Array) -> None:
-        self._file, self._dtype, self._rest, self._rows = file, like.dtype, like.shape[1:], 0
-        self._head()
-
-    def append(self, rows: Array) -> None:
-        self._file.write(np.ascontiguousarray(rows).data)
-        self._rows += len(rows)
-
-    def finish(self) -> None:
-        """Writes the final size; NumPy leaves room for it in every header."""
-        self._file.seek(0)
-        self._head()
-
-    def _head(self) -> None:
-        np.lib.format.write_array_header_1_0(self._file, {
-            "descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False,
-            "shape": (self._rows, *self._rest)})

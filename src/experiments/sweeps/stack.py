@@ -96,6 +96,7 @@ class Stack:
                "its observers watch one run each" if watched else
                "it learns in stages" if len(learners) > 1 else
                "it plays online" if not isinstance(trial.runner, OfflineRunner) else
+               "its data stay on the disk" if trial.runner.on_disk else
                f"its learner has its own '{own[0]}'" if own else
                "its agents or critics remember" if set(learners[0].nets) & {"encoder", "critic_encoder"} else "")
         if why:
