@@ -8,7 +8,7 @@ from typing import Any
 import torch as th
 from torch import Tensor
 
-from ..modules.flat_adam import FlatAdam, step
+from ..modules.flat_adam import FlatAdam, gather, step
 from ..modules.flat_targets import FlatTargets
 from ..settings import Settings
 
@@ -63,11 +63,8 @@ class Update:
         networks = [*self._networks.values()]
         for network in networks:
             network.bind()
-        grads = iter(th.autograd.grad(loss.sum(), [param for network in networks for param in network.params],
-                                      allow_unused=True))
+        gather(loss.sum(), networks)
         with th.no_grad():
-            for network in networks:
-                network.take([next(grads) for _ in network.params])
             norms = {name: network.norm() for name, network in self._networks.items()}
             waits = loss.device.type == "cpu" if self._waits is None else self._waits
             if waits:

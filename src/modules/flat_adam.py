@@ -168,6 +168,15 @@ class _Run:
     parts: tuple[Tensor, ...]
 
 
+def gather(loss: Tensor, networks: Sequence[FlatAdam]) -> None:
+    """Lets networks that are bound take the gradients of a scalar; parameters that are frozen have none."""
+    learning = [param for network in networks for param in network.params if param.requires_grad]
+    grads = iter(th.autograd.grad(loss, learning, allow_unused=True))
+    with th.no_grad():
+        for network in networks:
+            network.take([next(grads) if param.requires_grad else None for param in network.params])
+
+
 @th.no_grad()
 def step(networks: Sequence[FlatAdam], rate: float, stop: Tensor | None = None) -> None:
     """Moves all parameters that have gradients, once.
@@ -194,5 +203,5 @@ def step(networks: Sequence[FlatAdam], rate: float, stop: Tensor | None = None) 
 def descend(network: FlatAdam, loss: Tensor, rate: float) -> None:
     """One step of a single network down its loss."""
     network.bind()
-    network.take(th.autograd.grad(loss, network.params, allow_unused=True))
+    gather(loss, [network])
     step([network], rate)

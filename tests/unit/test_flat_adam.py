@@ -101,6 +101,16 @@ def test_a_network_without_a_gradient_is_left_alone() -> None:
     assert steps == [1, 1, 2, 2]
 
 
+def test_what_is_frozen_later_stands_still() -> None:
+    nets = networks()
+    update = update_of(nets)
+    update(loss_at(nets, 60), 0.1, lambda norms: None)
+    nets["two"].requires_grad_(False)
+    before = state_of({"two": nets["two"]})
+    update(loss_at(nets, 60), 0.1, lambda norms: None)
+    assert th.equal(before, state_of({"two": nets["two"]}))
+
+
 @pytest.mark.parametrize("change", [
     lambda nets: [net.double().float() for net in nets.values()],  # as a move to a device and back
     lambda nets: [net.load_state_dict(copy.deepcopy(net.state_dict())) for net in nets.values()],

@@ -3,7 +3,8 @@
 Small networks on small batches spend their time starting operations, not computing; twenty seeds in
 one operation cost little more than one.  Every seed has its own data, networks, order of episodes
 and evaluation, as in a run of its own; only the last bits may differ, as sums are taken in another
-order, and methods that draw at random in an update draw other numbers.
+order, and methods that draw at random in an update draw other numbers.  Of a method that learns in
+stages, those that can be are trained so; in the others every seed learns by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ...components.transitions import Transitions
-from ...errors import UserError
+from ...errors import Diverged, UserError
 from ...learners.base import Learner, trained, unstackable
 from ...learners.update import Update
 from ...modules.followed import target_pairs
@@ -31,23 +32,73 @@ def train_stack(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Runs configurations that differ in their seeds only; results as of :func:`epymarl_cpa.run.run`, in their order.
 
     Raises:
-        UserError: the method learns in stages or plays online, or episodes differ in length, so that it cannot be
-            stacked; or training diverged.
+        UserError: no stage of the method can be stacked, or it plays online, or episodes differ in length; or
+            training diverged.
     """
     console = logging.getLogger("epymarl_cpa.stack")
     trials = [prepare(config, None, console) for config in configs]
     th.manual_seed(configs[0]["seed"])
-    stack = Stack(trials)
+    reasons = [unfit(trials[0], k) for k in range(len(trials[0].learner.learners))]
+    if all(reasons):
+        raise _refusal(trials[0], reasons[0])
+    part: Stack | Apart | None = Stack(trials) if not reasons[0] else None  # so that what it refuses is told at once
     for trial in trials:
         trial.begin()
         trial.test()
-    for t in range(1, stack.t_max + 1):
-        stack.update(t)
-        if due(t, t - 1, stack.args.test_interval) or t == stack.t_max:
-            stack.write_back()
-            for trial in trials:
-                trial.test()
+    for k, stage in enumerate(trials[0].learner.stages):
+        part = part or (Apart(trials) if reasons[k] else Stack(trials, k))
+        for t in range(stage.begin + 1, stage.end + 1):
+            part.update(t)
+            if due(t, t - 1, trials[0].args.test_interval) or t == trials[0].learner.t_max:
+                part.write_back()
+                for trial in trials:
+                    trial.test()
+        part.write_back()
+        part = None
     return [trial.summary() for trial in trials]
+
+
+def unfit(trial: Trial, number: int) -> str:
+    """Why a stage of a run cannot be trained stacked, as the end of a sentence; nothing if it can."""
+    learner, args = trial.learner.learners[number], trial.args
+    own = unstackable(type(learner))
+    return ("its runs go on from checkpoints or only evaluate" if args.checkpoint_path or args.evaluate else
+            "its observers watch one run each" if args.watchers else
+            "it plays online" if not isinstance(trial.runner, OfflineRunner) else
+           "its data stay on the disk" if trial.runner.on_disk else
+            f"its learner has its own '{own[0]}'" if own else
+            "its agents or critics remember" if set(learner.nets) & {"encoder", "critic_encoder"} else "")
+
+
+def _refusal(trial: Trial, reason: str) -> UserError:
+    return UserError(f"the method {trial.args.name} cannot be trained stacked, since {reason}; remove stack from the "
+                     "grid.")
+
+
+class Apart:
+    """A stage in which every seed learns by itself.
+
+    Args:
+        trials: built runs that differ in their seeds only.
+    """
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self.trials = trials
+
+    def update(self, t_env: int) -> None:
+        """One update of every seed.
+
+        Raises:
+            UserError: a loss or a gradient is not finite.
+        """
+        for trial in self.trials:
+            try:
+                trial.learner.train(trial.runner.run(), t_env, 0)
+            except Diverged as error:
+                raise UserError(f"seed {trial.args.seed} of a stack: {error}") from None
+
+    def write_back(self) -> None:
+        """The seeds' own networks are those that have learned."""
 
 
 class Stack:
@@ -55,21 +106,25 @@ class Stack:
 
     Args:
         trials: built runs that differ in their seeds only.
+        number: of the stage, which has come; from 0.
 
     Raises:
-        UserError: the method does more than a stack can do, or the episodes differ in length.
+        UserError: the stage does more than a stack can do, or the episodes differ in length.
     """
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
+    def __init__(self, trials: Sequence[Trial], number: int = 0) -> None:
         self.trials, self.args = trials, trials[0].args
-        self.learners = [self._only_learner(trial) for trial in trials]
+        for trial in trials:
+            if reason := unfit(trial, number):
+                raise _refusal(trial, reason)
+            trial.mac.enter(trial.learner.stages[number].name)
+        self.learners = [trial.learner.learners[number] for trial in trials]
         self.runners = [trial.runner for trial in trials if isinstance(trial.runner, OfflineRunner)]
-        self.learner, self.t_max = self.learners[0], trials[0].learner.t_max
+        self.learner = self.learners[0]
         self._losses = _Losses(self.learner)
         constants = [dict(_Losses(learner).named_buffers()) for learner in self.learners]
         if any(not th.equal(value, others[name]) for others in constants for name, value in constants[0].items()):
-            raise UserError(f"the method {self.args.name} cannot be trained stacked, since its networks hold numbers "
-                            "that are not trained and differ between seeds; remove stack from the grid.")
+            raise _refusal(trials[0], "its networks hold numbers that are not trained and differ between seeds")
         names = [name for name, _ in self._losses.named_parameters()]
         each = [dict(_Losses(learner).named_parameters()) for learner in self.learners]
         with th.no_grad():
@@ -82,30 +137,8 @@ class Stack:
         self._update = self.learner.update = Update(groups, pairs, self.args, self.learner.lr, len(trials))
         self._data, self._steps = self._load()
 
-    def _only_learner(self, trial: Trial) -> Learner:
-        """The learner of a run that a stack can train.
-
-        Raises:
-            UserError: it learns in stages or online, does more in an update than its losses, or its agents remember.
-        """
-        learners = trial.learner.learners
-        own = unstackable(type(learners[0]))
-        watched = self.args.watchers
-        begun = self.args.checkpoint_path or self.args.evaluate
-        why = ("its runs go on from checkpoints or only evaluate" if begun else
-               "its observers watch one run each" if watched else
-               "it learns in stages" if len(learners) > 1 else
-               "it plays online" if not isinstance(trial.runner, OfflineRunner) else
-               "its data stay on the disk" if trial.runner.on_disk else
-               f"its learner has its own '{own[0]}'" if own else
-               "its agents or critics remember" if set(learners[0].nets) & {"encoder", "critic_encoder"} else "")
-        if why:
-            raise UserError(f"the method {self.args.name} cannot be trained stacked, since {why}; remove stack from "
-                            "the grid.")
-        return learners[0]
-
-    def _load(self) -> tuple[Transitions, int]:
-        """All recorded steps of all seeds ``[E, episodes * T, ...]``, and T."""
+    def _load(self) -> tuple[dict[str, Tensor], int]:
+        """All recorded steps of all seeds one after the other, field by field ``[E * episodes * T, ...]``, and T."""
         whole = [learner.steps(runner.episodes(th.arange(runner.dataset.n_episodes)))
                  for learner, runner in zip(self.learners, self.runners, strict=True)]
         lengths = {len(step.reward) for step in whole} | {int(step.time.max()) + 1 for step in whole}
@@ -115,17 +148,18 @@ class Stack:
             raise UserError(f"runs on {self.args.env} cannot be trained stacked, since its episodes differ in length "
                             "or number; remove stack from the grid.")
         there = [field.name for field in dataclasses.fields(Transitions) if getattr(whole[0], field.name) is not None]
-        fields: dict[str, Any] = {name: th.stack([getattr(step, name) for step in whole]) for name in there}
-        return Transitions(**fields), steps
+        return {name: th.cat([getattr(step, name) for step in whole]) for name in there}, steps
 
-    def _draw(self) -> Transitions:
+    def _draw(self) -> dict[str, Tensor]:
         """The next batch of every seed, ``[E, M, ...]``, in the order in which its own run would draw it."""
         rows = th.stack([runner.next_rows() for runner in self.runners])  # [E, B]
-        flat = (rows[..., None] * self._steps + th.arange(self._steps)).flatten(1)  # [E, M]
-        which = th.arange(len(rows))[:, None]
-        step = self._data[which, flat]
-        number = th.arange(rows.shape[1]).repeat_interleave(self._steps)
-        return dataclasses.replace(step, episode=number.expand_as(step.episode))
+        count, size = rows.shape
+        episodes = rows + th.arange(count)[:, None] * self.runners[0].dataset.n_episodes
+        flat = (episodes[..., None] * self._steps + th.arange(self._steps)).flatten()  # [E * M]
+        flat = flat.to(self._data["episode"].device)
+        drawn = {name: value[flat] for name, value in self._data.items()}
+        drawn["episode"] = th.arange(count * size, device=flat.device).repeat_interleave(self._steps) % size
+        return {name: value.view(count, -1, *value.shape[1:]) for name, value in drawn.items()}
 
     def update(self, t_env: int) -> None:
         """One update of every seed.
@@ -136,7 +170,7 @@ class Stack:
         for runner in self.runners:
             runner.t_env = t_env
         self.learner.t_env = t_env
-        drawn = {name: value for name, value in vars(self._draw()).items() if value is not None}
+        drawn = self._draw()
         losses: Tensor = vmap(lambda params, step: functional_call(self._losses, params, (Transitions(**step),)),
                               randomness="different")(self.parameters, drawn)  # [E]
 
@@ -152,7 +186,14 @@ class Stack:
 
     @th.no_grad()
     def write_back(self) -> None:
-        """Gives every seed's own networks their parameters."""
+        """Gives every seed's own networks their parameters.
+
+        Raises:
+            UserError: something was not finite, of which no update has told.
+        """
+        if (count := self._update.diverged()) is not None:
+            raise UserError(f"training diverged in update {count} of a stack; lower lr, scale the rewards with "
+                            "reward_scale, or take stack out of the grid.")
         for name, singles in self._singles.items():
             for single, value in zip(singles, self.parameters[name], strict=True):
                 single.copy_(value)
