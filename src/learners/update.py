@@ -131,3 +131,5 @@ class Update:
         for name, network in self._networks.items():
             network.load_state_dict(state["optimisers"][name])
         self.count, self._stop, self._applied = state["updates"], None, None
+        for saved in state["optimisers"].values():
+            self._rate = saved["param_groups"][0]["lr"]

@@ -65,7 +65,7 @@ def unfit(trial: Trial, number: int) -> str:
     return ("its runs go on from checkpoints or only evaluate" if args.checkpoint_path or args.evaluate else
             "its observers watch one run each" if args.watchers else
             "it plays online" if not isinstance(trial.runner, OfflineRunner) else
-           "its data stay on the disk" if trial.runner.on_disk else
+            "its data stay on the disk" if trial.runner.on_disk else
             f"its learner has its own '{own[0]}'" if own else
             "its agents or critics remember" if set(learner.nets) & {"encoder", "critic_encoder"} else "")
 
