@@ -96,6 +96,12 @@ class LabelSet:
         self._row = {key: row for row, key in enumerate(keys)}
 
 
+def numbers_of(state: Tensor, available: Tensor) -> Tensor:
+    """Numbers ``[M]`` from 0, equal where states ``[M, S]`` with masks ``[M, N, A]`` are."""
+    known: dict[bytes, int] = {}
+    return th.tensor([known.setdefault(key, len(known)) for key in _keys(state, available)])
+
+
 def _keys(state: Tensor, available: Tensor) -> list[bytes]:
     """What tells states apart, one value for each of ``[M, S]`` and ``[M, N, A]``."""
     states, masks = (state + 0.0).cpu().numpy(), available.bool().flatten(1).cpu().numpy()  # -0.0 becomes 0.0

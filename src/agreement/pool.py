@@ -53,7 +53,7 @@ class ActionEncoder(nn.Module):
     """``z_e(s, a)``: a joint action in its state as a vector of the pool's kind (used in training only).
 
     Args:
-        n_state: S, length of the encoded state.
+        n_state: S, length of the encoded state; 0 for ``z_e(a)``, which does not see it.
         n_agents, n_actions: N and A.
         dim: d.
         hidden: width of the two hidden layers.
@@ -61,11 +61,11 @@ class ActionEncoder(nn.Module):
 
     def __init__(self, n_state: int, n_agents: int, n_actions: int, dim: int, hidden: int) -> None:
         super().__init__()
-        self.n_actions = n_actions
+        self.n_state, self.n_actions = n_state, n_actions
         self.net = AgentMLP(1, (n_state + n_agents * n_actions, hidden, hidden, dim))
 
     def forward(self, state: Tensor, actions: Tensor) -> Tensor:
         """States ``[R, S]`` and joint actions ``[R, N]`` to ``[R, d]``."""
         one_hot = F.one_hot(actions, self.n_actions).flatten(1).to(state.dtype)
-        encoding: Tensor = self.net(th.cat([state, one_hot], 1)[:, None])
+        encoding: Tensor = self.net(th.cat([state[:, :self.n_state], one_hot], 1)[:, None])
         return encoding[:, 0]

@@ -83,6 +83,16 @@ class AutoregressiveMAC(Controller):
                              self.args.beta_mode)
         return probabilities
 
+    @th.no_grad()
+    def drawn(self, inputs: Tensor, available: Tensor, generator: th.Generator) -> Tensor:
+        """One joint action of Eq. 8 for each of what is seen ``[B, G, F]``, with masks ``[B, N, A]``: ``[B, N]``."""
+        law = self.conditional(available)
+
+        def choose(agent: int, logits: Tensor) -> Tensor:
+            return sample_actions(law(agent, logits[:, None])[:, 0].cpu(), generator).to(logits.device)
+
+        return self.agent.rollout(inputs, choose)
+
     def joint_law(self, ep_batch: EpisodeBatch, bs: Index, t: Index, width: int) -> JointLaw:
         """How likely every joint action is at threshold ``beta``; ``width`` joint actions at most."""
         return self.law(self.encode_at(ep_batch, bs, t), ep_batch["avail_actions"][bs, t], width)

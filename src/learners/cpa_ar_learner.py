@@ -71,7 +71,12 @@ class CpaArLearner(Learner):
             first = self.behaviour.first_head(step.next_state[:, None])
             return self._seen(log_policy(first, step.next_available[:, 0]))
 
-        judgement = self.critic.judge(step, seen, next_seen, of_critic)
+        @th.no_grad()
+        def next_chain() -> Tensor:
+            return self._seen(log_policy(self.behaviour(step.next_state[:, None], step.next_actions),
+                                         step.next_available))
+
+        judgement = self.critic.judge(step, seen, next_seen, of_critic, next_chain)
         losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss}
         weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
         stats = {"weight_mean": weights.mean(), "weight_max": weights.max()}

@@ -1,7 +1,8 @@
 """CPA's second stage: policy agreement (paper Eqs. 9 to 12; Eqs. 13 to 18 are reconstructed).
 
 What the students imitate is the exact list of joint actions that the teacher may play in a state, with
-probabilities, one pool entry for each.  The labels belong to states, what the students see to steps.
+probabilities, one pool entry for each, or, as the paper has it, what the teacher draws (``labels=drawn``).  The
+labels belong to states, what the students see to steps.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 import torch as th
 from torch import Tensor, nn
 
+from ..agreement.drawn_labels import put_together
 from ..agreement.joint_law import JointLaw
-from ..agreement.label_set import LabelSet
+from ..agreement.label_set import LabelSet, numbers_of
 from ..agreement.pool import ActionEncoder
 from ..agreement.pool_losses import assign, reconstruction_loss, straight_through, vq_loss
 from ..components.action_selectors import masked_logits
@@ -47,8 +49,8 @@ class StudentLearner(TaughtLearner):
         if args.selection == "encoder":
             with th.random.fork_rng(devices=[]):
                 th.manual_seed(args.seed + 2)
-                self.action_encoder = ActionEncoder(mac.teacher.encoder.n_out, info.n_agents, info.n_actions,
-                                                    args.pool_dim, args.pool_hidden)
+                self.action_encoder = ActionEncoder(mac.teacher.encoder.n_out if args.encoder_state else 0,
+                                                    info.n_agents, info.n_actions, args.pool_dim, args.pool_hidden)
             nets.append(self.action_encoder)
         return {"students": nn.ModuleList(nets)}
 
@@ -69,8 +71,7 @@ class StudentLearner(TaughtLearner):
         return stats
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        rows, first, count = self._distinct(step)
-        state, available, actions, probs = (part.to(step.state.device) for part in self.labels[rows])
+        first, count, state, available, actions, probs = self._taught(step)
         weight = probs * (count / count.sum()).to(probs)[:, None]  # of every label, adding up to 1; [M, K]
         x = step.inputs[first]
         entries = self.mac.agent.pool(x)  # [M, c, G, d]
@@ -93,20 +94,41 @@ class StudentLearner(TaughtLearner):
             losses["key_loss"] = (taught.weight * key_loss).sum()
         return losses, self._health(taught, entry, weight, probs, m, index)
 
-    def _distinct(self, step: Transitions) -> tuple[Tensor, Tensor, Tensor]:
-        """What there is to learn from: numbers of states, a step of each, and how many there are, ``[M]`` each.
+    def _taught(self, step: Transitions) -> tuple[Tensor, ...]:
+        """What there is to learn from in D states.
+
+        Returns:
+            A step of each ``[D]`` and how many there are ``[D]``, states ``[D, S]``, masks ``[D, N, A]``, joint
+            actions of the teacher ``[D, K, N]`` and their probabilities there, ``[D, K]``.
+        """
+        device = step.state.device
+        if self.args.labels == "listed":
+            number = self.labels.rows(step.recorded_state, step.available)
+            first, count, _ = self._distinct(step, number)
+            return first, count, *(part.to(device) for part in self.labels[number[first]])
+        teacher = self.mac.teacher
+        drawn = teacher.drawn(teacher.encoder(step.recorded_state[:, None]), step.available, th.default_generator)
+        first, count, place = self._distinct(step, numbers_of(step.recorded_state, step.available))
+        actions, probs = put_together(place.to(device), drawn, len(first))
+        return first, count, step.recorded_state[first], step.available[first], actions, probs
+
+    def _distinct(self, step: Transitions, number: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A step of each of the D states ``[D]``, how many there are ``[D]``, and which state each step is in ``[M]``.
 
         Steps in one state that look alike to the agents are one; memories and observations may differ at each.
+
+        Args:
+            number: equal in equal states, ``[M]``.
         """
-        number = self.labels.rows(step.recorded_state, step.available)
-        each = number, th.arange(len(number)), th.ones(len(number), dtype=th.long)
+        every = th.arange(len(number))
+        each = every, th.ones(len(number), dtype=th.long), every
         if not self.mac.sees_present_alone:
             return each
         rows, inverse, count = th.unique(number, return_inverse=True, return_counts=True)
-        first = th.full((len(rows),), len(inverse)).scatter_reduce(0, inverse, th.arange(len(inverse)), "amin")
+        first = th.full((len(rows),), len(inverse)).scatter_reduce(0, inverse, every, "amin")
         if self.args.policy_input == "obs" and not th.equal(step.inputs, step.inputs[first][inverse]):
             return each
-        return rows, first, count
+        return first, count, inverse
 
     def _cost(self, entries: Tensor, available: Tensor, labels: _Labels, encoding: Tensor | None, k: Tensor,
               n_labels: int) -> Tensor:
@@ -133,9 +155,10 @@ class StudentLearner(TaughtLearner):
             noisy = encoding + 0.1 * th.randn_like(encoding)
             return {"reconstruction_loss": reconstruct(noisy[:, None]),
                     "vq_loss": (labels.weight * vq_loss(encoding.detach(), entry[:, 0], 0.0)).sum()}
-        return {"reconstruction_loss": reconstruct(straight_through(encoding, entry[:, 0])[:, None]),
-                "pool_loss": reconstruct(entry),
-                "vq_loss": (labels.weight * vq_loss(encoding, entry[:, 0], self.args.commitment)).sum()}
+        losses = {"reconstruction_loss": reconstruct(straight_through(encoding, entry[:, 0])[:, None])}
+        if self.args.entry_loss:
+            losses["pool_loss"] = reconstruct(entry)
+        return {**losses, "vq_loss": (labels.weight * vq_loss(encoding, entry[:, 0], self.args.commitment)).sum()}
 
     @th.no_grad()
     def _health(self, labels: _Labels, entry: Tensor, weight: Tensor, probs: Tensor, m: Tensor, index: Tensor,

@@ -39,6 +39,12 @@ class CpaArSettings(CriticSettings):
         if self.policy_loss == "expected" and not CRITICS[self.weight].knows_every_action:
             raise UserError(f"policy_loss=expected needs the value of every action, but weight={self.weight} values "
                             "recorded joint actions only; set policy_loss=weighted.")
+        if self.target_weight != "one" and self.weight != "per_agent":
+            raise UserError(f"target_weight={self.target_weight} has no effect with weight={self.weight}, whose target "
+                            "is another; set weight=per_agent.")
+        if self.mixer_weights != "softmax" and self.weight not in ("per_agent", "joint"):
+            raise UserError(f"mixer_weights={self.mixer_weights} has no effect with weight={self.weight}, which has no "
+                            "mixer; set weight=per_agent or weight=joint.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +64,19 @@ class TeachingSettings(PoolSettings, CpaArSettings):
                              doc="share of the students' time in which the encoder is a plain autoencoder (selection: "
                                  "encoder)")
     kl_weight: float = setting(low=0.0, doc="weight of the divergence from the normal law, after a linear rise (cvae)")
+    labels: str = setting(choices=("listed", "drawn"), before="listed",
+                          doc="what students learn from: listed (all joint actions that the teacher may play, with "
+                              "their probabilities) or drawn (one for each recorded step, by Eq. 8)")
+    encoder_state: bool = setting(before=True,
+                                  doc="the encoder sees the state beside the joint action (selection: encoder)")
+    entry_loss: bool = setting(before=True,
+                               doc="entries are also trained by what their heads make of them (selection: encoder)")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("encoder_state", "entry_loss"):
+            if not getattr(self, name) and self.selection != "encoder":
+                raise UserError(f"{name}=false has no effect without an encoder; set selection=encoder.")
         if self.selection == "encoder" and not all_alike(self):
             raise UserError(f"selection=encoder compares entries with an encoding of the state, which students with "
                             f"{DIFFERENT} do not see alike; use selection=likelihood.")

@@ -21,7 +21,15 @@ from ..components.transitions import Transitions
 from ..utils.registry import Registry
 from .autoregressive import AutoregressiveNet
 from .followed import Followed
-from .losses import gumbel_loss, log_weight, log_weight_of, soft_value, taken
+from .losses import (
+    batch_target_weight,
+    gumbel_loss,
+    log_weight,
+    log_weight_of,
+    printed_target_weight,
+    soft_value,
+    taken,
+)
 from .settings import CriticSettings
 from .value import StateValue
 
@@ -83,7 +91,7 @@ class Critic(nn.Module):
 
     @abstractmethod
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
-              rows: Tensor | None = None) -> Judgement:
+              rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
         """Loss and weights for M steps.
 
         Args:
@@ -91,6 +99,8 @@ class Critic(nn.Module):
             log_mu: in-support behaviour at the recorded prefixes, ``[M, N, A]``, without gradient.
             next_log_mu: gives the first agent's in-support behaviour at the next states, ``[M, A]``.
             rows: what the network of :meth:`rows` makes of the steps, ``[M, N, A]``, if that is known already.
+            next_chain: gives all agents' in-support behaviour at the next states, after the recorded next prefixes,
+                ``[M, N, A]``; only ``target_weight=printed`` asks for it.
         """
 
 
@@ -114,7 +124,7 @@ class ChainCritic(Critic):
         return self.advantage
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
-              rows: Tensor | None = None) -> Judgement:
+              rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
         b = self.advantage(step.state[:, None], step.actions) if rows is None else rows  # [M, N, A]
         advantage = taken(b, step.actions) - soft_value(b, log_mu, self.alpha)  # [M, N]
         with th.no_grad():
@@ -142,7 +152,7 @@ class PrefixCritic(Critic):
         return (th.cat([state, (time / self.horizon)[:, None]], 1) if self.horizon else state)[:, None]
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
-              rows: Tensor | None = None) -> Judgement:
+              rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
         now, ahead = self.timed(step.state, step.time), self.timed(step.lagged.next_state, step.time + 1)
         with th.no_grad():
             target = self.q.target(self.timed(step.lagged.state, step.time), step.actions)
@@ -156,7 +166,8 @@ class PrefixCritic(Critic):
 class MixedCritic(Critic):
     """Q_tot = sum_i w_i(s) Q_i(s, a_<=i) + b(s), the paper's Eq. 7 with autoregressive utilities.
 
-    The positive weights are normalised to sum to N; unnormalised they let values grow without bound.
+    The positive weights are normalised to sum to N, unless ``mixer_weights=abs``: unnormalised they let values grow
+    without bound.
     """
 
     def build(self) -> None:
@@ -166,11 +177,11 @@ class MixedCritic(Critic):
     def rows(self) -> AutoregressiveNet:
         return self.utility.online
 
-    @staticmethod
-    def mix(rows: Tensor, mixer: nn.Module, state: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    def mix(self, rows: Tensor, mixer: nn.Module, state: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """w_i Q_i for every own action ``[M, N, A]``, from the Q_i, and b ``[M]``."""
         out = mixer(state, time)
-        weights = th.softmax(out[:, :-1], 1) * (out.shape[1] - 1)
+        weights = out[:, :-1].abs() if self.args.mixer_weights == "abs" else \
+            th.softmax(out[:, :-1], 1) * (out.shape[1] - 1)
         return weights[..., None] * rows, out[:, -1]
 
 
@@ -179,14 +190,15 @@ class PerAgentCritic(MixedCritic):
     """Eq. 5 to the letter, its slips mended: each agent is weighed by its own w_i Q_i.
 
     The target is r + gamma Q_tot(s', a') at the recorded next action, as in the official MAICQ code, whose
-    importance weight is 1 to three digits; Eq. 7's weight multiplies the value itself, which
-    diverges for high values and prefers the worse for negative ones.  Hence one step of improvement
-    over the behaviour, no more.  Also, only the sum of the utilities is determined by the data, so
-    the agents' weights are not: harmless on XOR, but not in general.
+    importance weight (``target_weight=batch``) is 1 to three digits: one step of improvement over the behaviour, no
+    more.  Eq. 7's own weight (``printed``) multiplies the value itself, which goes wrong where episodes keep to one
+    way to play: high values diverge, negative ones of good and bad actions become equal (see docs/method.md).
+    Also, only the sum of the utilities is determined by the data, so the agents' weights are not: harmless on XOR, but
+    not in general.
     """
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
-              rows: Tensor | None = None) -> Judgement:
+              rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
         rows = self.utility(step.state[:, None], step.actions) if rows is None else rows
         q, bias = self.mix(rows, self.mixer, step.state, step.time)
         log_weights = log_weight(q.detach(), log_mu, step.actions, self.alpha)
@@ -195,11 +207,24 @@ class PerAgentCritic(MixedCritic):
             ahead, ahead_bias = self.mix(self.utility.target(later[:, None], step.next_actions), self.mixer.target,
                                          later, step.time + 1)
             q_next = taken(ahead, step.next_actions).sum(1) + ahead_bias
+            if self.args.target_weight != "one":
+                q_next = self._weighted(q_next, ahead, step, next_chain)
             goal = step.reward + self.gamma * (1 - step.done) * q_next
         # Where the episode was cut off, nobody recorded what would have been played next.
         known = th.maximum(step.done, step.next_played)
         loss = (known * (taken(q, step.actions).sum(1) + bias - goal) ** 2).sum() / known.sum().clamp(min=1.0)
         return Judgement(loss, log_weights, q.detach())
+
+    def _weighted(self, q_next: Tensor, ahead: Tensor, step: Transitions, next_chain: Callable[[], Tensor] | None,
+                  ) -> Tensor:
+        """The values ``[M]`` of the next joint actions times their importance weights."""
+        follows = step.next_played * (1 - step.done)
+        if self.args.target_weight == "batch":
+            weight = batch_target_weight(q_next, follows, self.args.alpha_q)
+        else:
+            assert next_chain is not None
+            weight = printed_target_weight(ahead, next_chain(), step.next_actions, self.alpha)
+        return th.where(follows > 0, weight * q_next, 0.0)
 
 
 @REGISTRY.register("joint")
@@ -218,7 +243,7 @@ class JointCritic(MixedCritic):
         self.value = Followed(self.state_value())
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
-              rows: Tensor | None = None) -> Judgement:
+              rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
         rows = self.utility(step.state[:, None], step.actions) if rows is None else rows
         q, bias = self.mix(rows, self.mixer, step.state, step.time)
         q_tot = taken(q, step.actions).sum(1) + bias

@@ -77,6 +77,26 @@ def log_weight_of(advantage: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
     return (advantage / alpha).masked_fill(log_mu < -1e30, -math.inf)
 
 
+def printed_target_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float) -> Tensor:
+    """Eq. 7's weight exp(Q / alpha) / Z of whole joint actions, ``[M]``.
+
+    Q is the sum of the agents' ``q`` and of a bias, which cancels; Z is taken along the chain, the product of Eq. 6's
+    partition functions after the recorded prefixes.  The weight is then pi / mu of the policy that Eq. 5 fits, and its
+    mean under the behaviour is 1 in every state.  The sum over all joint actions that Eq. 1 has is the same where no
+    agent's ``q`` and behaviour depend on earlier actions, and could not be computed for fifteen agents.
+    """
+    return log_weight(q, log_mu, actions, alpha).sum(1).exp()
+
+
+def batch_target_weight(q_tot: Tensor, follows: Tensor, alpha: float) -> Tensor:
+    """Official MAICQ's weight ``[M]``: a soft-max of the team's values ``[M]`` over the batch, with mean 1 there.
+
+    Args:
+        follows: 1.0 where the next joint action was really played, ``[M]``; elsewhere the weight is 0.
+    """
+    return masked_logits(q_tot / alpha, follows).softmax(0) * follows.sum()
+
+
 def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, clip: float) -> Tensor:
     """Eq. 5: minus the weighted log-likelihood of the recorded actions.
 

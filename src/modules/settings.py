@@ -17,6 +17,15 @@ class CriticSettings(Settings):
     critic_time: bool = setting(doc="the critic sees the time step (the policy never does)")
     value_hidden_dim: int = setting(low=1, high=WIDEST, before=128,
                                     doc="width of the critic's networks of the state alone")
+    mixer_weights: str = setting(choices=("softmax", "abs"), before="softmax",
+                                 doc="the mixer's weights of the agents (weight: per_agent, joint): softmax (they sum "
+                                     "to N) or abs (as QMIX and the paper have them, of any size)")
+    target_weight: str = setting(choices=("one", "batch", "printed"), before="one",
+                                 doc="what the recorded next joint action counts in the target (weight: per_agent): "
+                                     "one, batch (official MAICQ's softmax over the batch) or printed (Eq. 7)")
+    alpha_q: float = setting(low=1e-6, before=1000.0,
+                             doc="temperature of the softmax over the batch, so large that its weights are 1 "
+                                 "(target_weight: batch)")
 
 
 @dataclass(frozen=True, kw_only=True)
