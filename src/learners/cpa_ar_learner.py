@@ -79,7 +79,7 @@ class CpaArLearner(Learner):
         judgement = self.critic.judge(step, seen, next_seen, of_critic, next_chain)
         losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss}
         weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
-        stats = {"weight_mean": weights.mean(), "weight_max": weights.max()}
+        stats = {"weight_mean": weights.mean(), "weight_max": weights.max(), **judgement.stats}
         if of_policy is not None:
             losses["policy_loss"] = self._policy_loss(step, of_policy, seen, judgement)
         return losses, stats

@@ -10,8 +10,8 @@ joint actions that were recorded.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch as th
 from torch import Tensor, nn
@@ -44,11 +44,13 @@ class Judgement:
         loss: the critic's own loss, a scalar.
         log_weights: log-weights of the recorded actions, ``[M, N]``, or ``[M, 1]`` for all agents alike.
         q: values ``[M, N, A]`` of every own action, of which the log-weights are made, if there are such.
+        stats: further statistics, by name.
     """
 
     loss: Tensor
     log_weights: Tensor
     q: Tensor | None
+    stats: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Critic(nn.Module):
@@ -207,24 +209,26 @@ class PerAgentCritic(MixedCritic):
             ahead, ahead_bias = self.mix(self.utility.target(later[:, None], step.next_actions), self.mixer.target,
                                          later, step.time + 1)
             q_next = taken(ahead, step.next_actions).sum(1) + ahead_bias
+            stats = {}
             if self.args.target_weight != "one":
-                q_next = self._weighted(q_next, ahead, step, next_chain)
+                weight, follows = self._target_weight(q_next, ahead, step, next_chain)
+                q_next = th.where(follows > 0, weight * q_next, 0.0)
+                stats = {"target_weight_mean": (weight * follows).sum() / follows.sum().clamp(min=1.0),
+                         "target_weight_max": (weight * follows).amax()}
             goal = step.reward + self.gamma * (1 - step.done) * q_next
         # Where the episode was cut off, nobody recorded what would have been played next.
         known = th.maximum(step.done, step.next_played)
         loss = (known * (taken(q, step.actions).sum(1) + bias - goal) ** 2).sum() / known.sum().clamp(min=1.0)
-        return Judgement(loss, log_weights, q.detach())
+        return Judgement(loss, log_weights, q.detach(), stats)
 
-    def _weighted(self, q_next: Tensor, ahead: Tensor, step: Transitions, next_chain: Callable[[], Tensor] | None,
-                  ) -> Tensor:
-        """The values ``[M]`` of the next joint actions times their importance weights."""
+    def _target_weight(self, q_next: Tensor, ahead: Tensor, step: Transitions,
+                       next_chain: Callable[[], Tensor] | None) -> tuple[Tensor, Tensor]:
+        """The importance weights ``[M]`` of the next joint actions, and 1.0 where there is one, ``[M]``."""
         follows = step.next_played * (1 - step.done)
         if self.args.target_weight == "batch":
-            weight = batch_target_weight(q_next, follows, self.args.alpha_q)
-        else:
-            assert next_chain is not None
-            weight = printed_target_weight(ahead, next_chain(), step.next_actions, self.alpha)
-        return th.where(follows > 0, weight * q_next, 0.0)
+            return batch_target_weight(q_next, follows, self.args.alpha_q), follows
+        assert next_chain is not None
+        return printed_target_weight(ahead, next_chain(), step.next_actions, self.alpha), follows
 
 
 @REGISTRY.register("joint")

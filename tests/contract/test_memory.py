@@ -261,11 +261,13 @@ def test_the_teacher_of_students_that_remember_is_the_one_of_students_that_do_no
 def test_students_learn_from_every_step_where_states_do_not_tell_what_they_see() -> None:
     built = make("kd t_max=0", "policy_input=obs")
     step = built.learner.steps(built.played(6))
-    few = len(built.learner._distinct(step)[0])
+    number = built.learner.labels.rows(step.recorded_state, step.available)
+    few = len(built.learner._distinct(step, number)[0])
     assert few < len(step.reward)
     step.inputs[step.time == 0] = th.randn_like(step.inputs[step.time == 0])  # all begin in few states
-    rows, first, count = built.learner._distinct(step)
-    assert th.equal(first, th.arange(len(step.reward))) and bool((count == 1).all()) and len(rows.unique()) == few
+    first, count, place = built.learner._distinct(step, number)
+    assert th.equal(first, th.arange(len(step.reward))) and bool((count == 1).all()) and th.equal(place, first)
+    assert len(number.unique()) == few
 
 
 @pytest.mark.parametrize("words", [["policy_input=obs"], ["obs_last_action=true"], ["obs_agent_id=true"],

@@ -83,7 +83,7 @@ class Comparison:
             seeds = {method: len(group[task]) for method, group in groups.items() if task in group}
             top = max(ours, key=lambda method: ours[method].mean)
             for method, value in ours.items():
-                paper = table1().values.get((task, method))
+                paper = table1().value(task, method)
                 cells[task, method] = Cell(
                     value, tuple(sorted(row["seed"] for row in groups[method][task])),
                     _tied(value, seeds[method], ours[top], seeds[top]), paper,

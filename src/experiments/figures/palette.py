@@ -12,17 +12,21 @@ Dashes = tuple[int, tuple[float, ...]]
 
 #: the method that is drawn beside all others
 FIRST = "PA"
+PRINTED = "as the paper prints it"
 #: methods that share a panel, at most as many as there are colours
 FAMILIES: dict[str, tuple[str, ...]] = {
     "imitation and values": ("BC", "BCQ", "CQL", "CFCQL"),
     "policies near the data": ("MAICQ", "MAICQ tuned", "OMIGA", "AlberDICE"),
     "in sequence, distilled": ("AR-BC", "AR", "Oryx", "KD"),
     "values without a guard": ("IQL", "VDN", "QMIX", "PA likeliest entry"),
+    PRINTED: ("AR as printed", "PA as printed", "AR printed but for MAICQ's target"),
 }
 OTHERS = "other methods"
 #: dark on white, and told apart with any kind of colour vision
 COLOURS: tuple[Colour, ...] = (colours.VERMILION, colours.GREEN, colours.PURPLE, colours.INK)
 DASHES: tuple[Dashes, ...] = ((0, (6, 1.8)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1)), (0, (2.6, 1.3)))
+#: the first four families use up all pairs of a colour and these dashes
+FURTHER_DASHES: tuple[Dashes, ...] = ((0, (9, 2)), (0, (3, 1.2, 1, 1.2, 1, 1.2)), (0, (6, 1.5, 2.5, 1.5)))
 MARKERS = "s^oD"
 
 
@@ -59,6 +63,6 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
     rows = [*FAMILIES.values(), *(group for title, group in families(methods).items() if title not in FAMILIES)]
     for row, members in enumerate(rows):
         for place, method in enumerate(members):
-            found[method] = Style(hexadecimal(COLOURS[place]), DASHES[(place + row) % len(DASHES)], MARKERS[place],
-                                  place)
+            dashes = FURTHER_DASHES[place] if members == FAMILIES[PRINTED] else DASHES[(place + row) % len(DASHES)]
+            found[method] = Style(hexadecimal(COLOURS[place]), dashes, MARKERS[place], place)
     return {method: found[method] for method in methods}

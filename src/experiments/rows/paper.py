@@ -17,6 +17,7 @@ from .reading import Row, Rows
 HERE = Path(__file__).parent
 METHODS = HERE / "methods.yaml"
 ONLINE = " online"  # how the names of methods end that learn without data
+PRINTED = " as printed"  # and of those that are the paper's to the letter, beside what we made of them
 
 
 class Task(NamedTuple):
@@ -46,6 +47,10 @@ class PaperTable:
     names: Mapping[Task, tuple[str, str]]
     values: Mapping[tuple[Task, str], Value]
     random: Mapping[str, float]
+
+    def value(self, task: Task, method: str) -> Value | None:
+        """What the paper reports of a method of ours, which may be the paper's "as printed"; None if nothing."""
+        return self.values.get((task, method.removesuffix(PRINTED)))
 
 
 @cache
