@@ -19,7 +19,7 @@ def put_together(place: Tensor, actions: Tensor, n_places: int) -> tuple[Tensor,
     Returns:
         Joint actions ``[D, K, N]``, in lexicographic order, and shares ``[D, K]``, 0 for padding.
     """
-    different, times = th.cat([place[:, None], actions], 1).unique(dim=0, return_counts=True)
+    different, times = th.unique(th.cat([place[:, None], actions], 1), dim=0, return_counts=True)
     at = different[:, 0]
     many = th.bincount(at, minlength=n_places)
     rank = th.arange(len(at), device=at.device) - (many.cumsum(0) - many)[at]

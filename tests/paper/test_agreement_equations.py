@@ -121,6 +121,8 @@ def test_the_divergence_is_torchs() -> None:
     (("warm_up=0",), {"reconstruction_loss": {"encoder", "heads"}, "vq_loss": {"encoder", "entries"},
                       "pool_loss": {"entries", "heads"}, "share_loss": {"shares"}}),
     (("warm_up=0", "commitment=0"), {"vq_loss": {"entries"}}),
+    (("warm_up=0", "entry_loss=false", "encoder_state=false", "labels=drawn"),
+     {"reconstruction_loss": {"encoder", "heads"}, "vq_loss": {"encoder", "entries"}, "share_loss": {"shares"}}),
     (("warm_up=1",), {"reconstruction_loss": {"encoder", "heads"}, "vq_loss": {"entries"}}),
     (("warm_up=0", "key=cvae_vector"), {"key_loss": {"key"}}),
     (("warm_up=0", "key=cvae_index"), {"key_loss": {"key"}})])

@@ -1,4 +1,4 @@
-"""The methods as printed: what their files set, and the students' Eqs. 8 to 12 and reconstructed 13 to 17, literally."""
+"""The methods as printed: what their files set; the students' Eqs. 8 to 12 and reconstructed 13 to 17, literally."""
 
 from __future__ import annotations
 

@@ -154,6 +154,11 @@ def test_keys_of_parts_that_are_not_chosen_are_unknown() -> None:
     ("cpa_ar", ["policy_loss=expected", "weight=joint"],
      "policy_loss=expected needs the value of every action, but weight=joint values recorded joint actions only; set "
      "policy_loss=weighted."),
+    ("cpa_ar", ["target_weight=printed"],
+     "target_weight=printed has no effect with weight=chain, whose target is another; set weight=per_agent."),
+    ("cpa_ar", ["mixer_weights=abs", "weight=prefix"], "mixer_weights=abs has no effect with weight=prefix"),
+    ("cpa_pa", ["encoder_state=false"], "encoder_state=false has no effect without an encoder; set selection=encoder."),
+    ("cpa_pa", ["entry_loss=false"], "entry_loss=false has no effect without an encoder; set selection=encoder."),
     ("cpa_pa", ["policy_input=obs", "selection=encoder"], "selection=encoder compares entries with an encoding"),
     ("kd", ["pool_size=2"], "pool_size=2 has no meaning without an agreement key")])
 def test_settings_that_contradict_one_another_are_refused_before_anything_runs(alg: str, words: list[str], said: str,
