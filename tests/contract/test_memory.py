@@ -26,12 +26,12 @@ from epymarl_cpa.modules.encoders.memoryless import Memoryless
 from epymarl_cpa.modules.followed import Followed
 
 AGENTS = ["rnn", "rnn_ns"]
-#: every method; students learn at once, from a teacher that has learned nothing
-ALGS = [*sorted({file.stem for file in (FOLDER / "algs").glob("*.yaml")} - {"kd", "cpa_pa"}), "kd t_max=0",
-        "cpa_pa t_max=0"]
+#: every method; students learn at once, from a teacher that has learned nothing; those of the paper see the state alone
+ALGS = [*sorted({file.stem for file in (FOLDER / "algs").glob("*.yaml")} - {"kd", "cpa_pa", "cpa_pa_printed"}),
+        "kd t_max=0", "cpa_pa t_max=0"]
 #: what falls on a batch that is learned again and again, where it is not the temporal difference
-FALLS = {"alberdice": "marginal_loss", "cpa_ar": "critic_loss", "omiga": "critic_loss", "maicq": "critic_loss",
-         "maicq_tuned": "critic_loss", "oryx": "critic_loss", "kd": "pool_loss", "cpa_pa": "fit_loss",
+FALLS = {"alberdice": "marginal_loss", "cpa_ar": "critic_loss", "cpa_ar_printed": "critic_loss",
+         "omiga": "critic_loss", "maicq": "critic_loss", "maicq_tuned": "critic_loss", "oryx": "critic_loss", "kd": "pool_loss", "cpa_pa": "fit_loss",
          "bc": "policy_loss", "ar_bc": "policy_loss", "cql": "cql_loss", "cfcql": "cf_loss"}
 SMALL = {"hidden_dim": "8", "learner_log_interval": "1", "t_max": "50", "policy_start": "0.0", "pool_hidden": "8",
          "lr": "0.005", "student_lr": "0.005", "env_args.episode_limit": "6",
