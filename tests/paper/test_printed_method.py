@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch as th
 from helpers import Built
+from outcome import Outcome, equal
 from torch import Tensor
 
 from epymarl_cpa.agreement.drawn_labels import put_together
@@ -209,3 +211,11 @@ def test_the_printed_teacher_learns_xor() -> None:
     assert joint in ([0, 1], [1, 0])
 
 
+
+
+def test_a_resumed_run_draws_the_same_labels(tiny_run: Callable[..., Outcome]) -> None:
+    words = ["t_max=2", "student_t_max=4", "pool_hidden=8", "save_model_interval=3", "test_interval=3"]
+    whole = tiny_run(*words, alg="cpa_pa_printed", env="xor")
+    resumed = tiny_run(*words, f"checkpoint_path={whole.models}", "load_step=3", alg="cpa_pa_printed", env="xor")
+    assert equal(whole.state(), resumed.state())
+    assert whole.result()["curve"] == resumed.result()["curve"]

@@ -272,6 +272,13 @@ def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files
     assert shown and shown[1] == (diversity if page == "diversity" else compact)(rows)
 
 
+def test_the_table_of_the_printed_method_is_made_of_its_rows_once_there_are_some() -> None:
+    file = ROOT / "docs/results/printed.jsonl"
+    shown = re.search(r"<!-- printed -->\n(.*?)\n<!-- /printed -->", DOCS[ROOT / "docs/method.md"], re.S)
+    made = compact(read_rows([file])) if file.exists() else "The sweep has not been run yet."
+    assert shown and shown[1] == made
+
+
 def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", README, re.S):
