@@ -130,4 +130,5 @@ class Update:
             raise ValueError("the state of the optimisers is not that of these networks")
         for name, network in self._networks.items():
             network.load_state_dict(state["optimisers"][name])
+            self._rate = state["optimisers"][name]["param_groups"][0]["lr"]
         self.count, self._stop, self._applied = state["updates"], None, None
