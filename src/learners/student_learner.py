@@ -60,7 +60,7 @@ class StudentLearner(TaughtLearner):
     def _law(self, state: Tensor, available: Tensor) -> JointLaw:
         """The teacher's law in states ``[B, S]`` with masks ``[B, N, A]``."""
         teacher = self.mac.teacher
-        return teacher.law(teacher.encoder(state[:, None]), available, WIDTH)
+        return teacher.likeliest(teacher.encoder(state[:, None]), available, self.n_labels, WIDTH)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
         stats = super().train(batch, t_env, episode_num)

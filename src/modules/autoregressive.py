@@ -72,6 +72,22 @@ class AutoregressiveNet(nn.Module):
             h = th.relu(th.addmm(bias[agent], h, weight[agent]))
         return th.addmm(self.last_bias[agent], h, self.last[agent])
 
+    def state_parts(self, inputs: Tensor) -> Tensor:
+        """What every agent's first layer makes of what it sees, ``[N, B, H]`` from ``[B, G, S]``, before the prefix."""
+        if inputs.shape[1] > 1:
+            return th.baddbmm(self.first_bias, inputs.transpose(0, 1), self.first)
+        width = self.n_agents * self.hidden  # one product for all
+        parts = th.addmm(self.first_bias.view(width), inputs[:, 0], self.first.transpose(0, 1).reshape(-1, width))
+        return parts.view(-1, self.n_agents, self.hidden).transpose(0, 1)
+
+    def lengthened(self, agent: int, part: Tensor, prefix: Tensor) -> Tensor:
+        """One agent's rows ``[B, k, A]`` after k different beginnings, from its :meth:`state_parts` ``[B, H]`` and the
+        sums ``[B, k, H]`` of the earlier embeddings."""
+        h = (part[:, None] + prefix).relu_().flatten(0, 1)
+        for weight, bias in zip(self.middle, self.middle_bias, strict=True):
+            h = th.addmm(bias[agent], h, weight[agent]).relu_()
+        return th.addmm(self.last_bias[agent], h, self.last[agent]).view(*prefix.shape[:2], self.n_actions)
+
     @staticmethod
     def seen_by(agent: int, inputs: Tensor) -> Tensor:
         """What one agent sees, ``[B, S]``, of ``[B, G, S]``."""
