@@ -103,21 +103,15 @@ def beam_for(size: int) -> int:
 def _search(net: AutoregressiveNet, inputs: Tensor, conditional: Conditional, width: int,
             spared: tuple[int, Tensor] | None = None) -> tuple[JointLaw, Tensor]:
     """The law, likeliest joint actions first, and the largest probability ``[B]`` of a beginning left out."""
-    batch, n_agents, n_actions = len(inputs), net.n_agents, net.n_actions
-    actions = th.zeros(batch, 1, n_agents, dtype=th.long, device=inputs.device)
+    batch = len(inputs)
+    actions = th.zeros(batch, 1, 0, dtype=th.long, device=inputs.device)
     probs, lost, cut = inputs.new_ones(batch, 1), inputs.new_zeros(batch), inputs.new_zeros(batch)
-    prefix = inputs.new_zeros(batch, 1, net.hidden)
     parts = net.state_parts(inputs)
-    for agent in range(n_agents):
-        following = conditional(agent, net.lengthened(agent, parts[agent], prefix))
+    for agent in range(net.n_agents):
+        following = conditional(agent, net.lengthened(parts[agent], actions))
         step = _lengthen(probs, following, width, spared)
         probs, lost, cut = step.probs, lost + step.left_out, th.maximum(cut, step.cut)
-        at = (step.parent + th.arange(batch, device=inputs.device)[:, None] * prefix.shape[1]).flatten()
-        actions = actions.flatten(0, 1)[at].view(batch, -1, n_agents)
-        actions[:, :, agent] = step.action
-        if agent + 1 < n_agents:
-            given = net.action[agent * n_actions + step.action]
-            prefix = given.add_(prefix.flatten(0, 1).index_select(0, at).view_as(given))
+        actions = th.cat([actions.gather(1, step.parent[..., None].expand(-1, -1, agent)), step.action[..., None]], 2)
     return JointLaw(actions, probs / probs.sum(1, keepdim=True), lost), cut
 
 

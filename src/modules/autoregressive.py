@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from .batched import affine, uniform
 
+CACHED = 2048  # rows of hidden units that are computed together, so that they stay near the processor
+
 
 class AutoregressiveNet(nn.Module):
     """N small networks, one per agent, whose first layer also sees the earlier agents' actions.
@@ -80,13 +82,22 @@ class AutoregressiveNet(nn.Module):
         parts = th.addmm(self.first_bias.view(width), inputs[:, 0], self.first.transpose(0, 1).reshape(-1, width))
         return parts.view(-1, self.n_agents, self.hidden).transpose(0, 1)
 
-    def lengthened(self, agent: int, part: Tensor, prefix: Tensor) -> Tensor:
-        """One agent's rows ``[B, k, A]`` after k different beginnings, from its :meth:`state_parts` ``[B, H]`` and the
-        sums ``[B, k, H]`` of the earlier embeddings."""
-        h = (part[:, None] + prefix).relu_().flatten(0, 1)
+    def lengthened(self, part: Tensor, actions: Tensor) -> Tensor:
+        """The next agent's row after each of k beginnings of joint actions, ``[B, k, i]`` to ``[B, k, A]``.
+
+        ``part`` ``[B, H]`` is what :meth:`state_parts` says of that agent, number i.
+        """
+        batch, k, agent = actions.shape
+        if batch > (some := max(1, CACHED // k)):
+            return th.cat([self.lengthened(*each) for each in zip(part.split(some), actions.split(some), strict=True)])
+        if agent:
+            given = F.embedding_bag((actions + self.offset[:agent, 0]).flatten(0, 1), self.action, mode="sum")
+            h = given.view(batch, k, self.hidden).add_(part[:, None]).relu_().flatten(0, 1)
+        else:
+            h = th.relu(part)
         for weight, bias in zip(self.middle, self.middle_bias, strict=True):
             h = th.addmm(bias[agent], h, weight[agent]).relu_()
-        return th.addmm(self.last_bias[agent], h, self.last[agent]).view(*prefix.shape[:2], self.n_actions)
+        return th.addmm(self.last_bias[agent], h, self.last[agent]).view(batch, k, self.n_actions)
 
     @staticmethod
     def seen_by(agent: int, inputs: Tensor) -> Tensor:
