@@ -52,10 +52,10 @@ def assign(cost: Tensor, valid: Tensor, exclusive: bool) -> Tensor:
     """
     if not exclusive:
         return cost.argmin(-1)
-    cost = cost.clone()
-    chosen = th.zeros(cost.shape[:2], dtype=th.long, device=cost.device)
+    penalty = th.zeros(valid.shape, dtype=cost.dtype, device=cost.device).masked_fill_(valid, math.inf)
+    taken = th.zeros_like(cost[:, 0])
+    chosen = []
     for k in range(cost.shape[1]):
-        chosen[:, k] = cost[:, k].argmin(-1)
-        taken = th.zeros_like(cost[:, 0]).scatter_(1, chosen[:, k:k + 1], math.inf)
-        cost += th.where(valid[:, k, None], taken, 0.0)[:, None]
-    return chosen
+        chosen.append((cost[:, k] + taken).argmin(-1, keepdim=True))
+        taken.scatter_add_(1, chosen[-1], penalty[:, k:k + 1])
+    return th.cat(chosen, 1)

@@ -89,7 +89,7 @@ class AutoregressiveNet(nn.Module):
         """
         batch, k, agent = actions.shape
         if batch > (some := max(1, CACHED // k)):
-            return th.cat([self.lengthened(*each) for each in zip(part.split(some), actions.split(some), strict=True)])
+            return th.cat([self.lengthened(*each) for each in zip(th.split(part, some), th.split(actions, some), strict=True)])
         if agent:
             given = F.embedding_bag((actions + self.offset[:agent, 0]).flatten(0, 1), self.action, mode="sum")
             h = given.view(batch, k, self.hidden).add_(part[:, None]).relu_().flatten(0, 1)
