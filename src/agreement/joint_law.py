@@ -13,6 +13,7 @@ from ..modules.autoregressive import AutoregressiveNet
 
 #: from an agent and its logits ``[B, k, A]`` to its probabilities ``[B, k, A]``
 Conditional = Callable[[int, Tensor], Tensor]
+NARROWEST = 32  # beginnings of joint actions in a beam
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def likeliest(net: AutoregressiveNet, inputs: Tensor, available: Tensor,
 
 def beam_for(size: int) -> int:
     """Width of the narrow beam that looks for so many joint actions."""
-    return max(32, 2 * size)
+    return max(NARROWEST, 2 * size)
 
 
 @th.no_grad()

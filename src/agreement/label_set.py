@@ -29,7 +29,7 @@ class LabelSet:
 
     Attributes:
         lost: share of the teacher's play that this leaves out, summed over the states so far.
-        modes: most joint actions that the teacher's law holds in one of the states so far.
+        modes: most joint actions that the law holds in one of the states so far.
     """
 
     FIELDS = ("state", "available", "actions", "probs")
@@ -43,6 +43,11 @@ class LabelSet:
 
     def __len__(self) -> int:
         return len(self._row)
+
+    @property
+    def device(self) -> th.device:
+        """Where the labels are."""
+        return self._data["state"].device
 
     def rows(self, state: Tensor, available: Tensor) -> Tensor:
         """The numbers ``[M]`` of states ``[M, S]`` with masks ``[M, N, A]``; new states are labelled."""
@@ -83,7 +88,7 @@ class LabelSet:
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States ``[M, S]``, masks ``[M, N, A]``, joint actions ``[M, K, N]``, probabilities ``[M, K]``."""
-        if self._data["state"].device != rows.device:  # of a checkpoint
+        if self.device != rows.device:  # of a checkpoint
             self._data = {name: value.to(rows.device) for name, value in self._data.items()}
         state, available, actions, probs = (self._data[name][rows] for name in self.FIELDS)
         used = max(1, int((probs > 0).sum(1).max()))

@@ -55,7 +55,7 @@ def assign(cost: Tensor, valid: Tensor, exclusive: bool) -> Tensor:
     penalty = th.zeros(valid.shape, dtype=cost.dtype, device=cost.device).masked_fill_(valid, math.inf)
     taken = th.zeros_like(cost[:, 0])
     chosen = []
-    for k in range(cost.shape[1]):
-        chosen.append((cost[:, k] + taken).argmin(-1, keepdim=True))
-        taken.scatter_add_(1, chosen[-1], penalty[:, k:k + 1])
+    for each, own in zip(cost.unbind(1), penalty[..., None].unbind(1), strict=True):
+        chosen.append((each + taken).argmin(-1, keepdim=True))
+        taken.scatter_add_(1, chosen[-1], own)
     return th.cat(chosen, 1)

@@ -12,7 +12,7 @@ from typing import Any
 import torch as th
 from torch import Tensor, nn
 
-from ..agreement.joint_law import JointLaw
+from ..agreement.joint_law import JointLaw, beam_for
 from ..agreement.label_set import LabelSet
 from ..agreement.pool import ActionEncoder, column_policy
 from ..agreement.pool_losses import assign, reconstruction_loss, straight_through, vq_loss
@@ -24,6 +24,7 @@ from .taught import TaughtLearner
 from .teaching_settings import TeachingSettings
 
 WIDTH = 256  # joint actions that the teacher is asked for in a state; the pool keeps the likeliest
+COUNTED = 100  # states in which its joint actions are counted in the end, where a narrow beam did not find all
 HEALTHY = 0.95
 
 
@@ -184,13 +185,26 @@ class StudentLearner(TaughtLearner):
         """Says loudly what keeps the students from being the teacher."""
         console, labels, size = self.console, self.labels, self.args.pool_size
         if labels.lost > 0.01 * len(labels):
-            console.warning("pool_size=%d leaves out %.1f %% of the teacher's play; it plays %s%d joint actions in a "
+            console.warning("pool_size=%d leaves out %.1f %% of the teacher's play; it plays %s joint actions in a "
                             "state: set pool_size to that, or raise beta", size, 100 * labels.lost / len(labels),
-                            "up to " if labels.modes < WIDTH else "more than ", labels.modes)
+                            self._repertoire())
         if not self.mac.agent.local and self.reconstruction < HEALTHY:
             console.warning("THE STUDENTS HAVE NOT LEARNED THE TEACHER'S JOINT ACTIONS: only %.1f %% of its play is "
                             "reproduced exactly; raise student_t_max, pool_hidden or pool_size",
                             100 * self.reconstruction)
+
+    def _repertoire(self) -> str:
+        """How many joint actions the teacher plays in a state, in words."""
+        labels = self.labels
+        if labels.modes < min(WIDTH, beam_for(self.n_labels)):
+            return f"up to {labels.modes}"
+        # The labels come from a narrow beam, so some states are looked at again.
+        some = th.linspace(0, len(labels) - 1, min(COUNTED, len(labels)), device=self.labels.device).long()
+        state, available, _, _ = labels[some]
+        teacher = self.mac.teacher
+        law = teacher.law(teacher.encoder(state[:, None]), available, WIDTH)
+        modes = max(labels.modes, int((law.probs > 0).sum(1).max()))
+        return f"as many as {modes}" if modes < WIDTH else f"more than {WIDTH}"
 
     def state_dict(self) -> dict[str, Any]:
         labels = {} if self.update.count >= self.args.student_t_max else self.labels.state_dict()

@@ -85,11 +85,13 @@ class AutoregressiveNet(nn.Module):
     def lengthened(self, part: Tensor, actions: Tensor) -> Tensor:
         """The next agent's row after each of k beginnings of joint actions, ``[B, k, i]`` to ``[B, k, A]``.
 
-        ``part`` ``[B, H]`` is what :meth:`state_parts` says of that agent, number i.
+        ``part`` ``[B, H]`` is what :meth:`state_parts` says of that agent, number i; for the first k is 1.
         """
         batch, k, agent = actions.shape
-        if batch > (some := max(1, CACHED // k)):
-            return th.cat([self.lengthened(*each) for each in zip(th.split(part, some), th.split(actions, some), strict=True)])
+        some = max(1, CACHED // k)
+        if batch > some:
+            return th.cat([self.lengthened(part[at:at + some], actions[at:at + some])
+                           for at in range(0, batch, some)])
         if agent:
             given = F.embedding_bag((actions + self.offset[:agent, 0]).flatten(0, 1), self.action, mode="sum")
             h = given.view(batch, k, self.hidden).add_(part[:, None]).relu_().flatten(0, 1)
