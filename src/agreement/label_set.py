@@ -49,8 +49,14 @@ class LabelSet:
         """Where the labels are."""
         return self._data["state"].device
 
+    def _move(self, device: th.device) -> None:
+        """Brings those of a checkpoint to where they are needed."""
+        if self._data and self.device != device:
+            self._data = {name: value.to(device) for name, value in self._data.items()}
+
     def rows(self, state: Tensor, available: Tensor) -> Tensor:
         """The numbers ``[M]`` of states ``[M, S]`` with masks ``[M, N, A]``; new states are labelled."""
+        self._move(state.device)
         keys = self._fingerprint(state, available)
         new = {key: i for i, key in enumerate(keys) if key not in self._row}
         if new:
@@ -88,8 +94,7 @@ class LabelSet:
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States ``[M, S]``, masks ``[M, N, A]``, joint actions ``[M, K, N]``, probabilities ``[M, K]``."""
-        if self.device != rows.device:  # of a checkpoint
-            self._data = {name: value.to(rows.device) for name, value in self._data.items()}
+        self._move(rows.device)
         state, available, actions, probs = (self._data[name][rows] for name in self.FIELDS)
         used = max(1, int((probs > 0).sum(1).max()))
         return state, available, actions[:, :used].long(), probs[:, :used]
