@@ -50,7 +50,7 @@ def assign(cost: Tensor, valid: Tensor, exclusive: bool) -> Tensor:
     Returns:
         Entries ``[M, K]``.  Exclusive labels beyond the c-th find none left and share entry 0.
     """
-    if not exclusive:
+    if not exclusive or cost.shape[-1] == 1:
         return cost.argmin(-1)
     penalty = th.zeros(valid.shape, dtype=cost.dtype, device=cost.device).masked_fill_(valid, math.inf)
     taken = th.zeros_like(cost[:, 0])

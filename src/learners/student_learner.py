@@ -84,23 +84,29 @@ class StudentLearner(TaughtLearner):
 
         m, k = (probs > 0).nonzero(as_tuple=True)  # every label has its row from here on, [R]
         allowed = available.permute(1, 2, 0).contiguous()  # [N, A, M]
-        taught = _Labels(m, actions[m, k], allowed.index_select(2, m), weight[m, k])
+        taught = _Labels(m, actions[m, k], allowed, weight[m, k])
         encoding = None if self.action_encoder is None else \
             self.action_encoder(self.mac.teacher.encoder(state)[m], taught.actions)
         cost = entries.new_zeros(*probs.shape, entries.shape[1])
-        cost[m, k] = self._cost(entries, allowed, taught, encoding)
+        if entries.shape[1] > 1:  # else there is nothing to choose
+            cost[m, k] = self._cost(entries, taught, encoding)
         index = assign(cost - self.args.share_weight * log_shares.detach()[:, None], probs > 0, self.args.exclusive)
         index = index[m, k]
         place = m * entries.shape[1] + index
         entry = entries.flatten(0, 1).index_select(0, place)  # [R, G, d]
 
-        losses, played = self._pool_losses(taught, entry, encoding)
+        alone = entries.shape[1] == 1 and encoding is None
+        losses, played = self._only_loss(taught, entries[:, 0]) if alone else \
+            self._pool_losses(taught, entry, encoding)
         losses["share_loss"] = -(taught.weight * log_shares.flatten().index_select(0, place)).sum()
         if self.mac.agent.key.read_net() is not None:
             kl_weight = self.args.kl_weight * min(1.0, 2 * self.stage.progress(self.t_env))
             key_loss = self.mac.agent.key.loss(x[m, 0], entry[:, 0], index, kl_weight)
             losses["key_loss"] = (taught.weight * key_loss).sum()
-        return losses, self._health(taught, played, weight, index) if self._tells else {}
+        if not self._tells:
+            return losses, {}
+        best = played.argmax(1)
+        return losses, self._health(taught, best[:, m] if alone else best, weight, index)
 
     def _distinct(self, step: Transitions) -> tuple[Tensor, Tensor, Tensor]:
         """What there is to learn from: numbers of states, a step of each, and how many there are, ``[M]`` each.
@@ -131,20 +137,20 @@ class StudentLearner(TaughtLearner):
             self._table[place] = number
         return number
 
-    def _cost(self, entries: Tensor, allowed: Tensor, labels: _Labels, encoding: Tensor | None) -> Tensor:
+    def _cost(self, entries: Tensor, labels: _Labels, encoding: Tensor | None) -> Tensor:
         """How badly entries fit labels, ``[R, c]``: distance from the encoding (Eq. 9), or minus log-likelihood."""
         if encoding is None:
-            return self.mac.agent.pool.misfit(entries, allowed, labels.state, labels.actions)
+            return self.mac.agent.pool.misfit(entries, labels.allowed, labels.state, labels.actions)
         with th.no_grad():
             return (encoding[:, None] - entries[labels.state, :, 0]).square().sum(-1)
 
     def _pool_losses(self, labels: _Labels, entry: Tensor, encoding: Tensor | None,
                      ) -> tuple[dict[str, Tensor], Tensor]:
         """The losses of the pool, and what its entries play, log-probabilities ``[N, A, R]``."""
-        pool = self.mac.agent.pool
+        pool, allowed = self.mac.agent.pool, labels.allowed.index_select(2, labels.state)  # [N, A, R]
 
         def policy(e: Tensor) -> Tensor:
-            return column_policy(pool.columns(e), labels.allowed)
+            return column_policy(pool.columns(e), allowed)
 
         def miss(log_probs: Tensor) -> Tensor:
             """Eq. 12, summed over the labels by weight."""
@@ -163,17 +169,27 @@ class StudentLearner(TaughtLearner):
                 "pool_loss": miss(played),
                 "vq_loss": (labels.weight * vq_loss(encoding, entry[:, 0], self.args.commitment)).sum()}, played
 
+    def _only_loss(self, labels: _Labels, entries: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The same for a pool of one entry, ``[M, G, d]``, which is decoded once for all labels of its state; with
+        log-probabilities ``[N, A, M]``."""
+        log_probs = column_policy(self.mac.agent.pool.columns(entries), labels.allowed)  # [N, A, M]
+        agent = th.arange(len(log_probs), device=entries.device)
+        likelihood = log_probs[agent, labels.actions, labels.state[:, None]].sum(1)
+        return {"pool_loss": -(labels.weight * likelihood).sum()}, log_probs
+
     @property
     def _tells(self) -> bool:
         """Whether anybody hears how well the students do in this update."""
         return self.t_env - self.log_stats_t >= self.args.learner_log_interval or self.t_env >= self.stage.end
 
     @th.no_grad()
-    def _health(self, labels: _Labels, played: Tensor, weight: Tensor, index: Tensor) -> dict[str, Tensor]:
-        """``reconstruction``: share of the teacher's play that its entries decode exactly; ``entries_used``: entries
+    def _health(self, labels: _Labels, best: Tensor, weight: Tensor, index: Tensor) -> dict[str, Tensor]:
+        """From what the labels' entries play at most, ``[N, R]``.
+
+        ``reconstruction``: share of the teacher's play that its entries decode exactly; ``entries_used``: entries
         with a label, on average over states; ``mixing``: share of play whose entry serves another joint action of
         the state, too."""
-        exact = (played.argmax(1) == labels.actions.T).all(0)
+        exact = (best == labels.actions.T).all(0)
         place = labels.state, index
         load = weight.new_zeros(len(weight), self.args.pool_size).index_put_(place, th.ones_like(labels.weight), True)
         used = (load > 0).to(weight).sum(1)
@@ -224,7 +240,7 @@ class _Labels:
     Attributes:
         state: which of the M states each belongs to, ``[R]``.
         actions: ``[R, N]``.
-        allowed: what each agent may do there, ``[N, A, R]``.
+        allowed: what each agent may do in the states, ``[N, A, M]``.
         weight: share of the teacher's play in this batch, ``[R]``, adding up to 1.
     """
 

@@ -133,3 +133,21 @@ def test_statistics_are_made_when_they_are_told() -> None:
     stats = [built.learner.train(built.played(3), t, 0) for t in range(1, 6)]
     assert ["reconstruction" in each for each in stats] == [True, False, False, True, False]
     assert 0 <= stats[0]["reconstruction"] <= 1
+
+
+def test_a_pool_of_one_entry_is_decoded_once_for_all_labels() -> None:
+    """With the losses and gradients of the long way."""
+    built = Built("kd", "bridge", "t_max=0", "hidden_dim=8", "pool_hidden=8", "beta=0.05")
+    learner, net = built.learner, built.mac.agent
+    step = learner.steps(built.played(6))
+    assert 0 < learner.losses(step)[1]["reconstruction"] < 1
+    assert learner.labels[learner.labels.rows(step.recorded_state, step.available)][3].shape[1] > 1
+    learner.log_stats_t = learner.t_env  # no statistics from here on
+    found = []
+    for way in (learner._only_loss,
+                lambda labels, entries: learner._pool_losses(labels, entries[labels.state], None)):
+        learner._only_loss = way
+        losses, _ = learner.losses(step)
+        found.append([*losses.values(), *th.autograd.grad(sum(losses.values()), list(net.parameters()))])
+    for one, two in zip(*found, strict=True):
+        th.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
