@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..agreement.joint_law import JointLaw, beam_for
 from ..agreement.label_set import LabelSet
+from ..agreement.labels import Labels
 from ..agreement.pool import ActionEncoder, column_policy
 from ..agreement.pool_losses import assign, reconstruction_loss, straight_through, vq_loss
 from ..components.episode_buffer import EpisodeBatch
@@ -83,8 +84,7 @@ class StudentLearner(TaughtLearner):
         log_shares = self.mac.agent.share_logits(x).log_softmax(1)  # [M, c]
 
         m, k = (probs > 0).nonzero(as_tuple=True)  # every label has its row from here on, [R]
-        allowed = available.permute(1, 2, 0).contiguous()  # [N, A, M]
-        taught = _Labels(m, actions[m, k], allowed, weight[m, k])
+        taught = Labels(m, actions[m, k], available.permute(1, 2, 0).contiguous(), weight[m, k])
         encoding = None if self.action_encoder is None else \
             self.action_encoder(self.mac.teacher.encoder(state)[m], taught.actions)
         cost = entries.new_zeros(*probs.shape, entries.shape[1])
@@ -96,8 +96,7 @@ class StudentLearner(TaughtLearner):
         entry = entries.flatten(0, 1).index_select(0, place)  # [R, G, d]
 
         alone = entries.shape[1] == 1 and encoding is None
-        losses, played = self._only_loss(taught, entries[:, 0]) if alone else \
-            self._pool_losses(taught, entry, encoding)
+        losses, played = self._only_loss(taught, entries) if alone else self._pool_losses(taught, entry, encoding)
         losses["share_loss"] = -(taught.weight * log_shares.flatten().index_select(0, place)).sum()
         if self.mac.agent.key.read_net() is not None:
             kl_weight = self.args.kl_weight * min(1.0, 2 * self.stage.progress(self.t_env))
@@ -106,7 +105,9 @@ class StudentLearner(TaughtLearner):
         if not self._tells:
             return losses, {}
         best = played.argmax(1)
-        return losses, self._health(taught, best[:, m] if alone else best, weight, index)
+        stats = taught.health(best[:, m] if alone else best, index, self.args.pool_size)
+        self.reconstruction = stats["reconstruction"]
+        return losses, stats
 
     def _distinct(self, step: Transitions) -> tuple[Tensor, Tensor, Tensor]:
         """What there is to learn from: numbers of states, a step of each, and how many there are, ``[M]`` each.
@@ -137,14 +138,18 @@ class StudentLearner(TaughtLearner):
             self._table[place] = number
         return number
 
-    def _cost(self, entries: Tensor, labels: _Labels, encoding: Tensor | None) -> Tensor:
+    def _cost(self, entries: Tensor, labels: Labels, encoding: Tensor | None) -> Tensor:
         """How badly entries fit labels, ``[R, c]``: distance from the encoding (Eq. 9), or minus log-likelihood."""
         if encoding is None:
             return self.mac.agent.pool.misfit(entries, labels.allowed, labels.state, labels.actions)
         with th.no_grad():
             return (encoding[:, None] - entries[labels.state, :, 0]).square().sum(-1)
 
-    def _pool_losses(self, labels: _Labels, entry: Tensor, encoding: Tensor | None,
+    def _only_loss(self, labels: Labels, entries: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        loss, played = labels.only_loss(self.mac.agent.pool, entries[:, 0])
+        return {"pool_loss": loss}, played
+
+    def _pool_losses(self, labels: Labels, entry: Tensor, encoding: Tensor | None,
                      ) -> tuple[dict[str, Tensor], Tensor]:
         """The losses of the pool, and what its entries play, log-probabilities ``[N, A, R]``."""
         pool, allowed = self.mac.agent.pool, labels.allowed.index_select(2, labels.state)  # [N, A, R]
@@ -169,33 +174,10 @@ class StudentLearner(TaughtLearner):
                 "pool_loss": miss(played),
                 "vq_loss": (labels.weight * vq_loss(encoding, entry[:, 0], self.args.commitment)).sum()}, played
 
-    def _only_loss(self, labels: _Labels, entries: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The same for a pool of one entry, ``[M, G, d]``, which is decoded once for all labels of its state; with
-        log-probabilities ``[N, A, M]``."""
-        log_probs = column_policy(self.mac.agent.pool.columns(entries), labels.allowed)  # [N, A, M]
-        agent = th.arange(len(log_probs), device=entries.device)
-        likelihood = log_probs[agent, labels.actions, labels.state[:, None]].sum(1)
-        return {"pool_loss": -(labels.weight * likelihood).sum()}, log_probs
-
     @property
     def _tells(self) -> bool:
         """Whether anybody hears how well the students do in this update."""
         return self.t_env - self.log_stats_t >= self.args.learner_log_interval or self.t_env >= self.stage.end
-
-    @th.no_grad()
-    def _health(self, labels: _Labels, best: Tensor, weight: Tensor, index: Tensor) -> dict[str, Tensor]:
-        """From what the labels' entries play at most, ``[N, R]``.
-
-        ``reconstruction``: share of the teacher's play that its entries decode exactly; ``entries_used``: entries
-        with a label, on average over states; ``mixing``: share of play whose entry serves another joint action of
-        the state, too."""
-        exact = (best == labels.actions.T).all(0)
-        place = labels.state, index
-        load = weight.new_zeros(len(weight), self.args.pool_size).index_put_(place, th.ones_like(labels.weight), True)
-        used = (load > 0).to(weight).sum(1)
-        self.reconstruction = (labels.weight * exact).sum()
-        return {"reconstruction": self.reconstruction, "entries_used": (weight.sum(1) * used).sum(),
-                "mixing": (labels.weight * (load[place] > 1)).sum()}
 
     def _report(self) -> None:
         """Says loudly what keeps the students from being the teacher."""
@@ -232,17 +214,3 @@ class StudentLearner(TaughtLearner):
             self.labels.load_state_dict(state["labels"])
             if self._table is not None:
                 self._table.fill_(-1)
-
-
-class _Labels:
-    """R joint actions of the teacher.
-
-    Attributes:
-        state: which of the M states each belongs to, ``[R]``.
-        actions: ``[R, N]``.
-        allowed: what each agent may do in the states, ``[N, A, M]``.
-        weight: share of the teacher's play in this batch, ``[R]``, adding up to 1.
-    """
-
-    def __init__(self, state: Tensor, actions: Tensor, allowed: Tensor, weight: Tensor) -> None:
-        self.state, self.actions, self.allowed, self.weight = state, actions, allowed, weight

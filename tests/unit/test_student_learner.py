@@ -145,7 +145,7 @@ def test_a_pool_of_one_entry_is_decoded_once_for_all_labels() -> None:
     learner.log_stats_t = learner.t_env  # no statistics from here on
     found = []
     for way in (learner._only_loss,
-                lambda labels, entries: learner._pool_losses(labels, entries[labels.state], None)):
+                lambda labels, entries: learner._pool_losses(labels, entries[labels.state, 0], None)):
         learner._only_loss = way
         losses, _ = learner.losses(step)
         found.append([*losses.values(), *th.autograd.grad(sum(losses.values()), list(net.parameters()))])
