@@ -66,6 +66,7 @@ class StudentLearner(TaughtLearner):
         return teacher.likeliest(teacher.encoder(state[:, None]), available, self.n_labels, WIDTH)
 
     def use_data(self, source: EpisodeSource) -> None:
+        super().use_data(source)
         self._table = th.full((source.n_episodes, self.info.episode_limit + 1), -1)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import torch as th
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .batched import perceptrons, uniform
 
