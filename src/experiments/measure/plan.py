@@ -32,6 +32,7 @@ PARTS: Mapping[str, Part] = {
     "play": Part("500 test episodes, and the games alone: all episodes at once and one at a time", "play"),
     "latency": Part("one decision of one agent, in teams of 2 to 64", "latency"),
     "data": Part("making a data set, writing, loading, drawing a batch", "data_speed"),
+    "big": Part("data of up to 10^7 steps that stay on the disk: time and memory to the first update", "big"),
     "start": Part("from a command to its end: help, lists, a run of one update; time and memory", "start_up"),
     "quality": Part("from a command to a team of a given quality", "quality"),
     "scale": Part("time and memory against agents, actions, state, batch and data", "scale"),
