@@ -5,6 +5,21 @@ from __future__ import annotations
 import torch as th
 from torch import Tensor
 
+from .fingerprint import Fingerprint
+
+
+class DrawnIn:
+    """The states in which the teacher has drawn, so that each has a number."""
+
+    def __init__(self) -> None:
+        self._fingerprint = Fingerprint()
+        self._row: dict[bytes, int] = {}
+
+    def rows(self, state: Tensor, available: Tensor) -> Tensor:
+        """The numbers ``[M]`` of states ``[M, S]`` with masks ``[M, N, A]``, in the order in which they first came."""
+        keys = self._fingerprint(state, available)
+        return th.tensor([self._row.setdefault(key, len(self._row)) for key in keys], device=state.device)
+
 
 def put_together(place: Tensor, actions: Tensor, n_places: int) -> tuple[Tensor, Tensor]:
     """The different joint actions that were drawn at each place, and their shares there.

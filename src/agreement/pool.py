@@ -13,6 +13,8 @@ from torch.nn import functional as F
 
 from ..modules.agent_mlp import AgentMLP
 
+CACHED = 2**19  # hidden units that are computed together, so that they stay near the processor
+
 
 class ActionPool(nn.Module):
     """``AP(s)`` and the agents' heads ``p_i(a_i | e)``.
@@ -47,6 +49,41 @@ class ActionPool(nn.Module):
         """Logits ``[B, c, N, A]`` of all entries ``[B, c, G, d]``."""
         logits = self.decode(entries.flatten(0, 1))
         return logits.reshape(*entries.shape[:2], *logits.shape[1:])
+
+    def columns(self, entries: Tensor) -> Tensor:
+        """As :meth:`decode`, but ``[N, A, R]``: over a middle axis, a soft-max of few actions is many times faster."""
+        (first, last), (first_bias, last_bias) = self.heads.weights, self.heads.biases
+        n, _, width = first.shape
+        if entries.shape[1] == 1:  # one product for all agents
+            h = th.addmm(first_bias.view(-1, 1), first.transpose(1, 2).reshape(n * width, -1), entries[:, 0].T)
+        else:
+            h = th.baddbmm(first_bias.transpose(1, 2), first.transpose(1, 2), entries.permute(1, 2, 0))
+        return th.baddbmm(last_bias.transpose(1, 2), last.transpose(1, 2), h.relu_().view(n, width, -1))
+
+    @th.no_grad()
+    def misfit(self, entries: Tensor, allowed: Tensor, state: Tensor, actions: Tensor) -> Tensor:
+        """Minus the log-likelihood of joint actions ``[R, N]`` in each entry of their states, ``[R, c]``.
+
+        Args:
+            entries: of M states, ``[M, c, G, d]``.
+            allowed: their masks, ``[N, A, M]``.
+            state: which state each joint action belongs to, ``[R]``.
+            actions: ``[R, N]``.
+        """
+        n, n_actions, m = allowed.shape
+        log_probs = entries.new_empty(n, n_actions, m, self.size)
+        some = max(1, CACHED // (self.size * n * self.heads.weights[0].shape[2]))
+        for k in range(0, m, some):
+            part = slice(k, k + some)
+            logits = self.columns(entries[part].flatten(0, 1)).view(n, n_actions, -1, self.size)
+            log_probs[:, :, part] = column_policy(logits, allowed[:, :, part, None])
+        place = (actions + th.arange(n, device=actions.device) * n_actions) * m + state[:, None]  # [R, N]
+        return -F.embedding_bag(place, log_probs.view(-1, self.size), mode="sum")
+
+
+def column_policy(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Log-probabilities from logits ``[N, A, ...]``, like :func:`.log_policy`."""
+    return F.log_softmax(logits.masked_fill(~allowed, th.finfo(logits.dtype).min), dim=1)
 
 
 class ActionEncoder(nn.Module):

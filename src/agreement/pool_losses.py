@@ -50,12 +50,12 @@ def assign(cost: Tensor, valid: Tensor, exclusive: bool) -> Tensor:
     Returns:
         Entries ``[M, K]``.  Exclusive labels beyond the c-th find none left and share entry 0.
     """
-    if not exclusive:
+    if not exclusive or cost.shape[-1] == 1:
         return cost.argmin(-1)
-    cost = cost.clone()
-    chosen = th.zeros(cost.shape[:2], dtype=th.long, device=cost.device)
-    for k in range(cost.shape[1]):
-        chosen[:, k] = cost[:, k].argmin(-1)
-        taken = th.zeros_like(cost[:, 0]).scatter_(1, chosen[:, k:k + 1], math.inf)
-        cost += th.where(valid[:, k, None], taken, 0.0)[:, None]
-    return chosen
+    penalty = th.zeros(valid.shape, dtype=cost.dtype, device=cost.device).masked_fill_(valid, math.inf)
+    taken = th.zeros_like(cost[:, 0])
+    chosen = []
+    for each, own in zip(cost.unbind(1), penalty[..., None].unbind(1), strict=True):
+        chosen.append((each + taken).argmin(-1, keepdim=True))
+        taken.scatter_add_(1, chosen[-1], own)
+    return th.cat(chosen, 1)

@@ -54,8 +54,8 @@ VERBS: Mapping[str, Verb] = {
     "check": Verb("count the joint actions that exported agents choose as the controller does", "MODEL ...",
                   "deploy.__main__", ("check",)),
     "play": Verb("play with one process per agent", "AGENTS [--steps=N] ...", "deploy.__main__", ("play",)),
-    "benchmark": Verb("measure the speed of evaluation", "[--episodes=N]", "experiments.benchmark"),
-    "latency": Verb("measure how fast one agent decides", "[--times=N]", "experiments.latency"),
+    "benchmark": Verb("measure how fast everything is on this machine", "[--only=PART,...] [--quick] ...",
+                      "experiments.benchmark", (), "benchmark --only=hand,seeds --out=speed.json"),
     "install": Verb("make EPyMARL's own command know our methods and games", "EPYMARL", "host.launcher"),
     "uninstall": Verb("take that out again", "EPYMARL", "host.launcher"),
 }

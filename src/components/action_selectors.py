@@ -25,7 +25,7 @@ def threshold(probs: Tensor, beta: float, mode: str = "ratio") -> Tensor:
     anything; see docs/method.md for the two readings offered here.
 
     Args:
-        probs: probabilities ``[..., A]``; unavailable actions have probability 0.
+        probs: probabilities ``[..., A]``, adding up to 1; unavailable actions have probability 0.
         beta: 0 keeps all, 1 is greedy.
         mode: ``ratio`` keeps the survivors' ratios, ``flat`` weighs them by exp(probability).
 
@@ -35,6 +35,8 @@ def threshold(probs: Tensor, beta: float, mode: str = "ratio") -> Tensor:
     survives = probs > beta
     weight = (probs if mode == "ratio" else probs.exp()) * survives
     total = weight.sum(-1, keepdim=True)
+    if beta * probs.shape[-1] < 0.99:  # the most likely one always survives
+        return weight / total
     greedy = th.zeros_like(probs).scatter_(-1, probs.argmax(-1, keepdim=True), 1.0)
     return th.where(total > 0, weight / total.clamp(min=th.finfo(probs.dtype).tiny), greedy)
 

@@ -19,20 +19,22 @@ MASKS = ("available", "next_available")
 
 
 class DrawnBatch(EpisodeBatch):
-    """The recorded episodes with the numbers ``rows`` ``[B]``, which are put together when somebody looks at them.
+    """The recorded episodes with the numbers ``place`` ``[B]``, which are put together when somebody looks at them.
 
     Args:
         episodes: from numbers to a batch.
-        rows: the numbers.
+        place: the numbers.
     """
 
-    def __init__(self, episodes: Callable[[Tensor], EpisodeBatch], rows: Tensor) -> None:
-        self.rows, self.batch_size, self._episodes = rows, len(rows), episodes
+    place: Tensor
+
+    def __init__(self, episodes: Callable[[Tensor], EpisodeBatch], place: Tensor) -> None:
+        self.place, self.batch_size, self._episodes = place, len(place), episodes
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or "_episodes" not in self.__dict__:
             raise AttributeError(name)
-        self.__dict__.update(vars(self.__dict__.pop("_episodes")(self.rows)))
+        self.__dict__.update(vars(self.__dict__.pop("_episodes")(self.place)))
         return getattr(self, name)
 
     @property

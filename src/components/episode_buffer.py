@@ -39,6 +39,9 @@ class EpisodeBatch:
         preprocess: ``{key: (new_key, [transforms])}``, applied whenever ``key`` is written.
         device: where the tensors live.
 
+    Attributes:
+        place: the numbers ``[B]`` of these episodes among the recorded ones, if they are known.
+
     Raises:
         KeyError: a key is read or written that the batch does not hold.
         ValueError: a value does not fit the key's shape.
@@ -53,6 +56,7 @@ class EpisodeBatch:
         self.batch_size, self.max_seq_length = batch_size, max_seq_length
         self.preprocess = dict(preprocess or {})
         self.device = device
+        self.place: Tensor | None = None
         for key, (new_key, transforms) in self.preprocess.items():
             vshape, dtype = _vshape(self.scheme[key]), self.scheme[key].get("dtype", th.float32)
             for transform in transforms:

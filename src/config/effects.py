@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
+from ..runners import REGISTRY as RUNNERS
 from ..settings import CORE, settings_of
 
 
@@ -26,6 +27,10 @@ def check_effects(config: Mapping[str, Any]) -> None:
     for key, (needed, there) in needs.items():
         if config[key] and not there:
             raise UserError(f"{key}={_told(config[key])} has no effect without {needed}.")
+    if config["batch_size_run"] != 1 and RUNNERS[config["runner"]].learns_offline:
+        raise UserError(f"batch_size_run={config['batch_size_run']} has no effect without runner=episode: the "
+                        f"episodes of runner={config['runner']} are recorded ones; batch_size says how many an update "
+                        "learns from.")
     if config["agent"] != CORE["agent"].before and not config["use_rnn"]:
         raise UserError(f"agent={config['agent']} has no effect without use_rnn=true: agents without a memory have no "
                         "such network.")

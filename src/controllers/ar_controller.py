@@ -9,7 +9,7 @@ import torch as th
 from torch import Tensor
 
 from ..agreement.episode_keys import EpisodeKeys
-from ..agreement.joint_law import JointLaw, enumerate_law
+from ..agreement.joint_law import JointLaw, enumerate_law, likeliest
 from ..agreement.key import pick
 from ..components.action_selectors import masked_logits, sample_actions, threshold
 from ..components.episode_buffer import EpisodeBatch, Index
@@ -100,6 +100,10 @@ class AutoregressiveMAC(Controller):
     def law(self, inputs: Tensor, available: Tensor, width: int) -> JointLaw:
         """The same from inputs ``[B, G, F]`` and masks ``[B, N, A]``."""
         return enumerate_law(self.agent, inputs, self.conditional(available), width)
+
+    def likeliest(self, inputs: Tensor, available: Tensor, size: int, width: int) -> JointLaw:
+        """One with the same ``size`` likeliest joint actions (see :func:`.likeliest`)."""
+        return likeliest(self.agent, inputs, available, self.conditional, size, width)
 
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Logits ``[B, N, A]`` at time ``t``, each head given the recorded earlier actions."""

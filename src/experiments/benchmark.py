@@ -1,24 +1,78 @@
-"""``python -m epymarl_cpa.experiments.benchmark`` measures the speed of evaluation: see :mod:`.measure.benchmark`."""
+"""``epymarl-cpa benchmark`` measures how fast all of this is, on the machine where it runs: see :mod:`.measure`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import UserError
+from ..utils.process import told_if_interrupted
+from ..utils.registry import nearest
+from .measure.plan import PARTS, Plan
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="epymarl-cpa benchmark",
-                                     description="Speed of evaluation: all episodes at once against one at a time.")
-    parser.add_argument("--episodes", type=int, default=500, help="played of every game (default 500)")
-    args = parser.parse_args(argv)
-    if args.episodes < 1:
-        parser.error("--episodes must be at least 1")
-    from .measure import benchmark  # here: it takes a moment
+    words = [*(sys.argv[1:] if argv is None else argv)]
+    args = _parser().parse_args(words)
+    if args.threads < 1:
+        _parser().error("--threads must be at least 1")
+    plan = Plan(args.quick, args.device, args.datasets.absolute(), tuple(args.words), tuple(args.peer),
+                _program(args.python), args.threads)
+    chosen = _chosen(args.only, plan)
+    from .measure.bench import benchmark  # here: it needs torch
 
-    benchmark.main(args.episodes)
-    return 0
+    def run() -> int:
+        benchmark(plan, chosen, ["epymarl-cpa", "benchmark", *words], args.out, args.page, args.picture)
+        return 0
+    return told_if_interrupted(run)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="epymarl-cpa benchmark", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="How fast all of this is, on this machine: tables on the screen, and a file for programs.",
+        epilog="parts:\n" + "\n".join(f"  {name:9} {part.what}" for name, part in PARTS.items()))
+    parser.add_argument("--only", metavar="PART,...", default="", help="these parts; by default all that need nothing")
+    parser.add_argument("--quick", action="store_true", help="everything small, in a minute: only whether it works")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what learns (default cpu)")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (default 1)")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write everything for programs")
+    parser.add_argument("--page", type=Path, metavar="FILE.md",
+                        help="also put the tables between the marks <!-- benchmark --> of a page")
+    parser.add_argument("--picture", type=Path, metavar="FOLDER",
+                        help="also draw the part 'scale' into a folder (needs the extra 'report')")
+    parser.add_argument("--peer", type=Path, action="append", default=[], metavar="FOLDER",
+                        help="a program of others, or another checkout of this, measured beside ours; again for more")
+    parser.add_argument("--python", default="", metavar="PROGRAM", help="the interpreter for these (default: this one)")
+    parser.add_argument("--datasets", type=Path, default=Path("datasets"), metavar="FOLDER",
+                        help="where data sets made from recipes are kept (default datasets)")
+    parser.add_argument("--with", dest="words", action="append", default=[], metavar="KEY=VALUE",
+                        help="a setting for all runs that are measured; again for more")
+    return parser
+
+
+def _program(name: str) -> str:
+    """An interpreter that is named by its path, from any folder; a plain word is looked up as usual."""
+    return str(Path(name).absolute()) if Path(name).exists() else name
+
+
+def _chosen(only: str, plan: Plan) -> list[str]:
+    """The parts to measure.
+
+    Raises:
+        UserError: there is no such part.
+    """
+    asked = [name.strip() for name in only.split(",") if name.strip()]
+    for name in asked:
+        if name not in PARTS:
+            raise UserError(f"the benchmark has no part '{name}'{nearest(name, PARTS)}; its parts are: "
+                            f"{', '.join(PARTS)}.")
+    needs = {"peers": bool(plan.peers), "gpu": plan.device == "cuda"}
+    return [name for name, part in PARTS.items()
+            if name in asked or (not asked and (not part.asked or needs.get(name, False)))]
 
 
 if __name__ == "__main__":

@@ -159,8 +159,8 @@ class Learner(ABC):
         if self.source is None or not isinstance(batch, DrawnBatch) or not batch.is_untouched:
             return self.steps(batch)
         if self._recorded is not None:
-            return self._recorded.draw(batch.rows)
-        rows = batch.rows
+            return self._recorded.draw(batch.place)
+        rows = batch.place
         step = self.steps(batch)
         if self._is_new and not {"encoder", "critic_encoder"} & self.nets.keys():
             self._recorded = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike, step,

@@ -13,20 +13,21 @@ from typing import Any
 import torch as th
 from torch import Tensor, nn
 
-from ..agreement.drawn_labels import put_together
-from ..agreement.joint_law import JointLaw
-from ..agreement.label_set import LabelSet, numbers_of
-from ..agreement.pool import ActionEncoder
+from ..agreement.drawn_labels import DrawnIn, put_together
+from ..agreement.joint_law import JointLaw, beam_for
+from ..agreement.label_set import LabelSet
+from ..agreement.labels import Labels
+from ..agreement.pool import ActionEncoder, column_policy
 from ..agreement.pool_losses import assign, reconstruction_loss, straight_through, vq_loss
-from ..components.action_selectors import masked_logits
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import Transitions
 from ..controllers.student_controller import StudentMAC
-from ..modules.losses import log_policy
+from ..conventions.experience import EpisodeSource
 from .taught import TaughtLearner
 from .teaching_settings import TeachingSettings
 
 WIDTH = 256  # joint actions that the teacher is asked for in a state; the pool keeps the likeliest
+COUNTED = 100  # states in which its joint actions are counted in the end, where a narrow beam did not find all
 HEALTHY = 0.95
 
 
@@ -44,6 +45,9 @@ class StudentLearner(TaughtLearner):
         args, mac, info = self.args, self.mac, self.info
         self.take_teacher()
         self.labels = LabelSet(self._law, self.n_labels)
+        self._drawn_in = DrawnIn() if args.labels == "drawn" else None
+        self._table: Tensor | None = None  # the numbers of the recorded steps' states, as far as they are known
+        self._place: Tensor | None = None  # which recorded episodes are in the batch
         nets: list[nn.Module] = [mac.agent]
         self.action_encoder: ActionEncoder | None = None
         if args.selection == "encoder":
@@ -62,129 +66,173 @@ class StudentLearner(TaughtLearner):
     def _law(self, state: Tensor, available: Tensor) -> JointLaw:
         """The teacher's law in states ``[B, S]`` with masks ``[B, N, A]``."""
         teacher = self.mac.teacher
-        return teacher.law(teacher.encoder(state[:, None]), available, WIDTH)
+        return teacher.likeliest(teacher.encoder(state[:, None]), available, self.n_labels, WIDTH)
+
+    def use_data(self, source: EpisodeSource) -> None:
+        super().use_data(source)
+        self._table = th.full((source.n_episodes, self.info.episode_limit + 1), -1)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
+        self._place = batch.place
         stats = super().train(batch, t_env, episode_num)
         if t_env >= self.stage.end:
             self._report()
         return stats
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        first, count, state, available, actions, probs = self._taught(step)
+        rows, first, count = self._distinct(step)
+        if self._drawn_in is None:
+            state, available, actions, probs = self.labels[rows]
+        else:
+            first, count, actions, probs = self._draw(step, first, count)
+            state, available = step.recorded_state[first], step.available[first]
         weight = probs * (count / count.sum()).to(probs)[:, None]  # of every label, adding up to 1; [M, K]
         x = step.inputs[first]
         entries = self.mac.agent.pool(x)  # [M, c, G, d]
         log_shares = self.mac.agent.share_logits(x).log_softmax(1)  # [M, c]
 
         m, k = (probs > 0).nonzero(as_tuple=True)  # every label has its row from here on, [R]
-        taught = _Labels(m, actions[m, k], available[m], weight[m, k])
+        taught = Labels(m, actions[m, k], available.permute(1, 2, 0).contiguous(), weight[m, k])
         encoding = None if self.action_encoder is None else \
             self.action_encoder(self.mac.teacher.encoder(state)[m], taught.actions)
-        cost = self._cost(entries, available, taught, encoding, k, actions.shape[1])
+        cost = entries.new_zeros(*probs.shape, entries.shape[1])
+        if entries.shape[1] > 1:  # else there is nothing to choose
+            cost[m, k] = self._cost(entries, taught, encoding)
         index = assign(cost - self.args.share_weight * log_shares.detach()[:, None], probs > 0, self.args.exclusive)
         index = index[m, k]
-        entry = entries[m, index]  # [R, G, d]
+        place = m * entries.shape[1] + index
+        entry = entries.flatten(0, 1).index_select(0, place)  # [R, G, d]
 
-        losses = self._pool_losses(taught, entry, encoding)
-        losses["share_loss"] = -(taught.weight * log_shares[m, index]).sum()
+        alone = entries.shape[1] == 1 and encoding is None
+        losses, played = self._only_loss(taught, entries) if alone else self._pool_losses(taught, entry, encoding)
+        losses["share_loss"] = -(taught.weight * log_shares.flatten().index_select(0, place)).sum()
         if self.mac.agent.key.read_net() is not None:
             kl_weight = self.args.kl_weight * min(1.0, 2 * self.stage.progress(self.t_env))
             key_loss = self.mac.agent.key.loss(x[m, 0], entry[:, 0], index, kl_weight)
             losses["key_loss"] = (taught.weight * key_loss).sum()
-        return losses, self._health(taught, entry, weight, probs, m, index)
+        if not self._tells:
+            return losses, {}
+        best = played.argmax(1)
+        stats = taught.health(best[:, m] if alone else best, index, self.args.pool_size)
+        self.reconstruction = stats["reconstruction"]
+        return losses, stats
 
-    def _taught(self, step: Transitions) -> tuple[Tensor, ...]:
-        """What there is to learn from in D states.
-
-        Returns:
-            A step of each ``[D]`` and how many there are ``[D]``, states ``[D, S]``, masks ``[D, N, A]``, joint
-            actions of the teacher ``[D, K, N]`` and their probabilities there, ``[D, K]``.
-        """
-        device = step.state.device
-        if self.args.labels == "listed":
-            number = self.labels.rows(step.recorded_state, step.available)
-            first, count, _ = self._distinct(step, number)
-            return first, count, *(part.to(device) for part in self.labels[number[first]])
-        teacher = self.mac.teacher
-        drawn = teacher.drawn(teacher.encoder(step.recorded_state[:, None]), step.available, th.default_generator)
-        first, count, place = self._distinct(step, numbers_of(step.recorded_state, step.available))
-        actions, probs = put_together(place.to(device), drawn, len(first))
-        return first, count, step.recorded_state[first], step.available[first], actions, probs
-
-    def _distinct(self, step: Transitions, number: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A step of each of the D states ``[D]``, how many there are ``[D]``, and which state each step is in ``[M]``.
-
-        Steps in one state that look alike to the agents are one; memories and observations may differ at each.
+    def _draw(self, step: Transitions, first: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """A joint action of the teacher for every step, by Eq. 8.
 
         Args:
-            number: equal in equal states, ``[M]``.
+            first, count: as from :meth:`_distinct`.
+
+        Returns:
+            ``first`` and ``count``, ``[D]`` in the order of the steps; joint actions ``[D, K, N]``, shares ``[D, K]``.
         """
-        every = th.arange(len(number))
-        each = every, th.ones(len(number), dtype=th.long), every
+        teacher, order = self.mac.teacher, first.argsort()
+        drawn = teacher.drawn(teacher.encoder(step.recorded_state[:, None]), step.available, th.default_generator)
+        first, count = first[order], count[order]
+        place = th.arange(len(drawn), device=first.device)
+        if len(first) < len(drawn):
+            number = self._numbers(step)
+            rank = number.new_zeros(int(number.max()) + 1).scatter(0, number[first], place[:len(first)])
+            place = rank[number]
+        return first, count, *put_together(place, drawn, len(first))
+
+    def _distinct(self, step: Transitions) -> tuple[Tensor, Tensor, Tensor]:
+        """What there is to learn from: numbers of states, a step of each, and how many there are, ``[M]`` each.
+
+        Steps in one state that look alike to the agents are one; memories and observations may differ at each.
+        """
+        number = self._numbers(step)
+        steps = th.arange(len(number), device=number.device)
+        each = number, steps, th.ones_like(number)
         if not self.mac.sees_present_alone:
             return each
         rows, inverse, count = th.unique(number, return_inverse=True, return_counts=True)
-        first = th.full((len(rows),), len(inverse)).scatter_reduce(0, inverse, every, "amin")
+        first = th.full_like(rows, len(inverse)).scatter_reduce(0, inverse, steps, "amin")
         if self.args.policy_input == "obs" and not th.equal(step.inputs, step.inputs[first][inverse]):
             return each
-        return first, count, inverse
+        return rows, first, count
 
-    def _cost(self, entries: Tensor, available: Tensor, labels: _Labels, encoding: Tensor | None, k: Tensor,
-              n_labels: int) -> Tensor:
-        """How badly entries fit labels, ``[M, K, c]``: distance from the encoding (Eq. 9), or minus log-likelihood."""
-        cost = entries.new_zeros(len(entries), n_labels, entries.shape[1])
+    def _numbers(self, step: Transitions) -> Tensor:
+        """The numbers of the steps' states, ``[M]``; those of recorded steps are looked up once."""
+        known = self._drawn_in or self.labels
+        if self._place is None or self._table is None:
+            return known.rows(step.recorded_state, step.available)
+        self._table = self._table.to(step.episode.device)
+        place = self._place.to(step.episode.device)[step.episode], step.time
+        number = self._table[place]
+        new = (number < 0).nonzero()[:, 0]
+        if len(new):
+            number[new] = known.rows(step.recorded_state[new], step.available[new])
+            self._table[place] = number
+        return number
+
+    def _cost(self, entries: Tensor, labels: Labels, encoding: Tensor | None) -> Tensor:
+        """How badly entries fit labels, ``[R, c]``: distance from the encoding (Eq. 9), or minus log-likelihood."""
+        if encoding is None:
+            return self.mac.agent.pool.misfit(entries, labels.allowed, labels.state, labels.actions)
         with th.no_grad():
-            if encoding is not None:
-                cost[labels.state, k] = (encoding[:, None] - entries[labels.state, :, 0]).square().sum(-1)
-                return cost
-            log_probs = log_policy(self.mac.agent.pool.decode_all(entries), available[:, None])  # [M, c, N, A]
-            chosen = labels.actions[:, None, :, None].expand(-1, entries.shape[1], -1, -1)
-            cost[labels.state, k] = -log_probs[labels.state].gather(-1, chosen)[..., 0].sum(-1)
-        return cost
+            return (encoding[:, None] - entries[labels.state, :, 0]).square().sum(-1)
 
-    def _pool_losses(self, labels: _Labels, entry: Tensor, encoding: Tensor | None) -> dict[str, Tensor]:
-        def reconstruct(e: Tensor) -> Tensor:
+    def _only_loss(self, labels: Labels, entries: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        loss, played = labels.only_loss(self.mac.agent.pool, entries[:, 0])
+        return {"pool_loss": loss}, played
+
+    def _pool_losses(self, labels: Labels, entry: Tensor, encoding: Tensor | None,
+                     ) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses of the pool, and what its entries play, log-probabilities ``[N, A, R]``."""
+        pool, allowed = self.mac.agent.pool, labels.allowed.index_select(2, labels.state)  # [N, A, R]
+
+        def policy(e: Tensor) -> Tensor:
+            return column_policy(pool.columns(e), allowed)
+
+        def miss(log_probs: Tensor) -> Tensor:
             """Eq. 12, summed over the labels by weight."""
-            log_probs = log_policy(self.mac.agent.pool.decode(e), labels.available)
-            return (labels.weight * reconstruction_loss(log_probs, labels.actions)).sum()
+            return (labels.weight * reconstruction_loss(log_probs.permute(2, 0, 1), labels.actions)).sum()
 
         if encoding is None:
-            return {"pool_loss": reconstruct(entry)}
+            played = policy(entry)
+            return {"pool_loss": miss(played)}, played
         if self.stage.progress(self.t_env) < self.args.warm_up:  # first an autoencoder, which spreads the encodings
             noisy = encoding + 0.1 * th.randn_like(encoding)
-            return {"reconstruction_loss": reconstruct(noisy[:, None]),
-                    "vq_loss": (labels.weight * vq_loss(encoding.detach(), entry[:, 0], 0.0)).sum()}
-        losses = {"reconstruction_loss": reconstruct(straight_through(encoding, entry[:, 0])[:, None])}
+            return {"reconstruction_loss": miss(policy(noisy[:, None])),
+                    "vq_loss": (labels.weight * vq_loss(encoding.detach(), entry[:, 0], 0.0)).sum()}, \
+                policy(entry.detach())
+        played = policy(entry)
+        losses = {"reconstruction_loss": miss(policy(straight_through(encoding, entry[:, 0])[:, None]))}
         if self.args.entry_loss:
-            losses["pool_loss"] = reconstruct(entry)
-        return {**losses, "vq_loss": (labels.weight * vq_loss(encoding, entry[:, 0], self.args.commitment)).sum()}
+            losses["pool_loss"] = miss(played)
+        losses["vq_loss"] = (labels.weight * vq_loss(encoding, entry[:, 0], self.args.commitment)).sum()
+        return losses, played
 
-    @th.no_grad()
-    def _health(self, labels: _Labels, entry: Tensor, weight: Tensor, probs: Tensor, m: Tensor, index: Tensor,
-                ) -> dict[str, Tensor]:
-        """``reconstruction``: share of the teacher's play that its entries decode exactly; ``entries_used``: entries
-        with a label, on average over states; ``mixing``: share of play whose entry serves another joint action of
-        the state, too."""
-        logits = masked_logits(self.mac.agent.pool.decode(entry), labels.available)
-        exact = (logits.argmax(-1) == labels.actions).all(-1)
-        load = weight.new_zeros(len(weight), self.args.pool_size).index_put_((m, index), weight.new_ones(len(m)), True)
-        used = (load > 0).to(weight).sum(1)
-        self.reconstruction = float((labels.weight * exact).sum())
-        return {"reconstruction": (labels.weight * exact).sum(), "entries_used": (weight.sum(1) * used).sum(),
-                "mixing": (labels.weight * (load[m, index] > 1)).sum()}
+    @property
+    def _tells(self) -> bool:
+        """Whether anybody hears how well the students do in this update."""
+        return self.t_env - self.log_stats_t >= self.args.learner_log_interval or self.t_env >= self.stage.end
 
     def _report(self) -> None:
         """Says loudly what keeps the students from being the teacher."""
         console, labels, size = self.console, self.labels, self.args.pool_size
         if labels.lost > 0.01 * len(labels):
-            console.warning("pool_size=%d leaves out %.1f %% of the teacher's play; it plays %s%d joint actions in a "
+            console.warning("pool_size=%d leaves out %.1f %% of the teacher's play; it plays %s joint actions in a "
                             "state: set pool_size to that, or raise beta", size, 100 * labels.lost / len(labels),
-                            "up to " if labels.modes < WIDTH else "more than ", labels.modes)
+                            self._repertoire())
         if not self.mac.agent.local and self.reconstruction < HEALTHY:
             console.warning("THE STUDENTS HAVE NOT LEARNED THE TEACHER'S JOINT ACTIONS: only %.1f %% of its play is "
                             "reproduced exactly; raise student_t_max, pool_hidden or pool_size",
                             100 * self.reconstruction)
+
+    def _repertoire(self) -> str:
+        """How many joint actions the teacher plays in a state, in words."""
+        labels = self.labels
+        if labels.modes < min(WIDTH, beam_for(self.n_labels)):
+            return f"up to {labels.modes}"
+        # The labels come from a narrow beam, so some states are looked at again.
+        some = th.linspace(0, len(labels) - 1, min(COUNTED, len(labels)), device=self.labels.device).long()
+        state, available, _, _ = labels[some]
+        teacher = self.mac.teacher
+        law = teacher.law(teacher.encoder(state[:, None]), available, WIDTH)
+        modes = max(labels.modes, int((law.probs > 0).sum(1).max()))
+        return f"as many as {modes}" if modes < WIDTH else f"more than {WIDTH}"
 
     def state_dict(self) -> dict[str, Any]:
         labels = {} if self.update.count >= self.args.student_t_max else self.labels.state_dict()
@@ -194,17 +242,5 @@ class StudentLearner(TaughtLearner):
         super().load_state_dict(state)
         if state["labels"]:
             self.labels.load_state_dict(state["labels"])
-
-
-class _Labels:
-    """R joint actions of the teacher.
-
-    Attributes:
-        state: which of the M states each belongs to, ``[R]``.
-        actions: ``[R, N]``.
-        available: ``[R, N, A]``.
-        weight: share of the teacher's play in this batch, ``[R]``, adding up to 1.
-    """
-
-    def __init__(self, state: Tensor, actions: Tensor, available: Tensor, weight: Tensor) -> None:
-        self.state, self.actions, self.available, self.weight = state, actions, available, weight
+            if self._table is not None:
+                self._table.fill_(-1)

@@ -130,6 +130,7 @@ class Update:
             raise ValueError("the state of the optimisers is not that of these networks")
         for name, network in self._networks.items():
             network.load_state_dict(state["optimisers"][name])
+            self._rate = state["optimisers"][name]["param_groups"][0]["lr"]
         self.count, self._stop, self._applied = state["updates"], None, None
         for saved in state["optimisers"].values():
             self._rate = saved["param_groups"][0]["lr"]

@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 
 import torch as th
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .batched import perceptrons, uniform
 
 #: floats in a hidden layer of a batch up to which several networks are quicker in one go; larger ones leave the cache
 SMALL = 1 << 17
+
+CACHED = 2048  # rows of hidden units that are computed together, so that they stay near the processor
 
 
 class AutoregressiveNet(nn.Module):
@@ -86,6 +89,33 @@ class AutoregressiveNet(nn.Module):
         for weight, bias in zip(self.middle, self.middle_bias, strict=True):
             h = th.relu(th.addmm(bias[agent], h, weight[agent]))
         return th.addmm(self.last_bias[agent], h, self.last[agent])
+
+    def state_parts(self, inputs: Tensor) -> Tensor:
+        """What every agent's first layer makes of what it sees, ``[N, B, H]`` from ``[B, G, S]``, before the prefix."""
+        if inputs.shape[1] > 1:
+            return th.baddbmm(self.first_bias, inputs.transpose(0, 1), self.first)
+        width = self.n_agents * self.hidden  # one product for all
+        parts = th.addmm(self.first_bias.view(width), inputs[:, 0], self.first.transpose(0, 1).reshape(-1, width))
+        return parts.view(-1, self.n_agents, self.hidden).transpose(0, 1)
+
+    def lengthened(self, part: Tensor, actions: Tensor) -> Tensor:
+        """The next agent's row after each of k beginnings of joint actions, ``[B, k, i]`` to ``[B, k, A]``.
+
+        ``part`` ``[B, H]`` is what :meth:`state_parts` says of that agent, number i; for the first k is 1.
+        """
+        batch, k, agent = actions.shape
+        some = max(1, CACHED // k)
+        if batch > some:
+            return th.cat([self.lengthened(part[at:at + some], actions[at:at + some])
+                           for at in range(0, batch, some)])
+        if agent:
+            given = F.embedding_bag((actions + self.offset[:agent, 0]).flatten(0, 1), self.action, mode="sum")
+            h = given.view(batch, k, self.hidden).add_(part[:, None]).relu_().flatten(0, 1)
+        else:
+            h = th.relu(part)
+        for weight, bias in zip(self.middle, self.middle_bias, strict=True):
+            h = th.addmm(bias[agent], h, weight[agent]).relu_()
+        return th.addmm(self.last_bias[agent], h, self.last[agent]).view(batch, k, self.n_actions)
 
     @staticmethod
     def seen_by(agent: int, inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The online runner: plays one episode at a time with the controller and records it."""
+"""The online runner: plays episodes with the controller, one at a time or several together, and records them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..components.episode_buffer import EpisodeBatch
-from ..envs.multi_agent_env import MultiAgentEnv
-from ..evaluation.play import agent_keys, return_stats
+from ..envs.game import IntArray, Step
+from ..envs.multi_agent_env import MultiAgentEnv, equal_shares
+from ..evaluation.play import Values, agent_keys, return_stats
 from ..settings import Settings
 from . import REGISTRY
 from .base import Runner
@@ -20,10 +21,11 @@ TRAINING_STREAM = 1_000_004  # keeps these episodes apart from everything else d
 
 @REGISTRY.register("episode")
 class EpisodeRunner(Runner):
-    """EPyMARL's episode runner; evaluation is batched as in the offline runner.
+    """EPyMARL's episode runner, and with ``batch_size_run`` its parallel runner, though in this process: all episodes
+    of a batch are steps of the same batched rules.  Evaluation is batched as in the offline runner.
 
-    What a game draws in an episode depends on the seed and the episode's number only, so that a
-    continued run meets the episodes that an uninterrupted one would have met.
+    What a game draws in an episode (or in those played together) depends on the seed and the episode's number only
+    (that of the first of them), so that a continued run meets the episodes that an uninterrupted one would have met.
 
     Attributes:
         t_env: number of environment steps played for training.
@@ -31,7 +33,7 @@ class EpisodeRunner(Runner):
     """
 
     learns_offline = False
-    keeps = ("test_nepisode", "buffer_size")
+    keeps = ("test_nepisode", "buffer_size", "batch_size_run")
 
     def __init__(self, args: Settings, env: MultiAgentEnv, console: Logger, device: str = "cpu") -> None:
         super().__init__(args, env, console, device)
@@ -40,10 +42,16 @@ class EpisodeRunner(Runner):
         self._seed = args.env_args.get("seed", args.seed)
 
     def run(self) -> EpisodeBatch:
-        """Plays and records one episode."""
+        """Plays and records ``batch_size_run`` episodes."""
+        return self._one() if self.args.batch_size_run == 1 else self._together(self.args.batch_size_run)
+
+    def _seeds(self) -> np.random.SeedSequence:
+        """What decides all that the game draws in the next episode, or in the next ones together."""
+        return np.random.SeedSequence([self._seed, TRAINING_STREAM, self.episodes])
+
+    def _one(self) -> EpisodeBatch:
         batch = self.empty_batch(1)
-        sequence = np.random.SeedSequence([self._seed, TRAINING_STREAM, self.episodes])
-        self.env.reset(seed=int(sequence.generate_state(1)[0]))
+        self.env.reset(seed=int(self._seeds().generate_state(1)[0]))
         self.mac.init_hidden(batch_size=1)
         total, t, over = 0.0, 0, False
         own = np.zeros(self.game.n_agents)
@@ -64,12 +72,58 @@ class EpisodeRunner(Runner):
             over = terminated or truncated
             t += 1
         self.t_env, self.episodes = self.t_env + t, self.episodes + 1
-        facts = {key: value for key, value in info.items() if key != "episode_limit"}
-        if not self.args.common_reward:
-            facts |= dict(zip(agent_keys(len(own)), own.tolist(), strict=True))
-        for key, value in {"return": total, "ep_length": float(t), **facts}.items():
-            self._recent.setdefault(key, []).append(value)
+        self._count(total, t, own, {key: value for key, value in info.items() if key != "episode_limit"})
         return batch
+
+    def _together(self, episodes: int) -> EpisodeBatch:
+        """Several episodes at once, each as :meth:`_one` records it, but without an action at its last state."""
+        game, batch, rng = self.game, self.empty_batch(episodes), np.random.default_rng(self._seeds())
+        state, running = game.initial(episodes, rng), np.arange(episodes)
+        self.mac.init_hidden(batch_size=episodes)
+        own, lengths = np.zeros((episodes, game.n_agents)), np.zeros(episodes, dtype=np.int64)
+        totals: Values = np.zeros(episodes)
+        facts: list[dict[str, float]] = [{} for _ in range(episodes)]
+        self._see(batch, state, running, 0)
+        for t in range(game.episode_limit):
+            actions = self.mac.select_actions(batch, t_ep=t, t_env=self.t_env, bs=running, test_mode=False)
+            step = game.transition(state, actions.cpu().numpy(), rng)
+            rewards = self._rewards(step)
+            batch.update({"actions": actions[..., None], "reward": rewards, "terminated": step.terminated[:, None]},
+                         bs=running, ts=t, mark_filled=False)
+            totals[running] += rewards.mean(1) if self.args.reward_scalarisation == "mean" else rewards.sum(1)
+            own[running] += rewards
+            lengths[running] += 1
+            for row in step.done.nonzero()[0]:
+                facts[running[row]] = {key: float(value[row]) for key, value in step.info.items()}
+            self._see(batch, step.state, running, t + 1)
+            state, running = step.state[~step.done], running[~step.done]
+            if not len(running):
+                break
+        self.t_env, self.episodes = self.t_env + int(lengths.sum()), self.episodes + episodes
+        for each in range(episodes):
+            self._count(float(totals[each]), int(lengths[each]), own[each], facts[each])
+        return batch
+
+    def _see(self, batch: EpisodeBatch, state: IntArray, running: IntArray, t: int) -> None:
+        game = self.game
+        batch.update({"state": game.global_state(state), "avail_actions": game.available(state),
+                      "obs": game.observe(state)}, bs=running, ts=t)
+
+    def _rewards(self, step: Step) -> Values:
+        """What is recorded of a step's rewards: the team's ``[B, 1]``, or without ``common_reward`` the agents' own
+        ``[B, N]``."""
+        if self.args.common_reward:
+            return step.reward[:, None]
+        if step.rewards is not None:
+            return step.rewards
+        return np.array([equal_shares(team, self.game.n_agents, self.args.reward_scalarisation)
+                         for team in step.reward.tolist()])
+
+    def _count(self, total: float, length: int, own: Values, facts: Mapping[str, float]) -> None:
+        """Takes an episode into the statistics that come next."""
+        shares = {} if self.args.common_reward else dict(zip(agent_keys(len(own)), own.tolist(), strict=True))
+        for key, value in {"return": total, "ep_length": float(length), **facts, **shares}.items():
+            self._recent.setdefault(key, []).append(value)
 
     def take_statistics(self) -> Mapping[str, float]:
         """Means over the episodes since the last time, every ``runner_log_interval``."""

@@ -159,8 +159,10 @@ class OfflineRunner(Runner):
         # "filled" is 0/1 in EPyMARL, and booleans do not subtract
         data["filled"], data["terminated"] = data["filled"].long(), data["terminated"].to(th.uint8)
         data["avail_actions"] = data["avail_actions"].int()
-        return EpisodeBatch(self.info.scheme, self.info.groups, len(rows), length,
-                            SimpleNamespace(transition_data=data, episode_data={}), self.info.preprocess, self.device)
+        batch = EpisodeBatch(self.info.scheme, self.info.groups, len(rows), length,
+                             SimpleNamespace(transition_data=data, episode_data={}), self.info.preprocess, self.device)
+        batch.place = rows
+        return batch
 
     @cached_property
     def _all_see_all(self) -> bool:

@@ -71,7 +71,8 @@ class Settings:
                          doc="number of updates (offline) or environment steps (online)")
     batch_size: int = setting(low=1, high=MANY, doc="episodes per update")
     buffer_size: int = setting(low=1, high=MANY, doc="episodes kept by the online runner, at least batch_size")
-    batch_size_run: int = setting(choices=(1,), doc="environments played at once by the online runner")
+    batch_size_run: int = setting(low=1, high=MANY, doc="environments played at once by the online runner, between two "
+                                                        "updates")
     test_nepisode: int = setting(low=1, high=MANY, decides=_TESTING, doc="number of evaluation episodes")
     test_interval: int = setting(low=1, high=MANY, decides=_TESTING,
                                  doc="t_env between evaluations; one more before training and one at the end")

@@ -63,9 +63,11 @@ def test_a_continued_run_is_the_uninterrupted_one(alg: str, greedy: str, tiny_ru
     assert [t for t, _ in resumed.series()["test_return_mean"]] == [30, 50, 60]
 
 
-def test_a_continued_online_run_is_the_uninterrupted_one(tiny_run: Run) -> None:
+@pytest.mark.parametrize("together", [1, 4])
+def test_a_continued_online_run_is_the_uninterrupted_one(together: int, tiny_run: Run) -> None:
     """Also the replay buffer, the environment's luck, and statistics not logged yet."""
-    words = (*ONLINE, *ALOHA, "t_max=200", "save_model_interval=100", "runner_log_interval=45")
+    words = (*ONLINE, *ALOHA, "t_max=200", "save_model_interval=100", "runner_log_interval=45",
+             f"batch_size_run={together}")
     whole = tiny_run(*words, env="aloha")
     assert whole.steps() == [100, 200]
     resumed = tiny_run(*words, f"checkpoint_path={whole.models}", "load_step=100", env="aloha")

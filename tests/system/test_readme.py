@@ -71,6 +71,8 @@ class Command:
             return "tested by test_examples.py"
         if "tests.attack" in self.text:
             return "tested by attack/test_attack.py"
+        if "benchmark" in self.text and "latency" not in self.text:
+            return "tested by test_benchmark.py"
         if "-m 127.0.0.1" in self.text:
             return "tested by test_records.py, with a server"
         if self.text.startswith("cosmic-ray"):
@@ -141,6 +143,8 @@ def shrunk(command: str, folder: Path) -> list[str]:
         rows = {"table1.jsonl": "table1", "results/sweeps/teacher": "teacher", "results/sweeps/students": "students"}
         words = [str(ROOT / f"docs/results/{rows[word]}.jsonl") if word in rows else word for word in words]
         return [*words, "--repetitions=200"] if "report" in command else words
+    if "cpa benchmark" in command:
+        return [*words, "--quick"]
     if "cpa train" in command:
         return [*words, *SMALL.replace("policy_start=0.0", "").split()]
     if "--config" not in command:

@@ -61,7 +61,7 @@ def test_a_drawn_batch_is_the_batch_of_its_rows(tmp_path: Path) -> None:
     runner = trial(tmp_path, "bc", "bridge").runner
     batch = runner.run()
     assert isinstance(batch, DrawnBatch) and batch.batch_size == 5
-    whole = runner.episodes(batch.rows)  # type: ignore[attr-defined]
+    whole = runner.episodes(batch.place)  # type: ignore[attr-defined]
     assert batch.max_seq_length == whole.max_seq_length and batch.batch_size == 5
     for key in ("state", "actions", "reward", "filled"):
         assert th.equal(batch[key], whole[key])

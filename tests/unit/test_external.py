@@ -327,6 +327,22 @@ def test_episode_runner_and_evaluation(cut: bool, common: bool) -> None:
                                           f"{prefix}agent_2_return_mean": 66, f"{prefix}total_return_mean": 137})
 
 
+def test_environments_of_others_are_played_together_too() -> None:
+    args = settings(Settings, "iql", "pettingzoo", f"env_args.key={KEY}", "env_args.kwargs.cut=true", "seed=1",
+                    "batch_size_run=3", "common_reward=false")
+    runner = EpisodeRunner(args, build_env(args), logging.getLogger("test"))
+    runner.use(FirstAllowed(runner.info, args))
+    for count in (3, 6):
+        batch = runner.run()
+        assert batch["reward"][:, :T].sum(-1).tolist() == [[33, 42, 62]] * 3
+        assert batch["terminated"].sum() == 0, "cut off, not ended"
+        step = transitions(batch, batch["state"])
+        assert step.reward.tolist() == [33, 42, 62] * 3 and not step.done.any()
+        assert runner.episodes == count and runner.t_env == count * T
+    stats = runner.take_statistics()
+    assert [stats[f"agent_{i}_return_mean"] for i in range(N)] == [60, 11, 66]
+
+
 @pytest.mark.parametrize("cut", [True, False])
 def test_random_data(cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("epymarl_cpa.data.generate.AT_ONCE", 4)

@@ -139,6 +139,7 @@ def test_what_goes_on_has_the_same_bits(tmp_path: Path) -> None:
         net.load_state_dict(state)
     again = update_of(second)
     again.load_state_dict(saved)
+    assert again.state_dict()["optimisers"]["one"]["param_groups"] == saved["optimisers"]["one"]["param_groups"]
     for k in range(77, 120):
         again(loss_at(second, k), 0.1, lambda norms: None)
     assert th.equal(state_of(straight), state_of(second))

@@ -12,7 +12,7 @@ import torch as th
 from helpers import Built
 from torch import Tensor
 
-from epymarl_cpa.agreement.joint_law import JointLaw, enumerate_law, product_law
+from epymarl_cpa.agreement.joint_law import JointLaw, enumerate_law, likeliest, product_law
 from epymarl_cpa.components.action_selectors import masked_logits, threshold
 from epymarl_cpa.modules.autoregressive import AutoregressiveNet
 
@@ -156,3 +156,102 @@ def test_the_law_of_independent_policies_is_their_product() -> None:
     assert few.probs.shape == (B, 2)
     assert th.allclose(few.probs.sum(1), th.ones(B))
     assert (few.lost > 0).all()
+
+
+# --- the likeliest, for less ---
+WIDE_N, WIDE_A = 6, 4
+
+
+def wide(sharpness: float, seed: int = 0) -> tuple[AutoregressiveNet, Tensor, Tensor]:
+    """A network of 4,096 joint actions, 40 states, and masks."""
+    th.manual_seed(seed)
+    net = AutoregressiveNet(S, WIDE_N, WIDE_A, 8, 2)
+    with th.no_grad():
+        net.last.mul_(sharpness)
+        net.last_bias.normal_(0, sharpness / 8)
+    available = th.rand(40, WIDE_N, WIDE_A) < 0.9
+    available.scatter_(2, th.randint(0, WIDE_A, (40, WIDE_N, 1)), True)
+    return net, th.randn(40, 1, S), available
+
+
+def plain(available: Tensor) -> Callable[[int, Tensor], Tensor]:
+    return conditional(available, 0.0, "ratio")
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 16])
+@pytest.mark.parametrize("sharpness", [4.0, 12.0, 40.0, 100.0])
+def test_the_likeliest_are_the_likeliest_of_all_wherever_they_are_most_of_the_play(size: int, sharpness: float) -> None:
+    net, state, available = wide(sharpness)
+    every = enumerate_law(net, state, plain(available), WIDE_A**WIDE_N).best(size)
+    law = likeliest(net, state, available, plain, size, WIDE_A**WIDE_N)
+    best = law.best(size)
+    th.testing.assert_close(law.probs.sum(1), th.ones(len(state)))
+    counts = best.lost < 0.499
+    assert counts.any() or sharpness < 100, "something must be tested"
+    th.testing.assert_close(best.probs[counts], every.probs[counts], rtol=1e-4, atol=1e-6)
+    th.testing.assert_close(best.lost[counts], every.lost[counts], rtol=0, atol=1e-5)
+    for row in counts.nonzero()[:, 0].tolist():
+        assert table(best, row) == pytest.approx(table(every, row), rel=1e-4)
+    assert (best.lost >= every.lost - 1e-5).all(), "nowhere is anything better than the best"
+    assert (best.lost <= every.lost + 0.2).all(), "and the others are not far from it"
+
+
+def garden_path() -> tuple[AutoregressiveNet, Tensor, Tensor]:
+    """A first action of 61 % that leads to one joint action, 31 of 1 % that lead to fifty each, and 9 of a little less
+    than 1 % that lead to one each, but in the middle of three states are not available."""
+    net = AutoregressiveNet(1, 2, 50, 4, 1)
+    sure = th.tensor([0, *range(32, 41)])
+    with th.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+        first = th.full((50,), -th.inf)
+        first[0], first[1:32], first[32:41] = math.log(0.61), math.log(0.01), math.log(0.0099)
+        net.last_bias[0, 0] = first
+        net.action[sure] = 1.0  # the second agent's hidden units after these
+        net.last[1, :, 0] = 10.0
+    available = th.ones(3, 2, 50, dtype=th.bool)
+    available[1, 0, 32:] = False
+    return net, th.zeros(3, 1, 1), available
+
+
+def test_a_narrow_beam_is_not_trusted_where_what_it_left_out_could_be_likelier() -> None:
+    net, state, available = garden_path()
+    narrow = enumerate_law(net, state, plain(available), 32).best(10)
+    law = likeliest(net, state, available, plain, 10, 2500)
+    every = enumerate_law(net, state, plain(available), 2500).best(10)
+    assert (narrow.lost[[0, 2]] > every.lost[[0, 2]] + 0.08).all(), "the path must lead astray"
+    best = law.best(10)
+    for row in (0, 2):
+        assert {tuple(joint) for joint in best.actions[row].tolist()} == {(0, 0), *((k, 0) for k in range(32, 41))}
+    th.testing.assert_close(best.probs, every.probs, rtol=1e-4, atol=1e-7)
+    th.testing.assert_close(best.lost, every.lost, rtol=0, atol=1e-5)
+
+
+def test_rare_joint_actions_are_not_worth_a_longer_search() -> None:
+    net, state, available = garden_path()
+    available[:, 0, 0] = False  # the others are 2 % each, or fifty times less
+    law = likeliest(net, state, available, plain, 10, 2500)
+    assert law.probs.shape == (3, 32)
+    assert (law.best(10).lost > 0.5).all()
+
+
+def test_where_the_width_is_no_more_there_is_one_search() -> None:
+    net, state, available = garden_path()
+    for size, width in ((10, 8), (10, 32), (100, 200)):
+        one, two = likeliest(net, state, available, plain, size, width), enumerate_law(net, state, plain(available),
+                                                                                      width)
+        assert th.equal(one.actions, two.actions)
+        assert th.equal(one.probs, two.probs)
+
+
+def test_every_agents_first_layer_at_once_is_that_of_each() -> None:
+    th.manual_seed(0)
+    net = AutoregressiveNet(S, N, A, 8, 2)
+    for inputs in (th.randn(B, 1, S), th.randn(B, N, S)):
+        actions = th.randint(0, A, (B, 7, N))
+        parts = net.state_parts(inputs)
+        for agent in range(N):
+            beginnings = 7 if agent else 1  # before the first agent's action there is one
+            got = net.lengthened(parts[agent], actions[:, :beginnings, :agent])
+            for k in range(beginnings):
+                th.testing.assert_close(got[:, k], net(inputs, actions[:, k])[:, agent])

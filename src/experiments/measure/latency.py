@@ -1,9 +1,8 @@
 """How long one agent takes to decide: policy agreement beside the shared-seed chain, for teams of 2 to 64.
 
-``python -m epymarl_cpa.experiments.latency`` prints the median time of one decision in one state
-with untrained networks of the usual sizes.  In the chain, an agent has to run the decisions of all
-agents before it, too (shown is the last agent, who waits longest; on average it is half); a student
-looks up the team's entry and reads its own part.
+The median time of one decision in one state with untrained networks of the usual sizes.  In the chain, an agent has to
+run the decisions of all agents before it, too (shown is the last agent, who waits longest; on average it is half); a
+student looks up the team's entry and reads its own part.
 """
 
 from __future__ import annotations
@@ -23,6 +22,9 @@ from ...config import resolve
 from ...deploy.export import arrays_of
 from ...deploy.policy import Policy
 from ...modules.autoregressive import AutoregressiveNet
+from .plan import Plan
+from .results import Table
+from .timing import digits
 
 N_STATE, N_ACTIONS, BETA = 32, 5, 0.1
 TEAMS = (2, 4, 8, 16, 32, 64)
@@ -86,18 +88,15 @@ def microseconds(decide: Callable[[], object], times: int) -> float:
     return float(np.median(took)) * 1e6
 
 
-def main(times: int = 300) -> None:
-    """Prints the table; the ways take turns, so that a busy machine slows all of them alike."""
-    th.set_num_threads(1)
-    ways = (student, numpy_chain, chain)
-    print("One decision of one agent, microseconds\n\n"
-          "| agents | student | chain (NumPy) | chain (PyTorch) | chain (NumPy) / student |\n|---|---|---|---|---|")
-    for n_agents in TEAMS:
-        decisions = [way(n_agents) for way in ways]
-        rounds = np.array([[microseconds(decide, times // 10) for decide in decisions] for _ in range(10)])
-        fast, slow, slower = np.median(rounds, 0)
-        print(f"| {n_agents} | {fast:.0f} | {slow:.0f} | {slower:.0f} | {slow / fast:.1f} |")
-
-
-if __name__ == "__main__":
-    main()
+def measure(plan: Plan) -> list[Table]:
+    """One row for each size of team; the ways take turns, so that a busy machine slows all of them alike."""
+    rows = []
+    for n_agents in TEAMS[:2] if plan.quick else TEAMS:
+        decisions = [way(n_agents) for way in (student, numpy_chain, chain)]
+        rounds = np.array([[microseconds(decide, plan.times(30)) for decide in decisions]
+                           for _ in range(plan.rounds)])
+        fast, slow, slower = (float(round(value)) for value in np.median(rounds, 0))
+        rows.append({"agents": n_agents, "student": fast, "chain (NumPy)": slow, "chain (PyTorch)": slower,
+                     "chain (NumPy) / student": digits(float(np.median(rounds[:, 1] / rounds[:, 0])), 3)})
+    return [Table("One decision of one agent", rows, "Microseconds by the wall. In the chain the last agent has to "
+                  "decide for all before it, too; a student needs one look.")]
