@@ -79,14 +79,16 @@ def taught(*words: str) -> Any:
                  "beta=0.3", *words)
 
 
-@pytest.mark.parametrize("words", [(), ("use_rnn=true",), ("selection=encoder",)])
+@pytest.mark.parametrize("words", [(), ("use_rnn=true",), ("selection=encoder",), ("labels=drawn",),
+                                   ("labels=drawn", "use_rnn=true")])
 def test_recorded_steps_are_looked_up_once_and_nothing_changes(words: tuple[str, ...]) -> None:
     one, two = taught(*words), taught(*words)
     source = Source(one, 12)
     two.learner.use_data(source)
     asked: list[int] = []
-    rows = two.learner.labels.rows
-    two.learner.labels.rows = lambda state, available: (asked.append(len(state)), rows(state, available))[1]
+    known = two.learner._drawn_in or two.learner.labels
+    rows = known.rows
+    known.rows = lambda state, available: (asked.append(len(state)), rows(state, available))[1]
     for k, numbers in enumerate(([3, 1, 7], [1, 3, 3], [0, 7, 11], [11, 0, 1])):
         batch = source.episodes(th.tensor(numbers))
         plain = source.episodes(th.tensor(numbers))
