@@ -73,7 +73,7 @@ class StudentLearner(TaughtLearner):
         self._table = th.full((source.n_episodes, self.info.episode_limit + 1), -1)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
-        self._place = batch.place
+        self._place = getattr(batch, "place", None)  # EPyMARL's own batches know of none
         stats = super().train(batch, t_env, episode_num)
         if t_env >= self.stage.end:
             self._report()

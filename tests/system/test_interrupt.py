@@ -34,20 +34,19 @@ def heard() -> Iterator[None]:
 @contextmanager
 def sent_at(number: int, step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sends this process a signal in the middle of the given update."""
-    from epymarl_cpa.components import transitions
-    from epymarl_cpa.learners import base
+    from epymarl_cpa.learners.base import Learner
 
-    calls = 0
+    calls, drawn = 0, Learner._drawn
 
     def counted(*args: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == step:
             os.kill(os.getpid(), number)
-        return transitions.transitions(*args)
+        return drawn(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(base, "transitions", counted)
+        patched.setattr(Learner, "_drawn", counted)
         yield
 
 
