@@ -192,7 +192,7 @@ class PerAgentCritic(MixedCritic):
     """Eq. 5 to the letter, its slips mended: each agent is weighed by its own w_i Q_i.
 
     The target is r + gamma Q_tot(s', a') at the recorded next action, as in the official MAICQ code, whose
-    importance weight (``target_weight=batch``) is 1 to three digits: one step of improvement over the behaviour, no
+    importance weight (``target_weight=batch``) is nearly 1: one step of improvement over the behaviour, no
     more.  Eq. 7's own weight (``printed``) multiplies the value itself, which goes wrong where episodes keep to one
     way to play: high values diverge, negative ones of good and bad actions become equal (see docs/method.md).
     Also, only the sum of the utilities is determined by the data, so the agents' weights are not: harmless on XOR, but
