@@ -45,7 +45,7 @@ class Untrained(LeavingTeam):
     def __init__(self, alg: str, env: str, *words: str) -> None:
         small = [word for word in STUDENTS if word.partition("=")[0] in Untrained.known(alg)]
         built = Built(alg, env, "hidden_dim=8", *small, *words)
-        if alg in ("cpa_pa", "kd"):
+        if "students" in {stage.name for stage in built.run.stages}:
             built.mac.enter("students")
         self.folder, self.t_env, self.config = Path("untrained"), 0, built.config
         self.game, self.info, self.mac = built.game, built.info, built.mac
@@ -53,7 +53,8 @@ class Untrained(LeavingTeam):
 
     @staticmethod
     def known(alg: str) -> set[str]:
-        return {"cpa_pa": {word.partition("=")[0] for word in STUDENTS}, "kd": {"pool_hidden"}}.get(alg, set())
+        words = {word.partition("=")[0] for word in STUDENTS}
+        return {"cpa_pa": words, "cpa_pa_printed": words, "kd": {"pool_hidden"}}.get(alg, set())
 
 
 @pytest.mark.parametrize("alg", METHODS)

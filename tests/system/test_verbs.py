@@ -119,7 +119,7 @@ def test_lists_tell_how_methods_act_and_what_games_need(capsys: pytest.CaptureFi
     for words in ("cpa_pa by the agreement key CPA's policy agreement (stage 2)", "oryx in sequence Sequential ICQ",
                   "kd independently", "sensor 15 x 9 - fifteen sensors",
                   "rware 2 x 5 rware (not installed: pip install 'epymarl-cpa[tasks]')",
-                  "bridge poor 1000 crossing 0.1, random 0.9", "smoke 36 Every method once"):
+                  "bridge poor 1000 crossing 0.1, random 0.9", "smoke 40 Every method once"):
         assert words in " ".join(text.split()), words
 
 

@@ -162,7 +162,8 @@ def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_pat
 
 def test_missing_keys(tmp_path: Path) -> None:
     short = write(tmp_path, "name: x\nmac: ar_mac\nlearner: cpa_ar_learner\nbeta: 0.0\nbeta_mode: ratio\n"
-                            "shared_seed: false\nalpha: 1.0\ncritic_time: true\nvalue_hidden_dim: 8")
+                            "shared_seed: false\nalpha: 1.0\ncritic_time: true\nvalue_hidden_dim: 8\n"
+                            "mixer_weights: softmax\ntarget_weight: one\nalpha_q: 1000.0")
     with pytest.raises(UserError, match="config key 'weight' is missing"):
         resolve(short, "xor")
     with pytest.raises(UserError, match="must name its game: env: <name>"):
