@@ -55,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _program(name: str) -> str:
-    """An interpreter that is named by its path, from any folder; a plain word is looked up as usual."""
-    return str(Path(name).absolute()) if Path(name).exists() else name
+    """An interpreter that is named by its path, from any folder; a plain word is looked up as usual; "": this one."""
+    return str(Path(name).absolute()) if name and Path(name).exists() else name
 
 
 def _chosen(only: str, plan: Plan) -> list[str]:

@@ -63,7 +63,7 @@ def test_every_series_is_that_of_our_host(epymarl: Path, contents: Contents, tmp
 
 @pytest.mark.parametrize("alg", ["bc", "cpa_ar", "cpa_pa"])
 def test_an_encoder_with_a_memory_is_at_home_there(epymarl: Path, tmp_path: Path, alg: str) -> None:
-    with_memory = "import recurrent, sys; from epymarl_cpa.cli import entry; sys.exit(entry())"
+    with_memory = "import recurrent, sys; from epymarl_cpa.main import entry; sys.exit(entry())"
     series = same_as_our_host(epymarl, tmp_path, alg, "bridge", *SMALL, "use_rnn=true", "agent=running", "hidden_dim=8",
                               *(["student_t_max=20", "pool_hidden=8"] if alg == "cpa_pa" else []),
                               program=("-c", with_memory))

@@ -190,6 +190,12 @@ def test_programs_are_recognised_by_a_file(tmp_path: Path) -> None:
         assert peers._recognised(tmp_path / name) == name
 
 
+def test_programs_of_others_run_in_this_python_unless_another_is_named(tmp_path: Path) -> None:
+    assert benchmark._program("") == ""
+    assert benchmark._program(sys.executable) == sys.executable
+    assert benchmark._program("no-such-python") == "no-such-python"
+
+
 @pytest.mark.slow
 def test_this_program_can_be_the_other_one(tmp_path: Path) -> None:
     row = peers._row(Plan(quick=True, folder=tmp_path), "ourselves", Path(__file__).parents[2], "xor")
