@@ -156,6 +156,8 @@ def shrunk(command: str, folder: Path) -> list[str]:
     else:
         small = SMALL if "cpa_" in command else SMALL.replace("policy_start=0.0", "")
         small += f" {STUDENTS}" if "cpa_pa" in command else ""
+        # A team that has learned for four updates may have but one way to play, which depends on the seed.
+        small += " seed=1" if "cpa_pa" in command and "seed=" not in command else ""
         small += " model_t_max=20 scenarios=8 plans=2" if "improvement=sta" in command else ""
         small += " recipes.medium.episodes=20" if "dataset=medium" in command else ""
         small += " recipes.random.episodes=20" if "dataset=random" in command else ""
