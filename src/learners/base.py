@@ -91,7 +91,7 @@ class Learner(ABC):
         self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
         self.source: EpisodeSource | None = None
         self._recorded: RecordedSteps | None = None
-        self._is_new = True
+        self._cuts_once = True  # until the first batch shows whether all recorded steps can be kept
         remembers = args.critic_input == "history"
         sight = Sight(info.state_shape, info.n_agents * info.n_actions * remembers, args.state_levels)
         self.state_encoder: Encoder = (Rnn if remembers else Memoryless)(sight, args.hidden_dim)
@@ -160,12 +160,11 @@ class Learner(ABC):
             return self.steps(batch)
         if self._recorded is not None:
             return self._recorded.draw(batch.place)
-        rows = batch.place
         step = self.steps(batch)
-        if self._is_new and not {"encoder", "critic_encoder"} & self.nets.keys():
+        if self._cuts_once and not {"encoder", "critic_encoder"} & self.nets.keys():
             self._recorded = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike, step,
-                                            len(rows))
-        self._is_new = False
+                                            batch.batch_size)
+        self._cuts_once = False
         return step
 
     def _add(self, name: str, encoder: Encoder, has_target: bool) -> Encoder:

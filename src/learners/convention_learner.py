@@ -70,7 +70,6 @@ class ConventionLearner(TaughtLearner):
         elif self.args.teacher:
             self.console.warning("teacher=%s has no effect: conventions have a teacher only with improvement=stages",
                                  self.args.teacher)
-        self.source: EpisodeSource | None = None
         self.improves = self.args.improvement != "imitation"
         self.plan: Plan | None = None
         self._lessons: EpisodeBatch | None = None
@@ -80,7 +79,7 @@ class ConventionLearner(TaughtLearner):
         return {"students": self.pool}
 
     def use_data(self, source: EpisodeSource) -> None:
-        self.source = source
+        super().use_data(source)
         if self.args.improvement in ("stages", "stationary"):  # refused before minutes of learning, not after them
             data = self._experience()
             View(data)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch as th
 from torch import Tensor, nn
 
-from ..components.action_selectors import masked_logits
 from ..components.returns import lambda_returns
 from ..components.transitions import Transitions
 from ..controllers.independent_controller import BasicMAC
 from ..modules.followed import Followed
-from ..modules.losses import log_policy, normalised, taken
+from ..modules.losses import batch_target_weight, log_policy, normalised, taken
 from ..modules.mixers import LinearMixer, Utilities
 from . import REGISTRY
 from .base import Learner
@@ -60,7 +59,7 @@ class MaicqLearner(Learner):
         q, w, b = self.critic.target(self.timed(step.lagged.next_state, step.time + 1, self.args.critic_time))
         q_tot = (w * taken(q, step.next_actions)).sum(1) + b
         follows = step.next_played * (1 - step.done)
-        rho = masked_logits(q_tot / self.args.alpha_q, follows).softmax(0) * follows.sum()
+        rho = batch_target_weight(q_tot, follows, self.args.alpha_q)
         # Where an episode was cut off nobody recorded what came next; the policy's own choice stands in.
         log_pi = log_policy(self.mac.agent(step.next_inputs), step.next_available)
         expected = (w * (log_pi.exp() * q).sum(-1)).sum(1) + b

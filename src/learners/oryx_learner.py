@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch as th
 from torch import Tensor, nn
 
-from ..components.action_selectors import masked_logits
 from ..components.transitions import Transitions
 from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed
-from ..modules.losses import log_policy, normalised, taken
+from ..modules.losses import batch_target_weight, log_policy, normalised, taken
 from . import REGISTRY
 from .base import Learner
 from .settings import OryxSettings
@@ -45,7 +44,7 @@ class OryxLearner(Learner):
         with th.no_grad():
             ahead = taken(self.q.target(then, step.next_actions, before), step.next_actions)  # [M, N]
             follows = (step.next_played * (1 - step.done))[:, None]
-            rho = masked_logits(ahead / self.args.alpha_q, follows.expand_as(ahead)).softmax(0) * follows.sum()
+            rho = batch_target_weight(ahead, follows, self.args.alpha_q)
             goal = step.reward[:, None] + self.args.gamma * rho * ahead
             advantage = taken(q, step.actions) - (log_pi.exp() * q).sum(-1)
             if self.args.normalise_advantage:

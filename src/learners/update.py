@@ -132,5 +132,3 @@ class Update:
             network.load_state_dict(state["optimisers"][name])
             self._rate = state["optimisers"][name]["param_groups"][0]["lr"]
         self.count, self._stop, self._applied = state["updates"], None, None
-        for saved in state["optimisers"].values():
-            self._rate = saved["param_groups"][0]["lr"]

@@ -106,6 +106,7 @@ class _Perceptrons(th.autograd.Function):
             if needed[4 + n_layers + layer]:
                 by_bias[layer] = g.sum(2)[:, None]
             g = th.bmm(weights[layer], g)
+            # The rectifier's own backward pass, in place: a mask and a product would take three passes.
             g = th.ops.aten.threshold_backward.grad_input(g, hidden[layer - 1], 0, grad_input=g)
         seen = g.view(len(x), -1, g.shape[2])  # [Q, P / Q * H, M]
         if needed[4]:

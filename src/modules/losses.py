@@ -88,13 +88,13 @@ def printed_target_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: flo
     return log_weight(q, log_mu, actions, alpha).sum(1).exp()
 
 
-def batch_target_weight(q_tot: Tensor, follows: Tensor, alpha: float) -> Tensor:
-    """Official MAICQ's weight ``[M]``: a soft-max of the team's values ``[M]`` over the batch, with mean 1 there.
+def batch_target_weight(q: Tensor, follows: Tensor, alpha: float) -> Tensor:
+    """Official MAICQ's weight: a soft-max of values ``[M]``, or ``[M, N]`` of each agent, over the batch, with mean 1.
 
     Args:
-        follows: 1.0 where the next joint action was really played, ``[M]``; elsewhere the weight is 0.
+        follows: 1.0 where the next joint action was really played, ``[M]`` or ``[M, 1]``; elsewhere the weight is 0.
     """
-    return masked_logits(q_tot / alpha, follows).softmax(0) * follows.sum()
+    return masked_logits(q / alpha, follows.expand_as(q)).softmax(0) * follows.sum()
 
 
 def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, clip: float) -> Tensor:

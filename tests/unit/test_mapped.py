@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -306,6 +307,22 @@ def test_two_that_append(folder: Path) -> None:
         append(split(made()), folder)
     os.close(handle)
     append(split(made()), folder)
+
+
+def test_what_another_added_while_one_waited_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = form._alone
+
+    @contextlib.contextmanager
+    def after_another(path: Path) -> Iterator[None]:
+        monkeypatch.setattr(form, "_alone", alone)
+        append(split(made()), folder)
+        with alone(path):
+            yield
+
+    monkeypatch.setattr(form, "_alone", after_another)
+    append(split(made()), folder)
+    assert opened(folder).n_episodes == 3 * made().n_episodes
+    opened(folder).check()
 
 
 def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

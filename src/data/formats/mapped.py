@@ -74,9 +74,9 @@ def append(parts: Iterable[OfflineDataset], path: Path) -> Manifest:
     if not (path / NAME).is_file():
         raise UserError(f"{path} is no folder that data can be added to, such as 'convert' writes by the name "
                         "x.mapped.")
-    data = MappedDataset(path)
     try:
         with _alone(path):
+            data = MappedDataset(path)  # here: what another process has added by now is there, too
             manifest = _extend(path, adding(data, parts), data)
             manifest.write(path)
     except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ...render import colours
 from ..measure.results import Table
@@ -51,4 +51,6 @@ def _logarithmic(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,.0f}"))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,.0f}"))
     ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_minor_formatter(NullFormatter())  # else these are powers of ten, on inner panels, too
     ax.grid(color=FAINT, alpha=0.3, linewidth=0.6)

@@ -20,7 +20,7 @@ def peak() -> int:
             lines = dict(line.split(":", 1) for line in file)
     except OSError:
         return 0
-    return 1024 * int(lines["VmHWM"].split()[0])
+    return 1024 * int(lines.get("VmHWM", "0").split()[0])
 
 
 def main(asked: dict[str, Any]) -> dict[str, float]:

@@ -19,6 +19,7 @@ import torch as th
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from ...components.drawn import RecordedSteps
 from ...components.transitions import Transitions
 from ...errors import Diverged, UserError
 from ...learners.base import Learner, trained, unstackable
@@ -135,10 +136,10 @@ class Stack:
                   for name, net in self.learner.nets.items()}
         pairs = [(of[id(target)], of[id(online)]) for target, online in target_pairs(self.learner.nets.values())]
         self._update = self.learner.update = Update(groups, pairs, self.args, self.learner.lr, len(trials))
-        self._data, self._steps = self._load()
+        self._recorded = self._load()
 
-    def _load(self) -> tuple[dict[str, Tensor], int]:
-        """All recorded steps of all seeds one after the other, field by field ``[E * episodes * T, ...]``, and T."""
+    def _load(self) -> RecordedSteps:
+        """All recorded steps of all seeds, whose episodes have one number after the other."""
         whole = [learner.steps(runner.episodes(th.arange(runner.dataset.n_episodes)))
                  for learner, runner in zip(self.learners, self.runners, strict=True)]
         lengths = {len(step.reward) for step in whole} | {int(step.time.max()) + 1 for step in whole}
@@ -147,19 +148,16 @@ class Stack:
         if lengths != {steps, steps * max(episodes)} or len(episodes) > 1:
             raise UserError(f"runs on {self.args.env} cannot be trained stacked, since its episodes differ in length "
                             "or number; remove stack from the grid.")
-        there = [field.name for field in dataclasses.fields(Transitions) if getattr(whole[0], field.name) is not None]
-        return {name: th.cat([getattr(step, name) for step in whole]) for name in there}, steps
+        parts = (dataclasses.replace(step, episode=step.episode + k * max(episodes)) for k, step in enumerate(whole))
+        return RecordedSteps(parts, len(whole) * max(episodes), self.learner.alike)
 
     def _draw(self) -> dict[str, Tensor]:
         """The next batch of every seed, ``[E, M, ...]``, in the order in which its own run would draw it."""
         rows = th.stack([runner.next_rows() for runner in self.runners])  # [E, B]
         count, size = rows.shape
-        episodes = rows + th.arange(count)[:, None] * self.runners[0].dataset.n_episodes
-        flat = (episodes[..., None] * self._steps + th.arange(self._steps)).flatten()  # [E * M]
-        flat = flat.to(self._data["episode"].device)
-        drawn = {name: value[flat] for name, value in self._data.items()}
-        drawn["episode"] = th.arange(count * size, device=flat.device).repeat_interleave(self._steps) % size
-        return {name: value.view(count, -1, *value.shape[1:]) for name, value in drawn.items()}
+        step = self._recorded.draw((rows + th.arange(count)[:, None] * self.runners[0].dataset.n_episodes).flatten())
+        drawn = dataclasses.replace(step, episode=step.episode % size)
+        return {name: value.unflatten(0, (count, -1)) for name, value in vars(drawn).items() if value is not None}
 
     def update(self, t_env: int) -> None:
         """One update of every seed.
