@@ -8,10 +8,10 @@ __version__ = "0.2.0"
 #: where the public names are; ``__init__.pyi`` says the same to type checkers
 _HOMES = {
     "Comparison": "api.comparing", "Evaluation": "api.evaluating", "OfflineDataset": "data.dataset",
-    "TeamPolicy": "api.playing", "TrainedRun": "api.training", "UserError": "errors",
+    "TeamPolicy": "api.playing", "TrainedRun": "api.training", "UserError": "errors", "Verdict": "selection.verdict",
     "arrays_from_dataset": "data.flat", "compare": "api.comparing", "dataset_from_arrays": "data.flat",
     "evaluate": "api.evaluating", "export": "api.teams", "load_dataset": "api.datasets", "load_policy": "api.playing",
-    "make_env": "api.environments", "train": "api.training"}
+    "make_env": "api.environments", "select": "api.selecting", "train": "api.training"}
 
 __all__ = ["__version__", *_HOMES]
 

@@ -30,6 +30,8 @@ VERBS: Mapping[str, Verb] = {
                   (), "train cpa_ar sensor dataset=poor seed=3"),
     "evaluate": Verb("evaluate a trained model with its own configuration", "MODEL [KEY=VALUE ...]",
                      "commands.training", (), "evaluate results/models/<run> test_nepisode=1000"),
+    "select": Verb("say which checkpoint or run is the best, from the recorded data alone", "MODEL ... [--data=NAME]",
+                   "selection.command", (), "select results/models/<run>"),
     "resume": Verb("go on with a run that was stopped", "[last|FOLDER] [KEY=VALUE ...]", "commands.training",
                    (), "resume last"),
     "list": Verb("show methods, games, data, sweeps and observers", "[methods|games|data|sweeps|observers]",

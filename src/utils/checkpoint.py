@@ -207,6 +207,14 @@ def find(path: str, load_step: int, key: str = "checkpoint_path") -> Path:
     return steps[max(steps) if load_step == 0 else min(steps, key=lambda step: abs(step - load_step))]
 
 
+def find_all(path: str, key: str = "the model folder") -> list[Path]:
+    """All checkpoints of a run's model folder, the oldest first, or the one that ``path`` is; else as :func:`find`."""
+    newest = find(path, 0, key)
+    if newest == Path(path).expanduser():
+        return [newest]
+    return [folder for _, folder in sorted(_steps(newest.parent).items())]
+
+
 def find_whole(path: str, load_step: int, key: str = "checkpoint_path",
                tell: Callable[[str], object] = lambda sentence: None) -> tuple[Path, dict[str, Any]]:
     """As :func:`find`, with the manifest; where the newest is asked for and damaged, the newest whole one is taken.

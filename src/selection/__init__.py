@@ -1,0 +1,1 @@
+"""Offline selection: which of several trained teams is the best, from the recorded data alone."""

@@ -1,0 +1,46 @@
+"""What teams reach when they are played after all, to see what a choice has cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..components.env_info import EnvInfo
+from ..envs.game import Game
+from ..evaluation.exact import can_be_exact, exact_return
+from ..evaluation.play import EXACT, evaluate, headline_of
+from ..utils.bounded import check_memory
+from .plays import Candidate
+from .verdict import Verdict
+
+
+def with_hindsight(found: Verdict, candidates: Sequence[Candidate], game: Game, episodes: int) -> Verdict:
+    """Plays all teams, after one of them was chosen.
+
+    Args:
+        found: the choice.
+        candidates: the teams.
+        game: the rules.
+        episodes: of each, with the seed of its run.
+
+    Raises:
+        UserError: this machine cannot hold so many episodes.
+    """
+    info = EnvInfo.of(game)
+    check_memory(f"hindsight={episodes} episodes", episodes * info.episode_bytes)
+    reached = np.zeros(len(candidates))
+    for k, each in enumerate(candidates):
+        results = evaluate(game, each.mac, info.batch(episodes), each.config["seed"], each.t_env)
+        if can_be_exact(game, each.mac):
+            exact = exact_return(game, each.mac, info.batch, each.t_env)
+            results |= {} if exact is None else {EXACT: np.array([exact])}
+        reached[k] = headline_of(game, results)
+    regret, best = float(reached.max() - reached[found.chosen]), game.headline_optimum()
+    told = f"played: {episodes} episodes each ({game.headline}); the choice costs {regret:.4g} against the best of them"
+    facts = {**found.facts, "played_episodes": episodes, "regret": regret, "headline": game.headline}
+    if best is not None and (span := best - game.random_headline()) > 0:
+        told += f", {100 * regret / span:.2f} % of the span from random play to the optimum"
+        facts["regret_share"] = regret / span
+    return replace(found, hindsight=reached, facts={**facts, "told": [*found.facts["told"], told]})

@@ -1,0 +1,204 @@
+"""Evaluation by counting, where what was recorded repeats: an exact model of the data, and nothing beyond them.
+
+What a joint action pays and leads to in a state is the mean of what was recorded there.  One that was never recorded
+there is worth the worst return that was ever recorded from a step with as much time left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..envs.mismatch import distinct
+from .estimate import Estimate
+from .recorded import Recorded
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+REPEATED = 0.9  # share of the recorded steps whose state and joint action must come again
+SWEEPS, CLOSE = 2000, 1e-4  # at most so many, or until nothing changes by more than a share of the returns' spread
+PRIOR = 1.0  # steps that the spread of all pairs counts for in that of one
+
+
+def repeated(recorded: Recorded) -> float:
+    """Share of the steps whose pair of state and joint action was recorded in another step, too."""
+    pair = Pairs.of(recorded).pair
+    return float((np.bincount(pair)[pair] > 1).mean())
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """U states, P pairs of a state and a joint action that were recorded there.
+
+    Attributes:
+        place: number of the state at every place ``[P']``.
+        state, after: number of the state before and after every step ``[M]``.
+        pair: number of every step's pair ``[M]``.
+        first: a step of each pair ``[P]``.
+        n_states: U.
+    """
+
+    place: Ints
+    state: Ints
+    after: Ints
+    pair: Ints
+    first: Ints
+    n_states: int
+
+    @staticmethod
+    def of(recorded: Recorded) -> Pairs:
+        """Those of recorded steps."""
+        first, number = distinct(recorded.seen.numpy())
+        state = number[recorded.now.numpy()]
+        pairs, pair = distinct(np.concatenate([state[:, None], recorded.actions.numpy()], 1))
+        return Pairs(number, state, number[recorded.after.numpy()], pair, pairs, len(first))
+
+
+class Table:
+    """The model.
+
+    Args:
+        recorded: steps and players.
+        gamma: discount.
+    """
+
+    def __init__(self, recorded: Recorded, gamma: float) -> None:
+        self.recorded, self.gamma, self.pairs = recorded, gamma, Pairs.of(recorded)
+        pair, steps = self.pairs.pair, len(recorded.reward)
+        self.reward, self.done = recorded.reward.double().numpy(), recorded.done.numpy()
+        self.count = np.bincount(pair).astype(np.float64)
+        self.pays = np.bincount(pair, self.reward) / self.count
+        # In a game that its limit ends, states before the last step lead on whatever the time.
+        follows = ~self.done
+        known = np.bincount(pair, follows, len(self.count))
+        ends = np.zeros(len(self.count)) if recorded.fixed else 1.0 - known / self.count
+        flows = np.stack([pair, self.pairs.after], 1)[follows]
+        kind, flow = distinct(flows) if len(flows) else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self._from, self._to = flows[kind].T
+        self._share = np.bincount(flow, minlength=len(kind)) / known[self._from] * (1.0 - ends[self._from])
+        self._lost = (known == 0) & recorded.fixed  # nobody recorded what follows
+        to_go = recorded.returns_to_go(gamma).numpy()
+        self.spread = float(to_go.std()) or 1.0
+        left = recorded.limit - recorded.time.numpy() if recorded.fixed else np.zeros(steps, np.int64)
+        self.worst = np.full(recorded.limit + 1, np.inf)
+        np.minimum.at(self.worst, left, to_go)
+        self.worst = np.where(np.isfinite(self.worst), self.worst, to_go.min())
+        self.worst[0] = to_go.min() if not recorded.fixed else 0.0
+        begins = recorded.time.numpy() == 0
+        self.starts = np.bincount(self.pairs.state[begins], minlength=self.pairs.n_states) / max(1, begins.sum())
+        self.n_starts = int(begins.sum())
+
+    def estimate(self) -> Estimate:
+        """Of all teams."""
+        owner = self.recorded.owner.numpy()
+        found = [self.team(np.flatnonzero(owner == team)) for team in range(self.recorded.n_teams)]
+        value, error, start, unseen = (np.array(column) for column in zip(*found, strict=True))
+        facts = {"states": self.pairs.n_states, "pairs": len(self.count)}
+        return Estimate(value, error, start, unseen, self.gamma, "table", facts)
+
+    def team(self, players: Ints) -> tuple[float, float, float, float]:
+        """Value, error, error by the first states, and unseen share, of one team."""
+        policy = self._policy(players)
+        values = self._values(policy)
+        value = values[-1]
+        mean = float(self.starts @ value)
+        spread = float(np.sqrt(self.starts @ (value - mean) ** 2))
+        return mean, self._error(policy, values), spread / np.sqrt(max(1, self.n_starts)), policy.unseen
+
+    def _policy(self, players: Ints) -> _Policy:
+        """What they play in every state: one joint action, or several with the shares in which they come."""
+        pairs, recorded = self.pairs, self.recorded
+        state = np.tile(pairs.place, len(players))
+        asked = recorded.played[players].flatten(0, 1).numpy().astype(np.int64)
+        known = np.concatenate([pairs.state[pairs.first][:, None], recorded.actions.numpy()[pairs.first]], 1)
+        rows = np.concatenate([known, np.concatenate([state[:, None], asked], 1)])
+        first, number = distinct(rows)
+        which = np.full(len(first), -1)
+        which[number[: len(known)]] = np.arange(len(known))
+        number = number[len(known):]
+        used, count = np.unique(number, return_counts=True)
+        at = rows[first[used], 0]
+        total = np.bincount(state, minlength=pairs.n_states)
+        before = number.reshape(len(players), -1)[:, recorded.now.numpy()]
+        return _Policy(at, which[used], count / total[at], float((which[before] < 0).mean()))
+
+    def _onward(self, value: Floats) -> Floats:
+        """What follows each pair is worth, discounted ``[P]``, from values of states ``[U]``."""
+        return self.gamma * _sums(self._from, self._share * value[self._to], len(self.count))
+
+    def _backed(self, policy: _Policy, value: Floats, left: int) -> Floats:
+        """Values of states with ``left`` steps to go, from those with one less."""
+        worst = self.worst[left]
+        pair = self.pays + np.where(self._lost & (left > 1), self.worst[max(0, left - 1)], self._onward(value))
+        each = np.where(policy.pair >= 0, pair[policy.pair], worst)
+        return _sums(policy.state, policy.share * each, self.pairs.n_states)
+
+    def _values(self, policy: _Policy) -> list[Floats]:
+        """With a fixed end, values with 0, 1, ... steps to go, each ``[U]``; else those without end, twice."""
+        value = np.zeros(self.pairs.n_states)
+        if self.recorded.fixed:
+            values = [value]
+            for left in range(1, self.recorded.limit + 1):
+                values.append(self._backed(policy, values[-1], left))
+            return values
+        for _ in range(SWEEPS):
+            before, value = value, self._backed(policy, value, 0)
+            if np.abs(value - before).max() < CLOSE * self.spread:
+                break
+        return [value, value]
+
+    def _error(self, policy: _Policy, values: list[Floats]) -> float:
+        """Standard error of the value, to first order: every pair on the team's way has a mean of few steps."""
+        way, weighed = self.starts, np.zeros(len(self.count))
+        fixed, scale, known = self.recorded.fixed, 1.0, policy.pair >= 0
+        onward = None if fixed else self._deviation(values[0])
+        for t in range(self.recorded.limit if fixed else SWEEPS):
+            mass = _sums(policy.pair[known], (way[policy.state] * policy.share)[known], len(self.count))
+            left = self.recorded.limit - t - 1
+            weighed += scale * mass * (self._deviation(values[left] if left else None) if onward is None else onward)
+            way = _sums(self._to, self._share * mass[self._from], self.pairs.n_states)
+            scale *= self.gamma
+            if scale * way.sum() < CLOSE:
+                break
+        return float(np.sqrt((weighed ** 2).sum()))
+
+    def _deviation(self, value: Floats | None) -> Floats:
+        """Standard error of the mean of what one step of each pair leads to, ``[P]``.
+
+        The spread is that of the pair's own steps and, as if it had :data:`PRIOR` more, that of all.
+
+        Args:
+            value: of the states ``[U]``; None for the last step of an episode, after which nothing counts.
+        """
+        rows = ~self.done if self.recorded.fixed and value is not None else np.ones(len(self.done), np.bool_)
+        pair, size = self.pairs.pair[rows], len(self.count)
+        outcome = self.reward[rows]
+        if value is not None:
+            outcome = outcome + self.gamma * np.where(self.done, 0.0, value[self.pairs.after])[rows]
+        count = np.maximum(1.0, _sums(pair, np.ones(len(pair)), size))
+        mean = _sums(pair, outcome, size) / count
+        squares = _sums(pair, (outcome - mean[pair]) ** 2, size)
+        common = squares.sum() / max(1.0, float((count - 1).sum()))
+        return np.asarray(np.sqrt((squares + PRIOR * common) / (count - 1 + PRIOR) / count))
+
+
+@dataclass(frozen=True)
+class _Policy:
+    """What a team plays: in ``state``, with probability ``share``, ``pair`` (-1: never recorded there), ``[R]`` each.
+
+    Attributes:
+        unseen: share of the recorded steps at whose state it plays what was never recorded there.
+    """
+
+    state: Ints
+    pair: Ints
+    share: Floats
+    unseen: float
+
+
+def _sums(number: Ints, values: Floats, size: int) -> Floats:
+    """Of the values with the same number, ``[size]``."""
+    return np.bincount(number, values, size).astype(np.float64)
