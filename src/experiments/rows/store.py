@@ -93,13 +93,14 @@ class Store:
             UserError: another sweep is in it, or it cannot be written.
         """
         try:
-            handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            file = open(self.folder / LOCK, "a+", encoding="utf-8")  # not emptied: it may name another sweep
         except OSError as error:
             raise _not_writable(self.folder, error) from None
-        with os.fdopen(handle, "r+", encoding="utf-8") as file:
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                file.seek(0)
                 other = file.read().strip() or "?"
                 raise UserError(f"another sweep is writing to {self.folder} (process {other}); wait for its end, or "
                                 "choose another folder with --out.") from None
@@ -107,8 +108,8 @@ class Store:
                 raise UserError(f"{self.folder} cannot be locked ({reason(error)}); choose a folder on another disk "
                                 "with --out.") from None
             try:  # past the file's buffer, which would be written once more where it is closed
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+                os.ftruncate(file.fileno(), 0)
+                os.pwrite(file.fileno(), f"{os.getpid()}\n".encode(), 0)
             except OSError as error:
                 raise _not_writable(self.folder, error) from None
             yield
