@@ -354,3 +354,18 @@ def test_a_policy_that_would_unpack_to_more_than_its_size(tmp_path: Path) -> Non
         Policy.load(policy(tmp_path / "x.npz", compressed=True))
     with pytest.raises(PolicyError, match=r"it holds 'other\.npy'"):
         Policy.load(policy(tmp_path / "x.npz", extra={"other": np.zeros(1)}))
+
+
+def test_the_entries_of_an_archive_are_its_arrays(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", one=np.zeros((2, 3), np.int8), two=np.zeros(0))
+    assert archive_entries(tmp_path / "x.npz") == [("one", np.dtype(np.int8), (2, 3)), ("two", np.dtype(float), (0,))]
+
+
+def test_an_archive_with_two_arrays_of_one_name_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        for number in (1, 2):
+            buffer = io.BytesIO()
+            np.save(buffer, np.full(3, number))
+            archive.writestr("one.npy", buffer.getvalue())
+    with pytest.raises(UserError, match="has the unknown key 'one'"):
+        archive_entries(tmp_path / "x.npz")

@@ -128,6 +128,25 @@ def test_manifests_of_others_are_refused(text: str, tmp_path: Path) -> None:
         checkpoint.read_manifest(tmp_path)
 
 
+@pytest.mark.parametrize("wrong", [{"game": []}, {"config": 3}, {"t_env": "1"}, {"t_env": True}, {"files": {"x": 3}},
+                                   {"files": {"x": None}}, {"made_by": 2.5}], ids=str)
+def test_a_right_digest_of_wrong_kinds_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+    checkpoint.write_manifest(tmp_path, 1, {**FACTS, **wrong})
+    with pytest.raises(UserError, match="is no whole checkpoint of this program"):
+        checkpoint.read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(("free", "said"), [(0, "the disk is full"), (2**20 - 1, "the disk is full"),
+                                            (2**20, r"\[enforce fail\] write failed")])
+def test_torchs_riddles_are_read_by_the_room_on_the_disk(free: int, said: str, tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    broken("torch", monkeypatch)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
+    with pytest.raises(UserError, match=rf"cannot be saved to .*/30 \({said}\)\.$"):
+        save(tmp_path, 30)
+
+
 def test_another_format_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(UserError, match=f"has checkpoint format 99, this program reads {checkpoint.FORMAT}"):
