@@ -102,3 +102,20 @@ def test_networks_begin_as_torchs_layers_do_with_half_the_agents_before(n_agents
         assert 0.9 * bound < float(parameter.detach().abs().max()) <= bound
         assert abs(float(parameter.detach().mean())) < 0.3 * bound
     assert not net.last_bias.any()
+
+
+def test_what_an_agent_takes_along_makes_its_row() -> None:
+    """Its layers, and what each action of each agent before it adds behind the first of them."""
+    net = make()
+    with th.no_grad():
+        net.last_bias.normal_()
+    state, actions = th.randn(6, S), th.randint(0, A, (6, N))
+    wanted = net(state[:, None], actions)
+    for agent in range(N):
+        (first, bias), *rest = net.layers_of(agent)
+        given = net.given_by(agent)
+        assert given.shape == (agent, A, H) and not given.requires_grad
+        h = state @ first + bias + sum((given[j, actions[:, j]] for j in range(agent)), th.zeros(1, H))
+        for weight, bias in rest:
+            h = th.relu(h) @ weight + bias
+        th.testing.assert_close(h, wanted[:, agent])
