@@ -80,6 +80,7 @@ def test_equation_7_literally(target_weight: str, mixer_weights: str) -> None:
     assert judgement.loss.item() == pytest.approx(sum(errors) / len(errors), rel=1e-4)
     if target_weight != "one":
         assert judgement.stats["target_weight_max"].item() == pytest.approx(max(weight.values()), rel=1e-4)
+        assert judgement.stats["target_weight_mean"].item() == pytest.approx(sum(weight.values()) / len(follow), rel=1e-4)
 
 
 def chain() -> tuple[Tensor, Tensor, Tensor]:

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch as th
+from helpers import Built
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from epymarl_cpa.agreement.episode_keys import EpisodeKeys
 from epymarl_cpa.deploy.policy import AgreementKey, PolicyError, gaussian, pick
 
 GOLDEN = [0.011546754286331562, 0.24154919656271823, 0.11142585551493822]
@@ -34,6 +37,17 @@ def test_the_key_of_the_first_step_never_changes() -> None:
     assert AgreementKey(0).draw([0], 0, 3)[0].tolist() == GOLDEN
     assert AgreementKey(7).draw([5], 3, 1)[0].tolist() == GOLDEN_LATER
     assert AgreementKey(0).commitment() == COMMITMENT
+
+
+def test_training_has_keys_of_its_own_that_never_change() -> None:
+    """A run that is continued by another version goes on with the same ones."""
+    keys, batch = EpisodeKeys(7), Built("cpa_pa", "xor").batch(2)
+    for test_mode, seed in ((False, 7 + 2**40), (True, 7)):
+        keys.begin(2)
+        keys.settle(test_mode)
+        for rows, episodes in ((slice(None), [0, 1]), (th.tensor([1]), [1]), ([1, 0], [1, 0])):
+            wanted = AgreementKey(seed).draw(episodes, 4, 3)
+            np.testing.assert_array_equal(keys.draw(batch, rows, 4, 3, test_mode).numpy(), wanted)
 
 
 @given(st.integers(0, 2**64), st.lists(st.tuples(EPISODES, STEPS), min_size=1, max_size=8), st.randoms())

@@ -97,6 +97,51 @@ def test_which_checkpoint_is_meant(tmp_path: Path) -> None:
             checkpoint.find(str(absent), 0)
 
 
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    for t_env in (9, 100, 30, 200):
+        save(tmp_path, t_env)
+    (tmp_path / "notes").mkdir()
+    for keep, left in ((0, {"9", "30", "100", "200"}), (5, {"9", "30", "100", "200"}), (2, {"100", "200"}),
+                       (1, {"200"})):
+        checkpoint.prune(tmp_path, keep)
+        assert {child.name for child in tmp_path.iterdir()} == {*left, "notes"}
+
+
+def test_what_cannot_be_removed_stays_and_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for t_env in (1, 2, 3):
+        save(tmp_path, t_env)
+    real = os.replace
+
+    def stuck(source: Any, target: Any) -> None:
+        if Path(source).name == "1":
+            raise PermissionError(13, "Permission denied")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", stuck)
+    checkpoint.prune(tmp_path, 1)
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["1", "3"] and load(tmp_path / "1") == 1.0
+
+
+def test_a_damaged_newest_one_is_passed_over_with_a_sentence(tmp_path: Path) -> None:
+    for t_env in (9, 30, 100):
+        save(tmp_path, t_env)
+    said: list[str] = []
+    folder, manifest = checkpoint.find_whole(str(tmp_path), 0, tell=said.append)
+    assert folder.name == "100" and manifest["t_env"] == 100 and not said
+    for t_env in (100, 30):
+        (tmp_path / str(t_env) / "run.th").write_bytes(b"x")
+    folder, manifest = checkpoint.find_whole(str(tmp_path), 0, tell=said.append)
+    assert folder.name == "9" and manifest["t_env"] == 9
+    assert said == [f"{tmp_path}/100/run.th is missing or was altered; the checkpoint cannot be used, take another "
+                    f"one; the newest whole one, {folder}, is taken instead"]
+    for path, step in ((tmp_path, 100), (tmp_path, 40), (tmp_path / "100", 0)):  # asked for by name
+        with pytest.raises(UserError, match="was altered"):
+            checkpoint.find_whole(str(path), step)
+    (folder / "run.th").unlink()
+    with pytest.raises(UserError, match=r"100/run\.th is missing or was altered"):
+        checkpoint.find_whole(str(tmp_path), 0)
+
+
 @pytest.mark.parametrize("name", ["learner.th", "run.th", "manifest.json"])
 def test_altered_files_are_refused(name: str, tmp_path: Path) -> None:
     folder = save(tmp_path, 30)
@@ -296,7 +341,16 @@ def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [
     lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=None),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=(0.9,)),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=(0.9, 0.999, 0.5)),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=(1, 0.999)),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(params=[0]),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(amsgrad=None),
     lambda state: state["optimisers"]["net"]["param_groups"][0].pop("lr"),
+    lambda state: state["optimisers"]["net"]["param_groups"].append({}),
+    lambda state: state["optimisers"]["net"]["state"][0].update(exp_avg_sq=th.zeros(7)),
+    lambda state: state["optimisers"]["net"]["state"][0].update(step=th.zeros(2)),
+    lambda state: state["optimisers"]["net"]["state"].update({2: state["optimisers"]["net"]["state"][0]}),
     lambda state: state["optimisers"]["net"].update(param_groups=[]),
     lambda state: state["optimisers"]["net"]["state"][0].update(exp_avg=th.zeros(7)),
     lambda state: state["optimisers"]["net"]["state"].update({0: 3}),

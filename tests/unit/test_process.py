@@ -1,0 +1,63 @@
+"""Signals: what is begun can be finished, a second one interrupts, and afterwards all is as before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from epymarl_cpa.utils.process import StopRequest, handling, interrupt, program, told_if_interrupted
+
+BOTH = (signal.SIGINT, signal.SIGTERM)
+
+
+def now() -> list[object]:
+    return [signal.getsignal(number) for number in BOTH]
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_the_first_signal_is_noted_and_the_second_interrupts(number: signal.Signals) -> None:
+    before, request = now(), StopRequest()
+    with pytest.raises(KeyboardInterrupt), request.listening():
+        assert not request.made
+        os.kill(os.getpid(), number)
+        assert request.made
+        os.kill(os.getpid(), number)
+    assert now() == before
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_an_interrupted_command_is_one_line(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
+    before = now()
+
+    def command() -> int:
+        os.kill(os.getpid(), number)
+        return 0
+
+    assert told_if_interrupted(command) == 130
+    assert capsys.readouterr() == ("", "Interrupted.\n")
+    assert now() == before
+    assert told_if_interrupted(lambda: 7) == 7
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    seen: list[list[object]] = []
+
+    def elsewhere() -> None:
+        with handling(BOTH, interrupt):
+            seen.append(now())
+
+    before = now()
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+@pytest.mark.parametrize(("script", "typed"), [
+    ("/usr/bin/epymarl-cpa", "epymarl-cpa"), ("/x/epymarl_cpa/__main__.py", "python -m epymarl_cpa"),
+    ("src/main.py", "python src/main.py")])
+def test_what_to_type_for_this_program(script: str, typed: str) -> None:
+    assert program(script) == typed
