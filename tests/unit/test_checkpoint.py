@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import pickle
@@ -190,6 +191,16 @@ def test_torchs_riddles_are_read_by_the_room_on_the_disk(free: int, said: str, t
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
     with pytest.raises(UserError, match=rf"cannot be saved to .*/30 \({said}\)\.$"):
         save(tmp_path, 30)
+
+
+def test_manifests_keep_their_form(tmp_path: Path) -> None:
+    """What an older version wrote must be what this one would write, else it would count as damaged."""
+    (tmp_path / "learner.th").write_bytes(b"x")
+    files = {"learner.th": hashlib.sha256(b"x").hexdigest()}
+    told = {"format": 2, "version": checkpoint.__version__, "t_env": 3, "files": files, **FACTS}
+    digest = hashlib.sha256(json.dumps(told, indent=1).encode()).hexdigest()
+    (tmp_path / "manifest.json").write_text(json.dumps({**told, "digest": digest}, indent=1))
+    assert checkpoint.read_manifest(tmp_path) == told
 
 
 def test_another_format_is_named(tmp_path: Path) -> None:
