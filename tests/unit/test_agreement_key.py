@@ -129,16 +129,23 @@ def test_bad_arguments_are_refused_with_a_sentence(seed: int, per: str, word: st
         AgreementKey(seed, per)
 
 
-@pytest.mark.parametrize("seed", [2**128, "7", 1.5, None])
+@pytest.mark.parametrize("seed", [2**128, 2**128 + 1, 2**200, -5, "7", 1.5, None])
 def test_seeds_that_are_no_seeds_are_refused_with_a_sentence(seed: Any) -> None:
     with pytest.raises(PolicyError, match="seed"):
         AgreementKey(seed)
 
 
-@pytest.mark.parametrize(("episode", "step"), [(-1, 0), (0, -1)])
-def test_places_that_are_no_places_are_refused_with_a_sentence(episode: int, step: int) -> None:
-    with pytest.raises(PolicyError, match="counted from 0"):
-        AgreementKey(0).draw([episode], step, 1)
+@pytest.mark.parametrize("place", [-1, -7, 2**64, 2**64 + 1, 2**70, 1.0, "1", None])
+def test_places_that_are_no_places_are_refused_with_a_sentence(place: Any) -> None:
+    for episodes, step in (([place], 0), ([0, place], 0), ([0], place)):
+        with pytest.raises(PolicyError, match="counted from 0"):
+            AgreementKey(0).draw(episodes, step, 1)
+
+
+def test_the_first_and_the_last_seed_and_place_have_keys() -> None:
+    for seed in (0, 1, 2**128 - 1, np.int64(3)):
+        for place in (0, 2**64 - 1, np.uint64(2**63)):
+            assert 0 < AgreementKey(seed).draw([place], place, 1)[0, 0] < 1
 
 
 def test_gaussian_keys_are_standard_normal() -> None:
