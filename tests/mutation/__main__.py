@@ -16,6 +16,7 @@ import math
 import random
 import shlex
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -82,14 +83,15 @@ def report(results: list[Tried]) -> str:
     return "\n".join([*rows, *(f"\n{one.name}\n{one.change}" for one in results if not one.by)])
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    """Command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="decides the sample (default 1)")
     parser.add_argument("--each", type=int, default=50, help="mutants of each folder (default 50)")
     parser.add_argument("--of", action="append", default=[], metavar="FOLDER=N", help="as many of this folder")
     parser.add_argument("--out", type=Path, default=Path("mutation.jsonl"), help="results, to which a run adds")
     parser.add_argument("--again", type=Path, metavar="RESULTS", help="only what nobody noticed there")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     config = tomllib.loads(Path("tests/mutation.toml").read_text(encoding="utf-8"))["cosmic-ray"]
     numbers = dict.fromkeys(config["module-path"], args.each)
     numbers |= {folder: int(number) for folder, _, number in (word.partition("=") for word in args.of)}
