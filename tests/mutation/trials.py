@@ -44,13 +44,17 @@ class Reach:
         Args:
             words: which, as pytest understands it.
             folders: whose lines are looked at.
+
+        Raises:
+            RuntimeError: a test fails.
         """
         def run(_: int) -> tuple[str, str]:
             cover = coverage.Coverage(data_file=None, source=[str(Path(folder).resolve()) for folder in folders],
                                       config_file=False)
             watcher, here = _Watcher(cover), Path.cwd()
             cover.start()
-            _run(words, watcher)
+            if _run(words, watcher):
+                raise RuntimeError(f"without any fault, tests fail: {watcher.failed or 'pytest itself'}")
             cover.stop()
             data = cover.get_data()
             return json.dumps(asdict(Reach(watcher.seconds, {
