@@ -21,6 +21,10 @@ class EpisodeSource(Protocol):
     def n_episodes(self) -> int:
         """E."""
 
+    @property
+    def limit_is_end(self) -> bool:
+        """Whether no episode ended before the episode limit, which then is the game's own end."""
+
     def episodes(self, rows: Tensor) -> EpisodeBatch:
         """The episodes ``rows`` ``[B]``."""
 

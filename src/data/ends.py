@@ -45,3 +45,13 @@ def ends_of(terminal: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> Ends:
         ended.append(bool(terminal[last, late].all()))
         start = last + 1
     return Ends(np.array(stops, np.int64), np.array(ended, np.bool_))
+
+
+def limit_is_end(terminated: NDArray[np.bool_], limit: int) -> bool:
+    """Whether no recorded episode ended before the episode limit, which then is the game's own end.
+
+    Args:
+        terminated: ``[E, T + 1]``, true at the last step of an episode that truly ended.
+        limit: of steps.
+    """
+    return not terminated[:, :limit - 1].any()

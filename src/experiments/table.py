@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..utils.process import told_if_interrupted
+from .analysis.reliability import reliabilities, runs_table
 from .rows.length import about_length
 from .rows.origin import about_origin
 from .rows.reading import each_once, read_rows
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("source", nargs="+", type=Path, help="folder of a sweep's rows, or a .jsonl file of rows")
     parser.add_argument("--jsonl", action="store_true", help="print the rows themselves, one a line")
     parser.add_argument("--compact", action="store_true", help="one column for every method")
+    parser.add_argument("--runs", action="store_true", help="how many runs are optimal, and the worst one")
     args = parser.parse_args(argv)
     try:
         rows = each_once(read_rows(args.source))
@@ -32,7 +34,10 @@ def main(argv: list[str] | None = None) -> int:
         told = ({key: value for key, value in row.items() if key != "model"} for row in rows)  # a path of this machine
         print("\n".join(map(json.dumps, told)))
         return 0
-    tables = (compact(rows),) if args.compact else (markdown(rows), diversity(rows))
+    if args.runs:
+        tables: tuple[str, ...] = (runs_table(reliabilities(rows)),)
+    else:
+        tables = (compact(rows),) if args.compact else (markdown(rows), diversity(rows))
     print("\n\n".join(filter(None, (*tables, *about_length(rows), *about_origin(rows)))))
     return 0
 

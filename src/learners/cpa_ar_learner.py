@@ -6,9 +6,9 @@ fitted to mu tilted by the critic (Eq. 5).  What the critic is, and with it how 
 is the config key ``weight`` (see :mod:`epymarl_cpa.modules.critics`).
 
 A critic that does not see the time (``critic_time=false``) takes an end at the episode limit for
-chance, and an action that was once recorded there for cheap.  ``limit_ends=false`` counts such
-episodes as cut off and leaves their last step out, as suits games that good play finishes long
-before the limit.
+chance, and an action that was once recorded there for cheap; one that does has to learn a cliff
+there.  ``limit_ends=false`` counts such episodes as cut off and leaves their last step out, as suits
+games that good play finishes long before the limit: their values are those of any time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..components.transitions import Transitions
 from ..controllers.ar_controller import AutoregressiveMAC
 from ..errors import UserError
 from ..modules.autoregressive import AutoregressiveNet
+from ..modules.critic import Judgement
 from ..modules.critics import REGISTRY as CRITICS
-from ..modules.critics import Judgement
 from ..modules.losses import (
     behaviour_loss,
     expected_policy_loss,
@@ -48,16 +48,23 @@ class CpaArLearner(Learner):
 
     def build(self) -> dict[str, nn.Module]:
         args, info, n_state = self.args, self.info, self.state_encoder.n_out
-        if not args.limit_ends and info.episode_limit == 1:
+        if args.limit_ends is False and info.episode_limit == 1:
             raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
                             f"{args.env} have no other; set limit_ends=true.")
         self.behaviour = AutoregressiveNet(n_state, info.n_agents, info.n_actions, args.hidden_dim, args.n_layers)
         self.critic = CRITICS[args.weight](n_state, info, args)
         return {"policy": self.mac.agent, "behaviour": self.behaviour, "critic": self.critic}
 
+    @property
+    def limit_ends(self) -> bool:
+        """Whether an episode that the limit ended is over; by itself, if no recorded one ended before."""
+        if self.args.limit_ends is not None:
+            return self.args.limit_ends
+        return self.source is None or self.source.limit_is_end
+
     def steps(self, batch: EpisodeBatch) -> Transitions:
         step = super().steps(batch)
-        return step if self.args.limit_ends else step[step.time + 1 < self.info.episode_limit]
+        return step if self.limit_ends else step[step.time + 1 < self.info.episode_limit]
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         # A policy fitted to the guesses of an untrained critic can take long to let go of them.
@@ -76,10 +83,15 @@ class CpaArLearner(Learner):
             return self._seen(log_policy(self.behaviour(step.next_state[:, None], step.next_actions),
                                          step.next_available))
 
+        self.critic.limit_ends = self.limit_ends
         judgement = self.critic.judge(step, seen, next_seen, of_critic, next_chain)
+        if th.is_grad_enabled():
+            self.critic.temperature.heed(judgement.error, step.reward)
         losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss}
         weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
         stats = {"weight_mean": weights.mean(), "weight_max": weights.max(), **judgement.stats}
+        if isinstance(judgement.alpha, Tensor):
+            stats |= {"alpha": judgement.alpha, "critic_error": judgement.error.sqrt()}
         if of_policy is not None:
             losses["policy_loss"] = self._policy_loss(step, of_policy, seen, judgement)
         return losses, stats
@@ -96,7 +108,7 @@ class CpaArLearner(Learner):
         log_pi = log_policy(rows, step.available)
         if self.args.policy_loss == "expected":
             assert judgement.q is not None
-            return expected_policy_loss(log_pi, judgement.q, seen, self.args.alpha)
+            return expected_policy_loss(log_pi, judgement.q, seen, judgement.alpha)
         return weighted_policy_loss(log_pi, step.actions, judgement.log_weights, self.args.weight_clip)
 
     def _seen(self, log_mu: Tensor) -> Tensor:

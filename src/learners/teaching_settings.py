@@ -29,9 +29,10 @@ class CpaArSettings(CriticSettings):
     support_share: float = setting(low=0.0, high=1.0,
                                    doc="actions rarer than this share of the most likely one count as unseen")
     support_floor: float = setting(low=0.0, high=1.0, doc="actions rarer than this count as unseen, too")
-    limit_ends: bool = setting(before=True,
-                               doc="an episode that its limit ended is over; false: it counts as cut off, and its "
-                                   "last step is left out")
+    limit_ends: bool | None = setting(before=True,
+                                      doc="an episode that its limit ended is over; false: it counts as cut off, and "
+                                          "its last step is left out, and the critic does not see the time; null: "
+                                          "true if no recorded episode ended before the limit, else false")
 
     def __post_init__(self) -> None:
         from ..modules.critics import REGISTRY as CRITICS  # here: it needs torch

@@ -9,17 +9,15 @@ joint actions that were recorded.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import torch as th
 from torch import Tensor, nn
 
-from ..components.env_info import EnvInfo
 from ..components.transitions import Transitions
 from ..utils.registry import Registry
 from .autoregressive import AutoregressiveNet
+from .critic import Critic, Judgement
 from .followed import Followed
 from .losses import (
     batch_target_weight,
@@ -30,80 +28,8 @@ from .losses import (
     soft_value,
     taken,
 )
-from .settings import CriticSettings
-from .value import StateValue
 
 REGISTRY: Registry[type[Critic]] = Registry("weight")
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a critic says about M steps.
-
-    Attributes:
-        loss: the critic's own loss, a scalar.
-        log_weights: log-weights of the recorded actions, ``[M, N]``, or ``[M, 1]`` for all agents alike.
-        q: values ``[M, N, A]`` of every own action, of which the log-weights are made, if there are such.
-        stats: further statistics, by name.
-    """
-
-    loss: Tensor
-    log_weights: Tensor
-    q: Tensor | None
-    stats: Mapping[str, Tensor] = field(default_factory=dict)
-
-
-class Critic(nn.Module):
-    """Base: sizes and settings.
-
-    Args:
-        n_state: S, length of the encoded state.
-        info: sizes of the environment.
-        args: settings.
-
-    Attributes:
-        knows_every_action: whether it values every own action, or only joint actions that were recorded.
-    """
-
-    knows_every_action = True
-
-    def __init__(self, n_state: int, info: EnvInfo, args: CriticSettings) -> None:
-        super().__init__()
-        self.n_state, self.info, self.args = n_state, info, args
-        self.gamma, self.alpha = args.gamma, args.alpha
-        self.horizon = info.episode_limit if args.critic_time else 0
-        self.build()
-
-    @abstractmethod
-    def build(self) -> None:
-        """Makes the networks."""
-
-    def heads(self, n_state: int) -> AutoregressiveNet:
-        """A new autoregressive network of this critic's size."""
-        return AutoregressiveNet(n_state, self.info.n_agents, self.info.n_actions, self.args.hidden_dim,
-                                 self.args.n_layers)
-
-    def state_value(self, n_out: int = 1) -> StateValue:
-        """A new network of the state and, if wanted, the time."""
-        return StateValue(self.n_state, self.args.value_hidden_dim, self.args.n_layers, self.horizon, n_out)
-
-    def rows(self) -> AutoregressiveNet | None:
-        """Its trained network of the present state and the actions, if it has one."""
-        return None
-
-    @abstractmethod
-    def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
-              rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
-        """Loss and weights for M steps.
-
-        Args:
-            step: steps with encoded states.
-            log_mu: in-support behaviour at the recorded prefixes, ``[M, N, A]``, without gradient.
-            next_log_mu: gives the first agent's in-support behaviour at the next states, ``[M, A]``.
-            rows: what the network of :meth:`rows` makes of the steps, ``[M, N, A]``, if that is known already.
-            next_chain: gives all agents' in-support behaviour at the next states, after the recorded next prefixes,
-                ``[M, N, A]``; only ``target_weight=printed`` asks for it.
-        """
 
 
 @REGISTRY.register("chain")
@@ -127,14 +53,28 @@ class ChainCritic(Critic):
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
               rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
+        alpha, (now, then) = self.alpha(step), self.clock(step)
         b = self.advantage(step.state[:, None], step.actions) if rows is None else rows  # [M, N, A]
-        advantage = taken(b, step.actions) - soft_value(b, log_mu, self.alpha)  # [M, N]
+        advantage = taken(b, step.actions) - soft_value(b, log_mu, alpha)  # [M, N]
         with th.no_grad():
-            ahead = self.value.target(step.lagged.next_state, step.time + 1)[:, 0]
+            ahead = self.value.target(step.lagged.next_state, then)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
-        q_tot = self.value(step.state, step.time)[:, 0] + advantage.sum(1)
-        log_weights = log_weight_of(advantage.detach(), taken(log_mu, step.actions), self.alpha)
-        return Judgement(((q_tot - goal) ** 2).mean(), log_weights, b.detach())
+        q_tot = self.value(step.state, now)[:, 0] + advantage.sum(1)
+        log_weights = log_weight_of(advantage.detach(), taken(log_mu, step.actions), alpha)
+        error = ((q_tot - goal) ** 2).mean()
+        loss = error
+        if self.args.conservatism:
+            loss = error - self.args.conservatism * alpha * self._recorded(advantage, log_mu, step)
+        return Judgement(loss, log_weights, b.detach(), alpha, error.detach())
+
+    def _recorded(self, advantage: Tensor, log_mu: Tensor, step: Transitions) -> Tensor:
+        """How much better than the soft value recorded joint actions are, a scalar.
+
+        Over the temperature and up to a constant it is the log-likelihood of what was recorded under the policy that
+        the advantages stand for, so that what raises it takes from actions that nobody recorded, as CQL does.
+        """
+        seen = taken(log_mu, step.actions) > -1e30
+        return th.where(seen, advantage, 0.0).sum(1).mean()
 
 
 @REGISTRY.register("prefix")
@@ -155,14 +95,16 @@ class PrefixCritic(Critic):
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
               rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
-        now, ahead = self.timed(step.state, step.time), self.timed(step.lagged.next_state, step.time + 1)
+        alpha, (time, later) = self.alpha(step), self.clock(step)
+        now, ahead = self.timed(step.state, time), self.timed(step.lagged.next_state, later)
         with th.no_grad():
-            target = self.q.target(self.timed(step.lagged.state, step.time), step.actions)
+            target = self.q.target(self.timed(step.lagged.state, time), step.actions)
             first = self.q.target.first_head(ahead)
-            goal = step.reward + self.gamma * (1 - step.done) * soft_value(first, next_log_mu(), self.alpha)
-            goals = th.cat([soft_value(target, log_mu, self.alpha)[:, 1:], goal[:, None]], 1)  # [M, N]
-        loss = ((taken(self.q(now, step.actions), step.actions) - goals) ** 2).mean()
-        return Judgement(loss, log_weight(target, log_mu, step.actions, self.alpha), target)
+            goal = step.reward + self.gamma * (1 - step.done) * soft_value(first, next_log_mu(), alpha)
+            goals = th.cat([soft_value(target, log_mu, alpha)[:, 1:], goal[:, None]], 1)  # [M, N]
+        errors = (taken(self.q(now, step.actions), step.actions) - goals) ** 2
+        return Judgement(errors.mean(), log_weight(target, log_mu, step.actions, alpha), target, alpha,
+                         errors[:, -1].mean().detach())
 
 
 class MixedCritic(Critic):
@@ -201,17 +143,18 @@ class PerAgentCritic(MixedCritic):
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
               rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
+        alpha, (now, then) = self.alpha(step), self.clock(step)
         rows = self.utility(step.state[:, None], step.actions) if rows is None else rows
-        q, bias = self.mix(rows, self.mixer, step.state, step.time)
-        log_weights = log_weight(q.detach(), log_mu, step.actions, self.alpha)
+        q, bias = self.mix(rows, self.mixer, step.state, now)
+        log_weights = log_weight(q.detach(), log_mu, step.actions, alpha)
         with th.no_grad():
             later = step.lagged.next_state
             ahead, ahead_bias = self.mix(self.utility.target(later[:, None], step.next_actions), self.mixer.target,
-                                         later, step.time + 1)
+                                         later, then)
             q_next = taken(ahead, step.next_actions).sum(1) + ahead_bias
             stats = {}
             if self.args.target_weight != "one":
-                weight, follows = self._target_weight(q_next, ahead, step, next_chain)
+                weight, follows = self._target_weight(q_next, ahead, step, alpha, next_chain)
                 q_next = th.where(follows > 0, weight * q_next, 0.0)
                 stats = {"target_weight_mean": (weight * follows).sum() / follows.sum().clamp(min=1.0),
                          "target_weight_max": (weight * follows).amax()}
@@ -219,16 +162,16 @@ class PerAgentCritic(MixedCritic):
         # Where the episode was cut off, nobody recorded what would have been played next.
         known = th.maximum(step.done, step.next_played)
         loss = (known * (taken(q, step.actions).sum(1) + bias - goal) ** 2).sum() / known.sum().clamp(min=1.0)
-        return Judgement(loss, log_weights, q.detach(), stats)
+        return Judgement(loss, log_weights, q.detach(), alpha, loss.detach(), stats)
 
-    def _target_weight(self, q_next: Tensor, ahead: Tensor, step: Transitions,
+    def _target_weight(self, q_next: Tensor, ahead: Tensor, step: Transitions, alpha: float | Tensor,
                        next_chain: Callable[[], Tensor] | None) -> tuple[Tensor, Tensor]:
         """The importance weights ``[M]`` of the next joint actions, and 1.0 where there is one, ``[M]``."""
         follows = step.next_played * (1 - step.done)
         if self.args.target_weight == "batch":
             return batch_target_weight(q_next, follows, self.args.alpha_q), follows
         assert next_chain is not None
-        return printed_target_weight(ahead, next_chain(), step.next_actions, self.alpha), follows
+        return printed_target_weight(ahead, next_chain(), step.next_actions, alpha), follows
 
 
 @REGISTRY.register("joint")
@@ -248,16 +191,18 @@ class JointCritic(MixedCritic):
 
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
               rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
+        alpha, (now, then) = self.alpha(step), self.clock(step)
         rows = self.utility(step.state[:, None], step.actions) if rows is None else rows
-        q, bias = self.mix(rows, self.mixer, step.state, step.time)
+        q, bias = self.mix(rows, self.mixer, step.state, now)
         q_tot = taken(q, step.actions).sum(1) + bias
-        value = self.value(step.state, step.time)[:, 0]
+        value = self.value(step.state, now)[:, 0]
         with th.no_grad():
-            ahead = self.value.target(step.lagged.next_state, step.time + 1)[:, 0]
+            ahead = self.value.target(step.lagged.next_state, then)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
             state = step.lagged.state
             steady, steady_bias = self.mix(self.utility.target(state[:, None], step.actions), self.mixer.target, state,
-                                           step.time)
+                                           now)
             q_target = taken(steady, step.actions).sum(1) + steady_bias
-        loss = ((q_tot - goal) ** 2).mean() + gumbel_loss(q_target, value, self.alpha) * self.alpha**2
-        return Judgement(loss, ((q_target - value.detach()) / self.alpha)[:, None], None)
+        error = ((q_tot - goal) ** 2).mean()
+        loss = error + gumbel_loss(q_target, value, alpha) * alpha**2
+        return Judgement(loss, ((q_target - value.detach()) / alpha)[:, None], None, alpha, error.detach())

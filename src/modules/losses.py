@@ -57,12 +57,12 @@ def in_support(log_mu: Tensor, share: float, floor: float) -> Tensor:
     return over_actions(F.log_softmax, th.where(keep, log_mu, th.finfo(log_mu.dtype).min))
 
 
-def soft_value(q: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
+def soft_value(q: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
     """``alpha log Z`` with Eq. 6's partition function, Z = sum_a mu(a) exp(q(a) / alpha), ``[...]``."""
     return alpha * th.logsumexp(log_mu + q / alpha, dim=-1)
 
 
-def log_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float) -> Tensor:
+def log_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float | Tensor) -> Tensor:
     """Log of Eq. 5's weight exp(q(a_i) / alpha) / Z of the recorded actions, ``[M, N]``.
 
     Its mean under the behaviour is 1 at every prefix.  The slips of the print are mended: Z is that
@@ -72,12 +72,12 @@ def log_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float) -> Tens
     return log_weight_of(taken(q, actions) - soft_value(q, log_mu, alpha), taken(log_mu, actions), alpha)
 
 
-def log_weight_of(advantage: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
+def log_weight_of(advantage: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
     """The same from the recorded actions' advantages over the soft value and their log-probabilities, ``[M, N]``."""
     return (advantage / alpha).masked_fill(log_mu < -1e30, -math.inf)
 
 
-def printed_target_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float) -> Tensor:
+def printed_target_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float | Tensor) -> Tensor:
     """Eq. 7's weight exp(Q / alpha) / Z of whole joint actions, ``[M]``.
 
     Q is the sum of the agents' ``q`` and of a bias, which cancels; Z is taken along the chain, the product of Eq. 6's
@@ -88,7 +88,7 @@ def printed_target_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: flo
     return log_weight(q, log_mu, actions, alpha).sum(1).exp()
 
 
-def batch_target_weight(q: Tensor, follows: Tensor, alpha: float) -> Tensor:
+def batch_target_weight(q: Tensor, follows: Tensor, alpha: float | Tensor) -> Tensor:
     """Official MAICQ's weight: a soft-max of values ``[M]``, or ``[M, N]`` of each agent, over the batch, with mean 1.
 
     Args:
@@ -110,7 +110,7 @@ def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, c
     return -(weights * taken(log_pi, actions)).mean()
 
 
-def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float) -> Tensor:
+def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
     """Eq. 5 with its expectation over a_i ~ mu taken exactly, over all A actions of the agent.
 
     Where ``log_mu`` is the data's own law and no weight is clipped, it is the mean of the weighted
@@ -122,7 +122,7 @@ def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float
     return -(target * th.where(target > 0, log_pi, 0.0)).sum(-1).mean()
 
 
-def gumbel_loss(q: Tensor, value: Tensor, alpha: float, limit: float = 5.0) -> Tensor:
+def gumbel_loss(q: Tensor, value: Tensor, alpha: float | Tensor, limit: float = 5.0) -> Tensor:
     """Loss whose minimiser over ``value`` is alpha log E[exp(q / alpha)], for samples ``[M]``.
 
     The exponent is continued linearly beyond ``limit``, which bounds the gradient of rare high

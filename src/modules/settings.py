@@ -11,9 +11,15 @@ from ..settings import WIDEST, Settings, setting
 class CriticSettings(Settings):
     """Of the critics of autoregressive teachers (:mod:`.critics`)."""
 
-    alpha: float = setting(low=1e-6,
-                           doc="temperature: small follows the values, large the data; about half of what a decision "
-                               "is worth")
+    alpha: float | None = setting(low=1e-6,
+                                  doc="temperature: small follows the values, large the data; null: it follows the "
+                                      "critic's error")
+    alpha_share: float = setting(low=0.0, before=0.15,
+                                 doc="of the critic's error that the temperature is, times the root of the number of "
+                                     "steps through which values are carried back (alpha: null)")
+    conservatism: float = setting(low=0.0, before=0.0,
+                                  doc="how much the critic takes from actions that were not recorded, as CQL does, in "
+                                      "units of the temperature (weight: chain)")
     critic_time: bool = setting(doc="the critic sees the time step (the policy never does)")
     value_hidden_dim: int = setting(low=1, high=WIDEST, before=128,
                                     doc="width of the critic's networks of the state alone")

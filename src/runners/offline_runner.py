@@ -20,6 +20,7 @@ from ..components.transitions import NO_NEXT
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
 from ..data.arrays import EpisodeArrays
+from ..data.ends import limit_is_end
 from ..data.fitting import ends_at_horizon, remarks
 from ..data.generate import cache_file, recipe_digest
 from ..data.mapped import MappedDataset
@@ -110,6 +111,11 @@ class OfflineRunner(Runner):
     def n_episodes(self) -> int:
         """Number of recorded episodes."""
         return self.dataset.n_episodes
+
+    @cached_property
+    def limit_is_end(self) -> bool:
+        """Whether no recorded episode ended before the episode limit, which then is the game's own end."""
+        return limit_is_end(self.dataset.column("terminated", slice(None)), self.game.episode_limit)
 
     def run(self) -> EpisodeBatch:
         """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""

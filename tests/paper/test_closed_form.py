@@ -22,17 +22,11 @@ from epymarl_cpa.config import resolve
 from epymarl_cpa.learners.base import trained
 from epymarl_cpa.learners.update import Update
 from epymarl_cpa.modules.autoregressive import AutoregressiveNet
-from epymarl_cpa.modules.critics import (
-    REGISTRY,
-    ChainCritic,
-    Critic,
-    CriticSettings,
-    JointCritic,
-    PerAgentCritic,
-    PrefixCritic,
-)
+from epymarl_cpa.modules.critic import Critic
+from epymarl_cpa.modules.critics import REGISTRY, ChainCritic, JointCritic, PerAgentCritic, PrefixCritic
 from epymarl_cpa.modules.followed import target_pairs
 from epymarl_cpa.modules.losses import expected_policy_loss, log_policy, soft_value, weighted_policy_loss
+from epymarl_cpa.modules.settings import CriticSettings
 
 A, ALPHA = 10, 0.1
 WEIGHTS = ["chain", *(pytest.param(weight, marks=pytest.mark.slow) for weight in ("prefix", "joint"))]
@@ -54,7 +48,7 @@ def every_joint_action() -> Transitions:
 
 def new_critic(weight: str, episode_limit: int, n_state: int = 1, n_actions: int = A, **changes: Any) -> Critic:
     config = {**resolve("cpa_ar", "xor", []), "seed": 0, "alpha": ALPHA, "hidden_dim": 32, "n_layers": 2,
-              "value_hidden_dim": 128, "critic_time": False, **changes}
+              "value_hidden_dim": 128, "critic_time": False, "conservatism": 0.0, **changes}
     info = EnvInfo(n_agents=2, n_actions=n_actions, state_shape=n_state, obs_shape=n_state,
                    episode_limit=episode_limit)
     return REGISTRY[weight](n_state, info, CriticSettings.of(config))

@@ -14,9 +14,10 @@ from torch import Tensor
 from epymarl_cpa.components.env_info import EnvInfo
 from epymarl_cpa.components.transitions import Transitions
 from epymarl_cpa.config import resolve
-from epymarl_cpa.modules.critics import CriticSettings, PerAgentCritic
+from epymarl_cpa.modules.critics import PerAgentCritic
 from epymarl_cpa.modules.followed import target_pairs
 from epymarl_cpa.modules.losses import batch_target_weight, printed_target_weight, taken
+from epymarl_cpa.modules.settings import CriticSettings
 
 M, N, A, ALPHA, GAMMA = 5, 3, 2, 0.7, 0.9
 JOINT = th.tensor(list(itertools.product(range(A), repeat=N)))

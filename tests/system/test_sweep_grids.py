@@ -65,6 +65,14 @@ def test_runs_that_several_grids_have_are_the_same_runs() -> None:
     assert {spec.first.id for spec in grid("successors") if spec.first} < ids("table1", "cpa_ar")
 
 
+def test_a_hundred_seeds_are_those_for_reports() -> None:
+    counts = Counter((spec.alg, spec.env, spec.config["dataset"]) for spec in grid("hundred"))
+    assert counts == {(alg, env, data): 100 if env in ("xor", "permutation", "bridge") else 20
+                      for alg in ("cpa_ar", PA) for env in ENVS for data in ("good", "medium", "poor")}
+    assert {spec.config["seed"] for spec in grid("hundred")} == set(range(1000, 1100))
+    assert {spec.first.alg for spec in grid("hundred") if spec.first} == {"cpa_ar"}
+
+
 def test_the_smoke_test_has_every_method() -> None:
     """That the page of methods names; one's own may be added, but need not be."""
     table = (Path(__file__).parents[2] / "docs/methods.md").read_text().split("## cpa_ar")[0]

@@ -55,12 +55,13 @@ def test_merge_goes_key_by_key_and_modifies_nothing() -> None:
 
 
 def test_later_sources_win() -> None:
-    by_env, alg = resolve("cpa_ar", "bridge"), read_yaml(FOLDER / "algs/cpa_ar.yaml")
-    assert alg["per_env"]["bridge"]["alpha"] != alg["alpha"]
-    assert by_env["alpha"] == alg["per_env"]["bridge"]["alpha"], "the algorithm's section for the environment"
+    by_env, alg = resolve("bcq", "bridge"), read_yaml(FOLDER / "algs/bcq.yaml")
+    assert alg["per_env"]["bridge"]["bcq_threshold"] != alg["bcq_threshold"]
+    section = alg["per_env"]["bridge"]["bcq_threshold"]
+    assert by_env["bcq_threshold"] == section, "the algorithm's section for the environment"
     assert by_env["state_levels"] == 6, "the environment's YAML"
-    assert resolve("cpa_ar", "xor")["alpha"] == alg["alpha"], "the algorithm's YAML"
-    assert resolve("cpa_ar", "xor")["lr"] == yaml.safe_load((FOLDER / "default.yaml").read_text())["lr"]
+    assert resolve("bcq", "xor")["bcq_threshold"] == alg["bcq_threshold"], "the algorithm's YAML"
+    assert resolve("bc", "xor")["lr"] == yaml.safe_load((FOLDER / "default.yaml").read_text())["lr"]
     assert resolve("cpa_ar", "bridge", ["alpha=0.3"])["alpha"] == 0.3, "the command line"
     changed = resolve("cpa_ar", "bridge", ["env_args.start=separate", "recipes.poor.episodes=7"])
     assert changed["env_args"] == {**by_env["env_args"], "start": "separate"}
@@ -116,12 +117,12 @@ def test_unknown_files(alg: str, env: str, complaint: str, tmp_path: Path, monke
 @pytest.mark.parametrize("ending", ["", ".yaml"])
 def test_own_files_by_path(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, yaml.safe_dump({**read_yaml(FOLDER / "algs/cpa_ar.yaml"), "name": "mine"}), "cpa_ar.yaml")
-    write(tmp_path, "env: xor\nenv_args: {bb_reward: -2}\nlr: 1e-3", "x=y.yaml")
+    write(tmp_path, "env: xor\nenv_args: {bb_reward: -2}\ngamma: 9e-1", "x=y.yaml")
     monkeypatch.chdir(tmp_path)
     got = resolve(f"./cpa_ar{ending}", str(tmp_path / f"x=y{ending}"))
     assert got["name"] == "mine"
     assert got["env_args"] == {"map_name": "xor", "bb_reward": -2.0}
-    assert got["lr"] == 1e-3, "PyYAML alone takes 1e-3 for text"
+    assert got["gamma"] == 0.9, "PyYAML alone takes 9e-1 for text"
 
 
 @pytest.mark.parametrize(("text", "complaint"), [
@@ -162,7 +163,8 @@ def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_pat
 
 def test_missing_keys(tmp_path: Path) -> None:
     short = write(tmp_path, "name: x\nmac: ar_mac\nlearner: cpa_ar_learner\nbeta: 0.0\nbeta_mode: ratio\n"
-                            "shared_seed: false\nalpha: 1.0\ncritic_time: true\nvalue_hidden_dim: 8\n"
+                            "shared_seed: false\nalpha: 1.0\nalpha_share: 0.1\nconservatism: 0.0\ncritic_time: true\n"
+                            "value_hidden_dim: 8\n"
                             "mixer_weights: softmax\ntarget_weight: one\nalpha_q: 1000.0")
     with pytest.raises(UserError, match="config key 'weight' is missing"):
         resolve(short, "xor")

@@ -10,6 +10,7 @@ Shapes: D recorded steps, M of them in a batch, N agents, A actions, S entries o
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -24,7 +25,7 @@ from ...modules.critics import ChainCritic, JointCritic
 
 NETS = 3  # policy, behaviour, and the critic's heads
 Weights = list[Tensor]
-Losses = tuple[Tensor, Tensor, Tensor]  # of the behaviour, the critic, the policy
+Losses = tuple[Tensor, Tensor, Tensor, Tensor]  # of the behaviour, the critic, the policy; the critic's error
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,12 @@ class ByHand:
 
     def __init__(self, learner: CpaArLearner, wrap: Callable[..., Callable[..., Losses]] | None = None) -> None:
         args, info, critic = learner.args, learner.info, learner.critic
-        self.alpha, self.gamma, self.share, self.floor = args.alpha, args.gamma, args.support_share, args.support_floor
+        self.gamma, self.share, self.floor = args.gamma, args.support_share, args.support_floor
         self.clip, self.tau = args.grad_norm_clip, args.target_update_interval_or_tau
-        self.weight_clip = args.weight_clip
+        self.weight_clip, self.conservatism = args.weight_clip, args.conservatism
+        self.temperature = copy.deepcopy(critic.temperature)
         self.n_agents, self.n_actions, self.horizon = info.n_agents, info.n_actions, info.episode_limit
-        self.timed = args.critic_time
+        self.timed, self.ends = args.critic_time, learner.limit_ends
         self.joint = isinstance(critic, JointCritic)
         if isinstance(critic, JointCritic):
             heads, values = critic.utility.online, [critic.value, critic.mixer]
@@ -108,6 +110,7 @@ class ByHand:
         with th.no_grad():
             online = [*(self._heads(self.weights) if self.joint else []), *self.weights[self.n_stacked:]]
             th._foreach_lerp_(self.targets, online, self.tau)
+            self.temperature.heed(loss[3], steps.reward)
 
     def _clip(self) -> None:
         """Scales the gradient of each of the three networks down, as the product does."""
@@ -124,7 +127,7 @@ class ByHand:
     # ------------------------------------------------------------------------------------------ losses
     def _losses(self, weights: Weights, targets: Weights, step: Steps) -> Losses:
         """The three losses as functions of the weights."""
-        n, alpha = self.n_agents, self.alpha
+        n, alpha = self.n_agents, self._alpha(step)
         stacked, plain = weights[:self.n_stacked], weights[self.n_stacked:]
         chosen = step.actions.T  # [N, M]
         onehot = F.one_hot(chosen, self.n_actions).to(step.state.dtype).transpose(1, 2)  # [N, A, M]
@@ -136,34 +139,39 @@ class ByHand:
         seen = self._seen(log_mu.detach())
         behaviour = -log_mu.gather(1, index).mean()
         if self.joint:
-            critic, log_weights = self._joint(plain, targets, step, b.gather(1, index)[:, 0], onehot)
+            critic, log_weights, error = self._joint(alpha, plain, targets, step, b.gather(1, index)[:, 0], onehot)
             weight = log_weights.exp().clamp(max=self.weight_clip)
             policy = -(weight * log_pi.gather(1, index)[:, 0]).mean()
-            return behaviour, critic, policy
+            return behaviour, critic, policy, error
         advantage = b.gather(1, index)[:, 0] - alpha * th.logsumexp(seen + b / alpha, 1)  # [N, M]
-        goal = self._goal(_value(targets, self._timed(step.next_state, step.time + 1 / self.horizon))[:, 0], step)
-        q_tot = _value(plain, self._timed(step.state, step.time))[:, 0] + advantage.sum(0)
+        goal = self._goal(_value(targets, self._later(step))[:, 0], step)
+        q_tot = _value(plain, self._now(step))[:, 0] + advantage.sum(0)
         target = F.softmax(seen + b.detach() / alpha, 1)
         policy = -(target * th.where(target > 0, log_pi, 0.0)).sum(1).mean()
-        return behaviour, (q_tot - goal).square().mean(), policy
+        error = (q_tot - goal).square().mean()
+        recorded = th.where(seen.gather(1, index)[:, 0] > -1e30, advantage, 0.0).sum(0).mean()
+        return behaviour, error - self.conservatism * alpha * recorded, policy, error.detach()
 
-    def _joint(self, plain: Weights, targets: Weights, step: Steps, taken: Tensor, onehot: Tensor,
-               ) -> tuple[Tensor, Tensor]:
-        """The joint critic's loss, the log-weights of the steps ``[M]``; ``taken`` ``[N, M]``: values of the heads."""
-        half, alpha = len(plain) // 2, self.alpha
-        state = self._timed(step.state, step.time)
+    def _joint(self, alpha: float | Tensor, plain: Weights, targets: Weights, step: Steps, taken: Tensor,
+               onehot: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The joint critic's loss, the log-weights of the steps ``[M]``, its error.
+
+        ``taken`` ``[N, M]`` are values of the heads.
+        """
+        half, state = len(plain) // 2, self._now(step)
         q_tot = _mixed(plain[half:], state, taken)
         value = _value(plain[:half], state)[:, 0]
         with th.no_grad():
             heads, rest = targets[:self.n_stacked], targets[self.n_stacked:]
-            ahead = _value(rest[:half], self._timed(step.next_state, step.time + 1 / self.horizon))[:, 0]
+            ahead = _value(rest[:half], self._later(step))[:, 0]
             steady = self._stack(heads, step.state, onehot, 1).gather(1, step.actions.T[:, None])[:, 0]
             q_target = _mixed(rest[half:], state, steady)
             goal = self._goal(ahead, step)
         z = (q_target - value) / alpha
         cut = z.clamp(max=5.0)
         gumbel = (cut.exp() + (z - cut) * cut.exp().detach() - z - 1.0).mean()
-        return (q_tot - goal).square().mean() + gumbel * alpha**2, (q_target - value.detach()) / alpha
+        error = (q_tot - goal).square().mean()
+        return error + gumbel * alpha**2, (q_target - value.detach()) / alpha, error.detach()
 
     def _stack(self, weights: Weights, state: Tensor, onehot: Tensor, nets: int) -> Tensor:
         """Logits ``[nets N, A, M]`` of ``nets`` stacked autoregressive networks."""
@@ -184,6 +192,18 @@ class ByHand:
         top = mu.amax(1, keepdim=True)
         keep = mu >= th.minimum((self.share * top).clamp(min=self.floor), top)
         return F.log_softmax(_masked(log_mu, keep), 1)
+
+    def _alpha(self, step: Steps) -> float | Tensor:
+        ahead = 1 / max(1 - self.gamma, 1e-9)
+        alpha: float | Tensor = self.temperature(
+            step.reward, min(self.horizon, ahead) if self.ends or self.gamma == 1 else ahead)
+        return alpha
+
+    def _now(self, step: Steps) -> Tensor:
+        return self._timed(step.state, step.time if self.ends else th.zeros_like(step.time))
+
+    def _later(self, step: Steps) -> Tensor:
+        return self._timed(step.next_state, step.time + 1 / self.horizon if self.ends else th.zeros_like(step.time))
 
     def _timed(self, state: Tensor, time: Tensor) -> Tensor:
         return th.cat([state, time[:, None]], 1) if self.timed else state

@@ -13,6 +13,7 @@ from ...errors import UserError
 from ...utils.files import reason, write_text
 from ..analysis.aggregate import Aggregate
 from ..analysis.comparison import Comparison
+from ..analysis.reliability import reliabilities
 from ..analysis.statistics import REPETITIONS
 from ..figures import matplotlib_needed
 from ..figures.bridge_policy import BridgeTeams, Scene
@@ -61,12 +62,14 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
         parts += [sections.table_section(comparison), sections.time_section(comparison)]
     if aggregate.estimates:
         parts += [sections.aggregate_section(aggregate), sections.improvement_section(aggregate)]
-    parts += sections.other_section(others)
+    runs = reliabilities(rows)
+    parts += [sections.reliability_section(runs), *sections.other_section(others)]
     tables: dict[str, tuple[Sequence[str], list[list[object]]]] = {
         "table1": (sections.CELL_HEADINGS, sections.cell_rows(comparison)),
         "times": (sections.TIME_HEADINGS, sections.time_rows(comparison)),
         "aggregate": (sections.AGGREGATE_HEADINGS, sections.aggregate_rows(aggregate)),
-        "improvement": (sections.IMPROVEMENT_HEADINGS, sections.improvement_rows(aggregate))}
+        "improvement": (sections.IMPROVEMENT_HEADINGS, sections.improvement_rows(aggregate)),
+        "runs": (sections.RELIABILITY_HEADINGS, sections.reliability_rows(runs))}
     try:
         out.mkdir(parents=True, exist_ok=True)
         if figures or scenes:

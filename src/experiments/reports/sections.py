@@ -8,6 +8,7 @@ import numpy as np
 
 from ..analysis.aggregate import Aggregate
 from ..analysis.comparison import RULES, Cell, Comparison
+from ..analysis.reliability import NEARLY, Reliability
 from ..analysis.score import score_of
 from ..analysis.statistics import CONFIDENCE, STATISTICS, Estimate
 from ..measure.machine import describe_machine
@@ -20,6 +21,8 @@ CELL_HEADINGS = ("env", "dataset", "method", "mean", "population_std", "seeds", 
 TIME_HEADINGS = ("method", "runs", "mean_seconds", "longest_seconds", "peak_mb")
 AGGREGATE_HEADINGS = ("method", "statistic", "value", "low", "high")
 FEW = 3  # with fewer seeds an interval says nothing
+RELIABILITY_HEADINGS = ("env", "dataset", "method", "runs", "optimal", "optimal_low", "optimal_high", "nearly",
+                        "nearly_low", "nearly_high", "mean", "worst", "worst_seed")
 IMPROVEMENT_HEADINGS = ("method", "over", "probability", "low", "high")
 
 
@@ -116,6 +119,27 @@ def improvement_section(aggregate: Aggregate) -> Section:
 def improvement_rows(aggregate: Aggregate) -> list[list[object]]:
     """The same as numbers (``IMPROVEMENT_HEADINGS``)."""
     return [[x, y, *won] for (x, y), won in aggregate.improvements.items()]
+
+
+def reliability_section(found: Sequence[Reliability]) -> Section:
+    """How many runs reach the optimum, and the worst run of each method on each task."""
+    rows = [[Field(each.env), Field(each.dataset), Field(each.method), Field(str(each.optimal or "-")),
+             Field(str(each.nearly or "-")), Field(f"{each.mean:.4f}"), Field(f"{each.worst:.4f} ({each.seed})")]
+            for each in found]
+    return Section("Every run counts", ["Game", "Data", "Method", "At the optimum", f"Score {NEARLY} or more", "Mean",
+                                        "Worst (its seed)"], rows, notes=[
+        "Runs of all seeds, with the 95 % interval of their share (Wilson). A dash where no run is at the optimum: on "
+        "Sensor and Aloha tests are samples of random games, and the optimum an expectation. Score: 0 for the "
+        "uniformly random team, 1 for the optimum."])
+
+
+def reliability_rows(found: Sequence[Reliability]) -> list[list[object]]:
+    """The same as numbers (``RELIABILITY_HEADINGS``)."""
+    none = (None, None, None)
+    return [[each.env, each.dataset, each.method, each.runs,
+             *((share.good, share.low, share.high) if (share := each.optimal) else none),
+             *((share.good, share.low, share.high) if (share := each.nearly) else none),
+             each.mean, each.worst, each.seed] for each in found]
 
 
 def other_section(rows: Rows) -> list[Section]:

@@ -24,6 +24,7 @@ from .search import SEARCH, from_search
 
 LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
 TEACHERS, STACK, PARTS = "teachers", "stack", "parts"
+MOST = 10_000  # seeds of a span
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def read_grid(name: str, seeds: int | None = None) -> list[RunSpec]:
     """The runs of ``config/sweeps/<name>.yaml`` or of a YAML file, each once.
 
     A grid holds lists under ``algs``, ``envs``, ``datasets``, ``seeds`` and maybe ``with``, or several
-    such grids under ``parts``, which may take lists from the grid around them.  The entry ``"*"`` of ``algs`` stands
+    such grids under ``parts``, which may take lists from the grid around them; ``seeds`` may be a span, as in
+    ``{from: 1000, to: 1099}``.  The entry ``"*"`` of ``algs`` stands
     for all methods that are there and not named (:mod:`.others`).  Two more keys belong to the grid or to a part.
     ``teachers`` names whose models are the teachers of methods that take one, and what the other methods evaluate
     instead of training: another sweep, an entry of another sweep's ``algs`` (``{sweep: entry}``), or an entry of
@@ -155,7 +157,19 @@ def _parts(path: Path, seeds: int | None = None) -> list[dict[str, Any]]:
     parts = grid.pop(PARTS, None) or [{}]
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise UserError(f"{path}: '{PARTS}' must hold a list of grids.")
-    return with_others([{**grid, **part} for part in parts])
+    return with_others([{**grid, **part, **_seeds(path, {**grid, **part})} for part in parts])
+
+
+def _seeds(path: Path, part: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The seeds of ``{from: 1000, to: 1099}``, the last one included; nothing where they are a list."""
+    span = part.get("seeds")
+    if not isinstance(span, dict):
+        return {}
+    first, last = span.get("from"), span.get("to")
+    if len(span) > 2 or type(first) is not int or type(last) is not int or not 0 <= last - first < MOST:
+        raise UserError(f"{path}: the key 'seeds' must hold a list of whole numbers, or a span of at most {MOST}, as "
+                        "in {from: 1000, to: 1099}.")
+    return {"seeds": [*range(first, last + 1)]}
 
 
 def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:

@@ -1,0 +1,59 @@
+"""The temperature of Eqs. 5 and 6: how far a policy leaves the data for what its critic says."""
+
+from __future__ import annotations
+
+import torch as th
+from torch import Tensor, nn
+
+KEPT = 0.95  # of the estimates, from one update to the next
+STEADY = 0.02  # of a typical reward: no temperature that follows is smaller
+
+
+class Temperature(nn.Module):
+    """A fixed temperature, or one that follows the critic's error.
+
+    A value is worth no more than it is known.  What the critic cannot tell, be it chance or what it has not learned
+    yet, is an error of its prediction r + gamma V(s') - Q(s, a); along the steps through which a value is carried
+    back such errors add up like a random walk.  So the temperature is ``share`` times the root of their mean square,
+    times the root of that number of steps.  It is in units of the rewards, falls while the critic learns, and needs
+    nothing of the game to be known.  Where nothing is left to learn, a small share of a typical reward keeps
+    equally good ways to play alive.
+
+    Args:
+        fixed: the temperature; None if it follows.
+        share: of the error.
+    """
+
+    def __init__(self, fixed: float | None, share: float) -> None:
+        super().__init__()
+        self.fixed, self.share = fixed, share
+        # Sums of squared errors, of squared rewards, and of weights; a parameter, so that stacked seeds have their own.
+        self.sums = None if fixed is not None else nn.Parameter(th.zeros(3), requires_grad=False)
+
+    def forward(self, reward: Tensor, steps: float) -> float | Tensor:
+        """The temperature at which steps are judged, a scalar without gradient.
+
+        Args:
+            reward: theirs, ``[M]``.
+            steps: through how many values are carried back.
+        """
+        if self.sums is None:
+            assert self.fixed is not None
+            return self.fixed
+        weight = self.sums[2]
+        begun = weight > 0
+        # Before anything has been judged, the error is as large as the rewards.
+        mean = th.where(begun, self.sums[:2] / weight.where(begun, 1.0), reward.square().mean())
+        return th.maximum(steps * self.share**2 * mean[0], STEADY**2 * mean[1]).sqrt().clamp(min=1e-6)
+
+    @th.no_grad()
+    def heed(self, error: Tensor, reward: Tensor) -> None:
+        """Takes in how far off the critic was.
+
+        Args:
+            error: mean squared error of what it predicted, a scalar.
+            reward: of the same steps, ``[M]``.
+        """
+        if self.sums is not None:
+            now = th.stack([error.detach(), reward.square().mean(), th.ones_like(error)])
+            self.sums.copy_(KEPT * self.sums + (1 - KEPT) * now)
