@@ -16,17 +16,19 @@ from torch import Tensor, nn
 from epymarl_cpa.components.env_info import EnvInfo
 from epymarl_cpa.components.transitions import Transitions
 from epymarl_cpa.config import resolve
-from epymarl_cpa.modules.critics import REGISTRY, Critic, CriticSettings
+from epymarl_cpa.modules.critic import Critic
+from epymarl_cpa.modules.critics import REGISTRY
+from epymarl_cpa.modules.settings import CriticSettings
 
 M, N, A, S, T = 9, 3, 4, 2, 5
 ALPHA, GAMMA = 0.3, 0.9
 Numbers = list[list[float]]
 
 
-def make(weight: str, critic_time: bool, mixer_weights: str = "softmax") -> Critic:
+def make(weight: str, **changes: Any) -> Critic:
     """A critic whose target networks are not what they follow."""
     config = {**resolve("cpa_ar", "xor", []), "seed": 0, "alpha": ALPHA, "gamma": GAMMA, "hidden_dim": 6, "n_layers": 2,
-              "value_hidden_dim": 7, "critic_time": critic_time, "mixer_weights": mixer_weights}
+              "value_hidden_dim": 7, "critic_time": False, "conservatism": 0.0, **changes}
     th.manual_seed(1)
     critic = REGISTRY[weight](S, EnvInfo(N, A, S, S, T), CriticSettings.of(config)).double()
     with th.no_grad():
@@ -65,12 +67,12 @@ def value(net: nn.Module, state: Tensor, time: int) -> list[float]:
     return found
 
 
-def soft(q: list[float], log_mu: list[float]) -> float:
-    return ALPHA * math.log(sum(math.exp(mu + x / ALPHA) for x, mu in zip(q, log_mu, strict=True)))
+def soft(q: list[float], log_mu: list[float], alpha: float) -> float:
+    return alpha * math.log(sum(math.exp(mu + x / alpha) for x, mu in zip(q, log_mu, strict=True)))
 
 
-def weight_of(advantage: float, log_mu: float) -> float:
-    return advantage / ALPHA if log_mu > -1e30 else -math.inf
+def weight_of(advantage: float, log_mu: float, alpha: float) -> float:
+    return advantage / alpha if log_mu > -1e30 else -math.inf
 
 
 def mixed(net: nn.Module, mixer: nn.Module, state: Tensor, actions: Tensor, time: int, how: str,
@@ -81,68 +83,106 @@ def mixed(net: nn.Module, mixer: nn.Module, state: Tensor, actions: Tensor, time
     return [[w * x for x in row] for w, row in zip(parts, rows(net, state, actions), strict=True)], bias
 
 
-def chain(critic: Any, step: Transitions, mu: Any, ahead: Any, how: str, m: int) -> tuple[float, list[float]]:
-    a = step.actions[m].tolist()
-    b = rows(critic.advantage, step.state[m], step.actions[m])
-    advantage = [b[i][a[i]] - soft(b[i], mu[i]) for i in range(N)]
-    later = value(critic.value.target, step.lagged.next_state[m], int(step.time[m]) + 1)[0]
-    error = value(critic.value.online, step.state[m], int(step.time[m]))[0] + sum(advantage) \
-        - float(step.reward[m]) - GAMMA * (1 - float(step.done[m])) * later
-    return error ** 2, [weight_of(advantage[i], mu[i][a[i]]) for i in range(N)]
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One step, and what is known of it; ``now`` and ``then`` are its time and the next, as the critic is told it."""
+
+    step: Transitions
+    m: int
+    mu: Numbers
+    ahead: list[float]
+    alpha: float
+    now: int
+    then: int
+
+    @property
+    def a(self) -> list[int]:
+        found: list[int] = self.step.actions[self.m].tolist()
+        return found
+
+    def goal(self, later: float) -> float:
+        return float(self.step.reward[self.m]) + GAMMA * (1 - float(self.step.done[self.m])) * later
 
 
-def prefix(critic: Any, step: Transitions, mu: Any, ahead: Any, how: str, m: int) -> tuple[float, list[float]]:
-    a, t = step.actions[m].tolist(), int(step.time[m])
-    now, then = ([t / T], [(t + 1) / T]) if critic.horizon else ([], [])
-    q = rows(critic.q.online, step.state[m], step.actions[m], *now)
-    target = rows(critic.q.target, step.lagged.state[m], step.actions[m], *now)
-    first = rows(critic.q.target, step.lagged.next_state[m], step.actions[m], *then)[0]
-    goals = [*(soft(target[i], mu[i]) for i in range(1, N)),
-             float(step.reward[m]) + GAMMA * (1 - float(step.done[m])) * soft(first, ahead)]
-    return sum((q[i][a[i]] - goals[i]) ** 2 for i in range(N)) / N, \
-        [weight_of(target[i][a[i]] - soft(target[i], mu[i]), mu[i][a[i]]) for i in range(N)]
+#: a step's share of the loss, of the error, and its log-weights
+Judged = tuple[float, float, list[float]]
 
 
-def per_agent(critic: Any, step: Transitions, mu: Any, ahead: Any, how: str, m: int) -> tuple[float, list[float]]:
-    a, t, done = step.actions[m].tolist(), int(step.time[m]), float(step.done[m])
-    q, bias = mixed(critic.utility.online, critic.mixer.online, step.state[m], step.actions[m], t, how)
-    later, later_bias = mixed(critic.utility.target, critic.mixer.target, step.lagged.next_state[m],
-                              step.next_actions[m], t + 1, how)
-    best = sum(later[i][int(step.next_actions[m, i])] for i in range(N)) + later_bias
-    known = max(done, float(step.next_played[m]))
-    error = sum(q[i][a[i]] for i in range(N)) + bias - float(step.reward[m]) - GAMMA * (1 - done) * best
-    counted = float(th.maximum(step.done, step.next_played).sum())
-    return known * error ** 2 * M / counted, \
-        [weight_of(q[i][a[i]] - soft(q[i], mu[i]), mu[i][a[i]]) for i in range(N)]
+def chain(critic: Any, at: Place) -> Judged:
+    b = rows(critic.advantage, at.step.state[at.m], at.step.actions[at.m])
+    advantage = [b[i][at.a[i]] - soft(b[i], at.mu[i], at.alpha) for i in range(N)]
+    later = value(critic.value.target, at.step.lagged.next_state[at.m], at.then)[0]
+    error = (value(critic.value.online, at.step.state[at.m], at.now)[0] + sum(advantage) - at.goal(later)) ** 2
+    recorded = sum(advantage[i] for i in range(N) if at.mu[i][at.a[i]] > -1e30)
+    return error - critic.args.conservatism * at.alpha * recorded, error, \
+        [weight_of(advantage[i], at.mu[i][at.a[i]], at.alpha) for i in range(N)]
 
 
-def joint(critic: Any, step: Transitions, mu: Any, ahead: Any, how: str, m: int) -> tuple[float, list[float]]:
-    a, t = step.actions[m].tolist(), int(step.time[m])
-    q, bias = mixed(critic.utility.online, critic.mixer.online, step.state[m], step.actions[m], t, how)
-    steady, steady_bias = mixed(critic.utility.target, critic.mixer.target, step.lagged.state[m], step.actions[m], t,
+def prefix(critic: Any, at: Place) -> Judged:
+    now, then = ([at.now / T], [at.then / T]) if critic.horizon else ([], [])
+    q = rows(critic.q.online, at.step.state[at.m], at.step.actions[at.m], *now)
+    target = rows(critic.q.target, at.step.lagged.state[at.m], at.step.actions[at.m], *now)
+    first = rows(critic.q.target, at.step.lagged.next_state[at.m], at.step.actions[at.m], *then)[0]
+    goals = [*(soft(target[i], at.mu[i], at.alpha) for i in range(1, N)), at.goal(soft(first, at.ahead, at.alpha))]
+    errors = [(q[i][at.a[i]] - goals[i]) ** 2 for i in range(N)]
+    return sum(errors) / N, errors[-1], \
+        [weight_of(target[i][at.a[i]] - soft(target[i], at.mu[i], at.alpha), at.mu[i][at.a[i]], at.alpha)
+         for i in range(N)]
+
+
+def per_agent(critic: Any, at: Place) -> Judged:
+    how, played = critic.args.mixer_weights, at.step.next_actions[at.m]
+    q, bias = mixed(critic.utility.online, critic.mixer.online, at.step.state[at.m], at.step.actions[at.m], at.now, how)
+    later, later_bias = mixed(critic.utility.target, critic.mixer.target, at.step.lagged.next_state[at.m], played,
+                              at.then, how)
+    best = sum(later[i][int(played[i])] for i in range(N)) + later_bias
+    known = th.maximum(at.step.done, at.step.next_played)  # what nobody played next teaches nothing
+    error = (sum(q[i][at.a[i]] for i in range(N)) + bias - at.goal(best)) ** 2 * float(known[at.m] * M / known.sum())
+    return error, error, \
+        [weight_of(q[i][at.a[i]] - soft(q[i], at.mu[i], at.alpha), at.mu[i][at.a[i]], at.alpha) for i in range(N)]
+
+
+def joint(critic: Any, at: Place) -> Judged:
+    how, state, actions = critic.args.mixer_weights, at.step.state[at.m], at.step.actions[at.m]
+    q, bias = mixed(critic.utility.online, critic.mixer.online, state, actions, at.now, how)
+    steady, steady_bias = mixed(critic.utility.target, critic.mixer.target, at.step.lagged.state[at.m], actions, at.now,
                                 how)
-    later = value(critic.value.target, step.lagged.next_state[m], t + 1)[0]
-    error = sum(q[i][a[i]] for i in range(N)) + bias - float(step.reward[m]) \
-        - GAMMA * (1 - float(step.done[m])) * later
-    z = (sum(steady[i][a[i]] for i in range(N)) + steady_bias - value(critic.value.online, step.state[m], t)[0]) / ALPHA
+    later = value(critic.value.target, at.step.lagged.next_state[at.m], at.then)[0]
+    error = (sum(q[i][at.a[i]] for i in range(N)) + bias - at.goal(later)) ** 2
+    z = (sum(steady[i][at.a[i]] for i in range(N)) + steady_bias
+         - value(critic.value.online, state, at.now)[0]) / at.alpha
     critic.beyond = getattr(critic, "beyond", 0) + (z > 5)
     rise = math.exp(z) if z < 5 else math.exp(5) * (1 + z - 5)
-    return error ** 2 + ALPHA ** 2 * (rise - z - 1), [z]
+    return error + at.alpha ** 2 * (rise - z - 1), error, [z]
 
 
 CRITICS = {"chain": chain, "prefix": prefix, "per_agent": per_agent, "joint": joint}
+TOLD = {"no time": {}, "the time": {"critic_time": True}, "endless": {"critic_time": True}}
 
 
-@pytest.mark.parametrize("critic_time", [False, True], ids=["without the time", "with the time"])
-@pytest.mark.parametrize(("weight", "how"), [("chain", ""), ("prefix", ""), ("per_agent", "softmax"),
-                                             ("per_agent", "abs"), ("joint", "softmax"), ("joint", "abs")])
-def test_a_critic_is_its_equations(weight: str, how: str, critic_time: bool) -> None:
-    critic, (step, log_mu, ahead) = make(weight, critic_time, how or "softmax"), steps()
+@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize(("weight", "changes"), [
+    ("chain", {}), ("chain", {"conservatism": 0.7}), ("chain", {"alpha": None, "alpha_share": 0.2}), ("prefix", {}),
+    ("per_agent", {"mixer_weights": "softmax"}), ("per_agent", {"mixer_weights": "abs"}),
+    ("joint", {"mixer_weights": "softmax"}), ("joint", {"mixer_weights": "abs"})])
+def test_a_critic_is_its_equations(weight: str, changes: dict[str, Any], told: str) -> None:
+    critic, (step, log_mu, ahead) = make(weight, **TOLD[told], **changes), steps()
+    critic.limit_ends = told != "endless"
+    alpha = ALPHA
+    if "alpha" in changes:  # of errors of 0.4 on average, carried back through as many steps as there are
+        critic.temperature.sums.data = th.tensor([0.8, 0.2, 2.0], dtype=th.double)
+        alpha = 0.2 * math.sqrt(0.4 * (T if critic.limit_ends else 10))
     judged = critic.judge(step, log_mu, lambda: ahead)
-    wanted = [CRITICS[weight](critic, step, log_mu[m].tolist(), ahead[m].tolist(), how, m) for m in range(M)]
-    assert judged.loss.item() == pytest.approx(sum(loss for loss, _ in wanted) / M, rel=1e-6)
-    th.testing.assert_close(judged.log_weights, th.tensor([weights for _, weights in wanted], dtype=th.double))
-    assert not judged.log_weights.requires_grad
+    wanted = []
+    for m in range(M):
+        time = int(step.time[m])
+        now, then = (time, time + 1) if critic.limit_ends else (0, 0)
+        wanted.append(CRITICS[weight](critic, Place(step, m, log_mu[m].tolist(), ahead[m].tolist(), alpha, now, then)))
+    assert judged.loss.item() == pytest.approx(sum(loss for loss, _, _ in wanted) / M, rel=1e-6)
+    assert judged.error.item() == pytest.approx(sum(error for _, error, _ in wanted) / M, rel=1e-6)
+    assert float(judged.alpha) == pytest.approx(alpha)
+    th.testing.assert_close(judged.log_weights, th.tensor([weights for *_, weights in wanted], dtype=th.double))
+    assert not judged.log_weights.requires_grad and not judged.error.requires_grad
     assert weight != "joint" or 0 < critic.beyond < M, "the exponent must be on both sides of its limit"  # type: ignore
     again = critic.rows()
     if again is not None:  # what is known already need not be computed again

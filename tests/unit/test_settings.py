@@ -216,7 +216,8 @@ def test_the_limits_of_what_pools_critics_and_mixers_read() -> None:
     """The last value on either side that is accepted; sizes of networks go from 1 to 65,536."""
     limits = {**dict.fromkeys(("pool_size", "pool_dim", "pool_hidden", "head_hidden", "key_dim", "value_hidden_dim",
                                "mixing_embed_dim", "hypernet_embed"), (1, 65_536)),
-              "entry_floor": (0.0, 0.5), "alpha": (1e-6, math.inf), "alpha_q": (1e-6, math.inf)}
+              "entry_floor": (0.0, 0.5), "alpha": (1e-6, math.inf), "alpha_q": (1e-6, math.inf),
+              "alpha_share": (0.0, math.inf), "conservatism": (0.0, math.inf)}
     found = {name: (key.low, key.high) for part in (PoolSettings, CriticSettings, MixerSettings)
              for name, key in part.keys().items() if name in limits}
     assert found == limits
