@@ -73,6 +73,10 @@ def test_the_state_of_a_run_is_of_the_kinds_that_a_run_can_go_on_with(tmp_path: 
         folder = checkpoint.save(tmp_path, 3, Learner(1.0), {**whole, key: wrong}, FACTS)
         with pytest.raises(UserError, match="holds something else than what a run of this program saves"):
             checkpoint.load_run_state(folder)
+    for wrong, said in (({"episode": 2.5}, "'episode'"), ({"runner": {"t_env": "x"}}, "'t_env'"),
+                        ({"runner": {"episodes": None}}, "'episodes'")):
+        with pytest.raises(UserError, match=rf"\(TypeError: {said} is no whole number\)"):
+            checkpoint.load_run_state(checkpoint.save(tmp_path, 3, Learner(1.0), {**whole, **wrong}, FACTS))
     del whole["runner"]
     with pytest.raises(UserError, match="KeyError: 'runner'"):
         checkpoint.load_run_state(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))
