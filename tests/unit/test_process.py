@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from epymarl_cpa.utils.process import StopRequest, handling, interrupt, program, told_if_interrupted
+from epymarl_cpa.utils.sacred_error import Error
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -70,3 +71,9 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     ("src/main.py", "python src/main.py")])
 def test_what_to_type_for_this_program(script: str, typed: str) -> None:
     assert program(script) == typed
+
+
+def test_a_mistake_is_told_by_sacred_without_a_traceback_or_how_to_use_it() -> None:
+    error = Error("the file is damaged.")
+    assert (str(error), error.print_traceback, error.print_usage) == ("the file is damaged.", False, False)
+    assert type(error).__module__ == "builtins", "else its name would be told with that of a file"
