@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch as th
 from torch import Tensor, nn
 
-KEPT = 0.95  # of the estimates, from one update to the next
-STEADY = 0.02  # of a typical reward: no temperature that follows is smaller
+KEPT = 0.98  # of the estimates, from one update to the next
+STEADY = 0.05  # of a typical reward: no temperature that follows is smaller
 
 
 class Temperature(nn.Module):
