@@ -77,7 +77,7 @@ def export(path: str, out: Path, key: str = "", form: str = "numpy") -> list[Pat
         out.mkdir(parents=True, exist_ok=True)
         for leftover in out.glob(f"{UNDER_WAY}*"):  # of an export that a kill cut off
             shutil.rmtree(leftover, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=UNDER_WAY) as work:
+        with tempfile.TemporaryDirectory(dir=out, prefix=UNDER_WAY, ignore_cleanup_errors=True) as work:
             for name, content in ((name, content) for files in made.values() for name, content in files.items()):
                 write_with(Path(work, name), lambda target, content=content: target.write(content))  # type: ignore[misc]
             compared = _compared(team, made, Path(work), TRIED)
@@ -119,10 +119,14 @@ def check_team(team: LeavingTeam, steps: int, seed: int = 0, form: str = "both")
     """The same of a team that is at hand."""
     team.check_encoder()
     made = _files(team, form)
-    with tempfile.TemporaryDirectory() as work:
-        for name, content in ((name, content) for files in made.values() for name, content in files.items()):
-            Path(work, name).write_bytes(content)
-        return _compared(team, made, Path(work), steps, seed)
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
+            for name, content in ((name, content) for files in made.values() for name, content in files.items()):
+                Path(work, name).write_bytes(content)
+            return _compared(team, made, Path(work), steps, seed)
+    except OSError as error:
+        raise UserError(f"the agents cannot be tried: nothing can be written to the folder of temporary files "
+                        f"({reason(error)}); choose another with TMPDIR=<folder>.") from None
 
 
 def _compared(team: LeavingTeam, made: Files, folder: Path, steps: int, seed: int = 0) -> dict[str, Compared]:

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         if not sample:
             raise UserError(f"{args.rows} holds no row of such runs of the grid '{args.grid or args.rows.stem}'; "
                             "name their grid with --grid, or choose others with --only.")
-        with tempfile.TemporaryDirectory(prefix="recompute-") as folder:
+        with tempfile.TemporaryDirectory(prefix="recompute-", ignore_cleanup_errors=True) as folder:
             found, failed = recompute(rows, sample, Path(folder).resolve(),
                                       lambda: make_backend(args.backend, args.workers))
         print("\n".join(["", *map(_line, found), "", RULE, summary(found)]))
@@ -63,6 +63,10 @@ def main(argv: list[str] | None = None) -> int:
             _write(args.out, as_markdown(found, f"A sample of {args.rows.name}, recomputed"))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"Error: runs cannot be made again in the folder of temporary files ({reason(error)}); choose another "
+              "with TMPDIR=<folder>.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; nothing was compared", file=sys.stderr)

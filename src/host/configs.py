@@ -17,6 +17,7 @@ from ..learners import REGISTRY as LEARNERS
 from ..recording.parts import seed_of
 from ..settings import CORE
 from ..settings.base import KEPT
+from ..utils.files import reason
 from ..utils.registry import nearest
 from .checkout import Checkout
 from .names import Names, shared_env_args
@@ -165,7 +166,11 @@ def _record_settings(words: Sequence[str]) -> dict[str, Any]:
 
 def _written(name: str, content: Mapping[str, Any]) -> str:
     """A YAML file that lives as long as this process, as EPyMARL wants it: without its ending."""
-    folder = Path(tempfile.mkdtemp(prefix="epymarl-cpa-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(dict(content)), encoding="utf-8")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="epymarl-cpa-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(dict(content)), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"the settings for EPyMARL cannot be written to the folder of temporary files "
+                        f"({reason(error)}); choose another with TMPDIR=<folder>.") from None
     return str(folder / name)

@@ -21,7 +21,7 @@ class StateValue(nn.Module):
         n_out: values per state.
     """
 
-    def __init__(self, n_state: int, hidden: int, layers: int, horizon: int, n_out: int = 1) -> None:
+    def __init__(self, n_state: int, hidden: int, layers: int, horizon: int, n_out: int) -> None:
         super().__init__()
         self.horizon = horizon
         sizes = [n_state + (1 if horizon else 0), *[hidden] * layers]

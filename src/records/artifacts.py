@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import resource
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 from .. import __version__
 from ..config import keys_of
 from ..utils.checkpoint import MANIFEST
+from ..utils.files import reason
 
 JSON = "application/json"
 
@@ -43,10 +45,14 @@ def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], secon
     if "headline" in result and env:
         row = row_of(config, result, seconds, env, words)
         files["row.jsonl"] = json.dumps(row) + "\n"
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
-            run.add_artifact(str(Path(folder) / name), name, content_type=JSON)
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            for name, text in files.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+                run.add_artifact(str(Path(folder) / name), name, content_type=JSON)
+    except OSError as error:  # where temporary files are; the run is over, and its models are saved
+        logging.getLogger("epymarl_cpa").warning("the run's record lacks some of %s (%s: %s)", ", ".join(files),
+                                                 tempfile.gettempdir(), reason(error))
 
 
 def row_of(config: Mapping[str, Any], result: Mapping[str, Any], seconds: float, env: str,

@@ -124,18 +124,18 @@ class Film:
         """
         import imageio.v2 as imageio
 
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "film.mp4"
-            try:
+        try:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                file = Path(folder) / "film.mp4"
                 with imageio.get_writer(file, fps=self.fps, codec="libx264", macro_block_size=2, quality=8) as writer:
                     for index in range(len(self)):
                         picture = self.picture(index)
                         for _ in range(self._stays(index)):
                             writer.append_data(picture)  # type: ignore[attr-defined]
                 return file.read_bytes()
-            except (OSError, RuntimeError) as error:
-                raise UserError(f"the film cannot be encoded as MP4 ({error}); a name that ends in .gif needs no "
-                                "encoder.") from None
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"the film cannot be encoded as MP4 ({error}); a name that ends in .gif needs no "
+                            "encoder.") from None
 
     def text(self) -> str:
         """The episodes of all panels, one panel after another."""

@@ -21,15 +21,20 @@ ATTACKS = {"bytes": (damaged_bytes, 10_000, 120), "resealed": (resealed, 3000, 6
            "crowd": (crowd, 200, 6), "endurance": (endurance, 200_000, 2000)}
 
 
-def run(seed: int, sizes: dict[str, int], workers: int, work: Path, tell: Callable[[str], object]) -> list[Result]:
-    """Makes the attacks that ``sizes`` names, each of about that many cases, in an empty folder of their own."""
+def run(seed: int, sizes: dict[str, int], workers: int, work: Path, tell: Callable[[str], object],
+        first: int = 0) -> list[Result]:
+    """Makes the attacks that ``sizes`` names, each of about that many cases, in an empty folder of their own.
+
+    Failing writes begin behind the ``first`` ones.
+    """
     preload()
     results = []
     for name, count in sizes.items():
         module = ATTACKS[name][0]
         place, started = work / name, time.monotonic()
         place.mkdir()
-        tally: Tally = module.attack(seed, count, workers, place)  # type: ignore[attr-defined]
+        more = {"first": first} if name == "faults" else {}
+        tally: Tally = module.attack(seed, count, workers, place, **more)  # type: ignore[attr-defined]
         results.append(Result(name, module.PROMISE, module.GUARDS, tally,  # type: ignore[attr-defined]
                               time.monotonic() - started))
         tell(f"{name}: {tally.cases} cases in {results[-1].seconds:.0f} s, {len(tally.findings)} findings")
@@ -54,12 +59,15 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default=",".join(ATTACKS), help=f"some of: {', '.join(ATTACKS)}; with commas")
     for name, (_, whole, _) in ATTACKS.items():
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"cases of this attack (default {whole})")
+    parser.add_argument("--faults-from", type=int, default=0, metavar="K", help="go on with failing writes where an "
+                        "attack of K of them, by the same seed, has ended (default 0)")
     args = parser.parse_args(words)
     if wrong := [name for name in args.only.split(",") if name not in ATTACKS]:
         parser.error(f"there is no attack {wrong[0]}; the choices are: {', '.join(ATTACKS)}")
     sizes = {name: getattr(args, name) or ATTACKS[name][2 if args.quick else 1] for name in args.only.split(",")}
     with tempfile.TemporaryDirectory(prefix="attack-", dir=in_memory()) as folder:
-        results = run(args.seed, sizes, args.workers, Path(folder), lambda line: print(line, flush=True))
+        results = run(args.seed, sizes, args.workers, Path(folder), lambda line: print(line, flush=True),
+                      args.faults_from)
     line = "python -m tests.attack " + " ".join(sys.argv[1:] if words is None else words)
     text = report(results, line.strip(), args.seed)
     if args.out:

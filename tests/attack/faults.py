@@ -21,7 +21,7 @@ import torch as th
 from .forked import Tally, each, note
 from .kills import in_child, looked_at, said
 from .reading import fault_of
-from .scenes import Scene, prepare_all, some
+from .scenes import SCENES, Scene, prepare_all, some
 
 PROMISE = "Whichever write fails (disk full, forbidden, process gone), files that were there are whole, a sentence " \
           "says what failed, and the same command goes on to the same bits"
@@ -120,15 +120,20 @@ def limit_size(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def attack(seed: int, count: int, workers: int, work: Path) -> Tally:
-    """Lets each call of each scene fail in each way, or ``count`` of these, drawn by the seed."""
-    scenes = some(seed, max(2, count // 20))
+def attack(seed: int, count: int, workers: int, work: Path, first: int = 0) -> Tally:
+    """Lets each call of each scene fail in each way, or ``count`` of these, in an order drawn by the seed.
+
+    Args:
+        first: how many of them to pass over, for what an earlier attack has tried; then all scenes are in.
+    """
+    scenes = some(seed, len(SCENES) if first else max(2, count // 20))
     prepare_all(scenes, work, workers)
     totals = {scene.name: _calls(scene, work / scene.name) for scene in scenes}
     cases: list[tuple[Scene, str, int]] = [(scene, way, number) for scene in scenes for way in WAYS
                                            for number in range(1, totals[scene.name] + 1)]
     cases += [(scene, "full at", size) for scene in scenes for size in SIZES]
-    cases = random.Random(seed).sample(cases, min(count, len(cases)))
+    random.Random(seed).shuffle(cases)
+    cases = cases[first:first + count]
 
     def case(number: int) -> tuple[str, str]:
         scene, way, call = cases[number]

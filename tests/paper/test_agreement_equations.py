@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Categorical, Normal, kl_divergence
 
+from epymarl_cpa.agreement.labels import Labels
 from epymarl_cpa.agreement.pool_losses import assign, kl_loss, reconstruction_loss, straight_through, vq_loss
 
 R, D, N, A = 5, 3, 4, 3
@@ -198,3 +199,14 @@ def test_more_joint_actions_than_entries_crash_nothing() -> None:
 def test_joint_actions_that_find_no_entry_left_share_the_first() -> None:
     cost = th.tensor([[[0.0, 1.0, 2.0]] * 5])
     assert assign(cost, th.ones(1, 5, dtype=th.bool), exclusive=True).tolist() == [[0, 1, 2, 0, 0]]
+
+
+def test_how_well_entries_keep_joint_actions_apart() -> None:
+    """Two states, of 0.7 and 0.3 of the play; in the first, two joint actions share an entry, and one is decoded."""
+    labels = Labels(state=th.tensor([0, 0, 0, 1]), actions=th.tensor([[0, 1], [1, 1], [2, 0], [0, 0]]),
+                    allowed=th.ones(2, 3, 2, dtype=th.bool), weight=th.tensor([0.4, 0.2, 0.1, 0.3]))
+    best = th.tensor([[0, 0, 2, 0], [1, 1, 1, 0]])  # right in the first and the last; each agent alone in the others
+    found = labels.health(best, th.tensor([4, 4, 1, 4]), 5)
+    assert {name: value.item() for name, value in found.items()} == {
+        "reconstruction": pytest.approx(0.7), "mixing": pytest.approx(0.6),
+        "entries_used": pytest.approx(0.7 * 2 + 0.3 * 1)}

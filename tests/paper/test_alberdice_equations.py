@@ -11,7 +11,7 @@ from torch import Tensor
 
 from epymarl_cpa.modules import alberdice as eqs
 from epymarl_cpa.modules.agent_mlp import AgentMLP
-from epymarl_cpa.modules.alberdice_kl import others_divergence
+from epymarl_cpa.modules.alberdice_kl import _drawn, others_divergence
 from epymarl_cpa.modules.autoregressive import AutoregressiveNet
 from epymarl_cpa.modules.losses import log_policy, taken
 
@@ -129,6 +129,16 @@ def test_resampling_draws_in_proportion_and_never_what_weighs_nothing() -> None:
     th.testing.assert_close(shares, ratios / ratios.sum(0), rtol=0, atol=0.02)
     assert bool((shares[ratios == 0] == 0).all())
     assert int(eqs.resampled(th.full((4, 2), math.nan)).max()) < 4
+
+
+@pytest.mark.parametrize("a", [3, 6])
+def test_a_draw_on_the_last_edge_is_the_last_action(a: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To which rounding can take it; one below every edge is the first that has a probability."""
+    log_pi = th.rand(STEPS, 2, a, generator=luck()).log().log_softmax(-1)
+    log_pi[:, 1, 0] = -math.inf
+    for uniform, wanted in ((1.0, [a - 1, a - 1]), (0.0, [0, 1])):
+        monkeypatch.setattr(th, "rand", lambda *shape, device=None, uniform=uniform: th.full(shape, uniform))
+        assert _drawn(log_pi, 4).tolist() == [[wanted] * STEPS] * 4
 
 
 def test_effective_share() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from typing import Any
@@ -80,7 +81,24 @@ def test_equation_7_literally(target_weight: str, mixer_weights: str) -> None:
     judgement = critic.judge(step, next_mu.log(), lambda: next_mu[:, 0].log(), None, lambda: next_mu.log())
     assert judgement.loss.item() == pytest.approx(sum(errors) / len(errors), rel=1e-4)
     if target_weight != "one":
+        mean = sum(weight.values()) / len(follow)
         assert judgement.stats["target_weight_max"].item() == pytest.approx(max(weight.values()), rel=1e-4)
+        assert judgement.stats["target_weight_mean"].item() == pytest.approx(mean, rel=1e-4)
+
+
+@pytest.mark.parametrize("target_weight", ["printed", "batch"])
+def test_what_nobody_played_next_may_have_any_value(target_weight: str) -> None:
+    """Weights without bounds that count nothing make no loss infinite; the loss is that of ordinary values there."""
+    critic, step = new_critic(N, A, 2, target_weight=target_weight), some_steps()
+    next_mu = th.full((M, N, A), math.log(1 / A))
+    losses = []
+    for size in (1.0, 1e30):
+        later = step.next_state.clone()
+        later[:2] *= size  # the first step ends its episode, the second was cut off
+        judgement = critic.judge(dataclasses.replace(step, next_state=later), next_mu, lambda: next_mu[:, 0], None,
+                                 lambda: next_mu)
+        losses.append(judgement.loss.item())
+    assert math.isfinite(losses[0]) and losses[0] == losses[1]
 
 
 def chain() -> tuple[Tensor, Tensor, Tensor]:

@@ -133,3 +133,11 @@ def test_the_expected_loss_pulls_a_policy_back_from_anywhere() -> None:
     expected_policy_loss(logits.log_softmax(-1), th.tensor([[[0.0, 9.0]]]), log_mu, ALPHA).backward()
     assert logits.grad is not None
     assert logits.grad[0, 0, 1].item() < -0.9
+
+
+def test_actions_without_weight_count_nothing_in_the_expected_loss() -> None:
+    """Not even where the policy can never take them."""
+    log_pi = th.tensor([[[0.5, 0.5, 0.0]]]).log().requires_grad_()
+    loss = expected_policy_loss(log_pi, th.zeros(1, 1, 3), th.tensor([[[0.25, 0.75, 0.0]]]).log(), ALPHA)
+    assert loss.item() == pytest.approx(math.log(2))
+    assert th.autograd.grad(loss, log_pi)[0][0, 0].tolist() == pytest.approx([-0.25, -0.75, 0.0])

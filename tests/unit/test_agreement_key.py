@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch as th
+from helpers import Built
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from epymarl_cpa.agreement.episode_keys import EpisodeKeys
 from epymarl_cpa.deploy.policy import AgreementKey, PolicyError, gaussian, pick
 
 GOLDEN = [0.011546754286331562, 0.24154919656271823, 0.11142585551493822]
@@ -34,6 +37,17 @@ def test_the_key_of_the_first_step_never_changes() -> None:
     assert AgreementKey(0).draw([0], 0, 3)[0].tolist() == GOLDEN
     assert AgreementKey(7).draw([5], 3, 1)[0].tolist() == GOLDEN_LATER
     assert AgreementKey(0).commitment() == COMMITMENT
+
+
+def test_training_has_keys_of_its_own_that_never_change() -> None:
+    """A run that is continued by another version goes on with the same ones."""
+    keys, batch = EpisodeKeys(7), Built("cpa_pa", "xor").batch(2)
+    for test_mode, seed in ((False, 7 + 2**40), (True, 7)):
+        keys.begin(2)
+        keys.settle(test_mode)
+        for rows, episodes in ((slice(None), [0, 1]), (th.tensor([1]), [1]), ([1, 0], [1, 0])):
+            wanted = AgreementKey(seed).draw(episodes, 4, 3)
+            np.testing.assert_array_equal(keys.draw(batch, rows, 4, 3, test_mode).numpy(), wanted)
 
 
 @given(st.integers(0, 2**64), st.lists(st.tuples(EPISODES, STEPS), min_size=1, max_size=8), st.randoms())
@@ -115,16 +129,23 @@ def test_bad_arguments_are_refused_with_a_sentence(seed: int, per: str, word: st
         AgreementKey(seed, per)
 
 
-@pytest.mark.parametrize("seed", [2**128, "7", 1.5, None])
+@pytest.mark.parametrize("seed", [2**128, 2**128 + 1, 2**200, -5, "7", 1.5, None])
 def test_seeds_that_are_no_seeds_are_refused_with_a_sentence(seed: Any) -> None:
     with pytest.raises(PolicyError, match="seed"):
         AgreementKey(seed)
 
 
-@pytest.mark.parametrize(("episode", "step"), [(-1, 0), (0, -1)])
-def test_places_that_are_no_places_are_refused_with_a_sentence(episode: int, step: int) -> None:
-    with pytest.raises(PolicyError, match="counted from 0"):
-        AgreementKey(0).draw([episode], step, 1)
+@pytest.mark.parametrize("place", [-1, -7, 2**64, 2**64 + 1, 2**70, 1.0, "1", None])
+def test_places_that_are_no_places_are_refused_with_a_sentence(place: Any) -> None:
+    for episodes, step in (([place], 0), ([0, place], 0), ([0], place)):
+        with pytest.raises(PolicyError, match="counted from 0"):
+            AgreementKey(0).draw(episodes, step, 1)
+
+
+def test_the_first_and_the_last_seed_and_place_have_keys() -> None:
+    for seed in (0, 1, 2**128 - 1, np.int64(3)):
+        for place in (0, 2**64 - 1, np.uint64(2**63)):
+            assert 0 < AgreementKey(seed).draw([place], place, 1)[0, 0] < 1
 
 
 def test_gaussian_keys_are_standard_normal() -> None:

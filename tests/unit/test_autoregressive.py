@@ -89,3 +89,33 @@ def test_agents_may_see_different_things() -> None:
     th.testing.assert_close(net.first_head(inputs), rows[0])
     for agent in range(N):
         th.testing.assert_close(whole[:, agent], literal(net, inputs[:, agent], actions)[:, agent])
+
+
+@pytest.mark.parametrize(("n_agents", "before"), [(1, 1), (3, 1), (6, 3)])
+def test_networks_begin_as_torchs_layers_do_with_half_the_agents_before(n_agents: int, before: int) -> None:
+    """Parameters are uniform within 1 / sqrt(number of inputs that are not 0); the last bias is 0."""
+    th.manual_seed(0)
+    net = AutoregressiveNet(25, n_agents, 40, 64, 2)
+    for parameter, inputs in ((net.first, 25), (net.first_bias, 25), (net.action, before), (net.middle[0], 64),
+                              (net.middle_bias[0], 64), (net.last, 64)):
+        bound = inputs ** -0.5
+        assert 0.9 * bound < float(parameter.detach().abs().max()) <= bound
+        assert abs(float(parameter.detach().mean())) < 0.3 * bound
+    assert not net.last_bias.any()
+
+
+def test_what_an_agent_takes_along_makes_its_row() -> None:
+    """Its layers, and what each action of each agent before it adds behind the first of them."""
+    net = make()
+    with th.no_grad():
+        net.last_bias.normal_()
+    state, actions = th.randn(6, S), th.randint(0, A, (6, N))
+    wanted = net(state[:, None], actions)
+    for agent in range(N):
+        (first, bias), *rest = net.layers_of(agent)
+        given = net.given_by(agent)
+        assert given.shape == (agent, A, H) and not given.requires_grad
+        h = state @ first + bias + sum((given[j, actions[:, j]] for j in range(agent)), th.zeros(1, H))
+        for weight, bias in rest:
+            h = th.relu(h) @ weight + bias
+        th.testing.assert_close(h, wanted[:, agent])

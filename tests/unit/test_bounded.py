@@ -28,7 +28,7 @@ from epymarl_cpa.deploy.policy import Policy, PolicyError
 from epymarl_cpa.envs.dpomdp.parse import read as read_dpomdp
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.rows.reading import read_rows
-from epymarl_cpa.utils.bounded import HARMLESS, archive_entries, check_claim
+from epymarl_cpa.utils.bounded import HARMLESS, archive_entries, check_claim, check_memory
 from epymarl_cpa.utils.checkpoint import load_tensors, read_manifest, write_manifest
 
 
@@ -354,3 +354,25 @@ def test_a_policy_that_would_unpack_to_more_than_its_size(tmp_path: Path) -> Non
         Policy.load(policy(tmp_path / "x.npz", compressed=True))
     with pytest.raises(PolicyError, match=r"it holds 'other\.npy'"):
         Policy.load(policy(tmp_path / "x.npz", extra={"other": np.zeros(1)}))
+
+
+def test_the_entries_of_an_archive_are_its_arrays(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", one=np.zeros((2, 3), np.int8), two=np.zeros(0))
+    assert archive_entries(tmp_path / "x.npz") == [("one", np.dtype(np.int8), (2, 3)), ("two", np.dtype(float), (0,))]
+
+
+def test_an_archive_with_two_arrays_of_one_name_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        for number in (1, 2):
+            buffer = io.BytesIO()
+            np.save(buffer, np.full(3, number))
+            archive.writestr("one.npy", buffer.getvalue())
+    with pytest.raises(UserError, match="has the unknown key 'one'"):
+        archive_entries(tmp_path / "x.npz")
+
+
+def test_what_is_larger_than_the_memory_is_told_with_both_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10**6}.get)
+    check_memory("x", 4096 * 10**6)
+    with pytest.raises(UserError, match=r"^x would take 5 GB of memory; this machine has 4\.1 GB\.$"):
+        check_memory("x", 5e9)

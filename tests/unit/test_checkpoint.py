@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import pickle
@@ -72,6 +73,10 @@ def test_the_state_of_a_run_is_of_the_kinds_that_a_run_can_go_on_with(tmp_path: 
         folder = checkpoint.save(tmp_path, 3, Learner(1.0), {**whole, key: wrong}, FACTS)
         with pytest.raises(UserError, match="holds something else than what a run of this program saves"):
             checkpoint.load_run_state(folder)
+    for wrong, said in (({"episode": 2.5}, "'episode'"), ({"runner": {"t_env": "x"}}, "'t_env'"),
+                        ({"runner": {"episodes": None}}, "'episodes'")):
+        with pytest.raises(UserError, match=rf"\(TypeError: {said} is no whole number\)"):
+            checkpoint.load_run_state(checkpoint.save(tmp_path, 3, Learner(1.0), {**whole, **wrong}, FACTS))
     del whole["runner"]
     with pytest.raises(UserError, match="KeyError: 'runner'"):
         checkpoint.load_run_state(checkpoint.save(tmp_path, 3, Learner(1.0), whole, FACTS))
@@ -95,6 +100,51 @@ def test_which_checkpoint_is_meant(tmp_path: Path) -> None:
     for absent in (tmp_path / "absent", tmp_path / "500x", tmp_path / "300"):
         with pytest.raises(UserError, match=r"holds no checkpoint; give the folder that a run printed as its model\.$"):
             checkpoint.find(str(absent), 0)
+
+
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    for t_env in (9, 100, 30, 200):
+        save(tmp_path, t_env)
+    (tmp_path / "notes").mkdir()
+    for keep, left in ((0, {"9", "30", "100", "200"}), (5, {"9", "30", "100", "200"}), (2, {"100", "200"}),
+                       (1, {"200"})):
+        checkpoint.prune(tmp_path, keep)
+        assert {child.name for child in tmp_path.iterdir()} == {*left, "notes"}
+
+
+def test_what_cannot_be_removed_stays_and_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for t_env in (1, 2, 3):
+        save(tmp_path, t_env)
+    real = os.replace
+
+    def stuck(source: Any, target: Any) -> None:
+        if Path(source).name == "1":
+            raise PermissionError(13, "Permission denied")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", stuck)
+    checkpoint.prune(tmp_path, 1)
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["1", "3"] and load(tmp_path / "1") == 1.0
+
+
+def test_a_damaged_newest_one_is_passed_over_with_a_sentence(tmp_path: Path) -> None:
+    for t_env in (9, 30, 100):
+        save(tmp_path, t_env)
+    said: list[str] = []
+    folder, manifest = checkpoint.find_whole(str(tmp_path), 0, tell=said.append)
+    assert folder.name == "100" and manifest["t_env"] == 100 and not said
+    for t_env in (100, 30):
+        (tmp_path / str(t_env) / "run.th").write_bytes(b"x")
+    folder, manifest = checkpoint.find_whole(str(tmp_path), 0, tell=said.append)
+    assert folder.name == "9" and manifest["t_env"] == 9
+    assert said == [f"{tmp_path}/100/run.th is missing or was altered; the checkpoint cannot be used, take another "
+                    f"one; the newest whole one, {folder}, is taken instead"]
+    for path, step in ((tmp_path, 100), (tmp_path, 40), (tmp_path / "100", 0)):  # asked for by name
+        with pytest.raises(UserError, match="was altered"):
+            checkpoint.find_whole(str(path), step)
+    (folder / "run.th").unlink()
+    with pytest.raises(UserError, match=r"100/run\.th is missing or was altered"):
+        checkpoint.find_whole(str(tmp_path), 0)
 
 
 @pytest.mark.parametrize("name", ["learner.th", "run.th", "manifest.json"])
@@ -126,6 +176,35 @@ def test_manifests_of_others_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UserError, match="is no whole checkpoint of this program"):
         checkpoint.read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"game": []}, {"config": 3}, {"t_env": "1"}, {"t_env": True}, {"files": {"x": 3}},
+                                   {"files": {"x": None}}, {"made_by": 2.5}], ids=str)
+def test_a_right_digest_of_wrong_kinds_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+    checkpoint.write_manifest(tmp_path, 1, {**FACTS, **wrong})
+    with pytest.raises(UserError, match="is no whole checkpoint of this program"):
+        checkpoint.read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(("free", "said"), [(0, "the disk is full"), (2**20 - 1, "the disk is full"),
+                                            (2**20, r"\[enforce fail\] write failed")])
+def test_torchs_riddles_are_read_by_the_room_on_the_disk(free: int, said: str, tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    broken("torch", monkeypatch)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
+    with pytest.raises(UserError, match=rf"cannot be saved to .*/30 \({said}\)\.$"):
+        save(tmp_path, 30)
+
+
+def test_manifests_keep_their_form(tmp_path: Path) -> None:
+    """What an older version wrote must be what this one would write, else it would count as damaged."""
+    (tmp_path / "learner.th").write_bytes(b"x")
+    files = {"learner.th": hashlib.sha256(b"x").hexdigest()}
+    told = {"format": 2, "version": checkpoint.__version__, "t_env": 3, "files": files, **FACTS}
+    digest = hashlib.sha256(json.dumps(told, indent=1).encode()).hexdigest()
+    (tmp_path / "manifest.json").write_text(json.dumps({**told, "digest": digest}, indent=1))
+    assert checkpoint.read_manifest(tmp_path) == told
 
 
 def test_another_format_is_named(tmp_path: Path) -> None:
@@ -277,7 +356,16 @@ def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [
     lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=None),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=(0.9,)),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=(0.9, 0.999, 0.5)),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(betas=(1, 0.999)),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(params=[0]),
+    lambda state: state["optimisers"]["net"]["param_groups"][0].update(amsgrad=None),
     lambda state: state["optimisers"]["net"]["param_groups"][0].pop("lr"),
+    lambda state: state["optimisers"]["net"]["param_groups"].append({}),
+    lambda state: state["optimisers"]["net"]["state"][0].update(exp_avg_sq=th.zeros(7)),
+    lambda state: state["optimisers"]["net"]["state"][0].update(step=th.zeros(2)),
+    lambda state: state["optimisers"]["net"]["state"].update({2: state["optimisers"]["net"]["state"][0]}),
     lambda state: state["optimisers"]["net"].update(param_groups=[]),
     lambda state: state["optimisers"]["net"]["state"][0].update(exp_avg=th.zeros(7)),
     lambda state: state["optimisers"]["net"]["state"].update({0: 3}),

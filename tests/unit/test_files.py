@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from epymarl_cpa.utils.files import sync, write_text, write_with
+from epymarl_cpa.utils.files import reason, sync, write_text, write_with
 
 
 def test_text_is_written_and_replaced(tmp_path: Path) -> None:
@@ -55,3 +55,25 @@ def test_nothing_is_written_into_a_missing_folder(tmp_path: Path) -> None:
         write_text(tmp_path / "absent/a.txt", "x")
     with pytest.raises(OSError, match="absent"):
         sync(tmp_path / "absent")
+
+
+def test_an_interrupt_right_after_the_move_stays_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.replace
+
+    def replaced(source: str, target: Path) -> None:
+        real(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", replaced)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(tmp_path / "a.txt", "new")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (OSError(28, "No space left on device"), "the disk is full"),
+    (OSError(122, "Disk quota exceeded"), "the quota of disk space is used up"),
+    (PermissionError(13, "Permission denied", "x"), "Permission denied"), (OSError("of no number"), "of no number"),
+    (OSError(), "OSError")], ids=str)
+def test_what_the_system_says_is_put_in_a_few_words(error: OSError, said: str) -> None:
+    assert reason(error) == said

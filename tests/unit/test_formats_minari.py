@@ -103,6 +103,18 @@ def test_another_number_of_episodes_than_the_metadata_tell(told: int, tmp_path: 
         load(path)
 
 
+@pytest.mark.parametrize("told", [1, 3, 4])
+def test_an_episode_of_another_length_than_it_tells(told: int, tmp_path: Path) -> None:
+    path = with_metadata(tmp_path)
+    import h5py
+
+    with h5py.File(path / "main_data.hdf5", "r+") as file:
+        assert file["episode_0"].attrs["total_steps"] == 2
+        file["episode_0"].attrs["total_steps"] = told
+    with pytest.raises(UserError, match=rf"key 'rewards', episode 0: 2 steps, not {told}\.$"):
+        load(path)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_one_agent_of_minari(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gymnasium.spaces import Box, Discrete

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.chunks import split
-from epymarl_cpa.data.formats import load
+from epymarl_cpa.data.formats import h5, load
 from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.errors import UserError
 
@@ -165,3 +165,31 @@ def test_rewards_of_each_agent(tmp_path: Path) -> None:
     assert data.agent_reward is not None
     np.testing.assert_array_equal(data.agent_reward[data.filled], content["reward"][data.filled])
     np.testing.assert_allclose(data.reward, data.agent_reward.mean(2))
+
+
+@pytest.mark.parametrize(("room", "rows"), [(1, 1), (24, 1), (71, 2), (72, 3), (10**6, 5)])
+def test_arrays_grow_in_chunks_of_whole_rows(room: int, rows: int, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of as many as there is room for, one if a single row is larger; 24 bytes are a row."""
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.setattr(h5, "CHUNK_BYTES", room)
+    whole = np.arange(24.0).reshape(8, 3)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for part in (whole[:5], whole[5:]):
+            h5.append(file, "x", part)
+        assert file["x"].chunks == (rows, 3) and file["x"].fletcher32
+        np.testing.assert_array_equal(file["x"][:], whole)
+
+
+def test_a_file_claims_the_sum_of_its_arrays_or_a_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    h5py = pytest.importorskip("h5py")
+    claims: list[int] = []
+    monkeypatch.setattr(h5, "check_claim", lambda path, claimed, stored: claims.append(claimed))
+    for name, chunk, wanted in (("a", 10, 1100), ("b", 500, 4000)):
+        with h5py.File(tmp_path / name, "w") as file:
+            file.create_dataset("x", data=np.zeros((25, 4)))
+            file.create_dataset("y", data=np.zeros(75, np.int32))
+            file.create_dataset("z", shape=0, dtype="f8", maxshape=(None,), chunks=(chunk,))
+            file["w"] = "words"
+            assert h5.arrays(file, tmp_path / name).keys() == {"x", "y", "z", "w"}
+        assert claims.pop() == wanted

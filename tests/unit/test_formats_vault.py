@@ -141,6 +141,8 @@ def swap(key: str, how: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Lea
     (swap("actions", lambda a: a[:, :, 0]), r"key 'actions' has shape \(1, 10000000000000\), but"),
     (swap("observations", lambda a: a[:, :, :, 0]), "key 'observations' has shape"),
     (swap("observations", lambda a: a[:, :, :1]), r"key 'observations' has shape \(1, 5\) in each step"),
+    (swap("observations", lambda a: a.repeat(2, 2)), r"key 'observations' has shape \(4, 5\) in each step"),
+    (swap("infos.legals", lambda a: a.repeat(2, 2)), r"key 'infos.legals' has shape \(4, 3\) in each step"),
     (swap("infos.legals", lambda a: a * 2), "key 'infos.legals', episode 0, step 0: a value is neither 0 nor 1"),
     (swap("infos.legals", lambda a: a * 0), "key 'avail_actions', episode 0, step 0: an agent has no available"),
     (swap("rewards", lambda a: a * np.float32(np.nan)), "reward.*, episode 0, step 0: .* not finite"),

@@ -227,6 +227,16 @@ def test_a_narrow_beam_is_not_trusted_where_what_it_left_out_could_be_likelier()
     th.testing.assert_close(best.lost, every.lost, rtol=0, atol=1e-5)
 
 
+def test_a_longer_search_keeps_what_is_likelier_by_hardly_more_than_rounding() -> None:
+    """31 first actions lead to two joint actions of 0.5 % each; 9 of a little more than 0.5 % lead to one each."""
+    net, state, available = garden_path()
+    with th.no_grad():
+        net.last_bias[0, 0, 32:41] = math.log(0.005 * (1 + 3e-5))
+        net.last_bias[1, 0, 2:] = -th.inf
+    law = likeliest(net, state[:1], available[:1], plain, 10, 2500).best(10)
+    assert {tuple(joint) for joint in law.actions[0].tolist()} == {(0, 0), *((k, 0) for k in range(32, 41))}
+
+
 def test_rare_joint_actions_are_not_worth_a_longer_search() -> None:
     net, state, available = garden_path()
     available[:, 0, 0] = False  # the others are 2 % each, or fifty times less

@@ -186,6 +186,17 @@ def test_nothing_is_shown_in_a_silent_place(terminal: Terminal, clock: list[floa
     assert not terminal.getvalue()
 
 
+def test_a_silent_place_inside_a_command_shows_nothing(terminal: Terminal, clock: list[float]) -> None:
+    with showing(None, lambda words: pytest.fail(words)):
+        with silent(), counting("run", 9, foremost=True) as counter:
+            clock[0] += 60
+            counter.at(3)
+            assert not counter.is_live
+        assert not terminal.drawn
+        with counting("run", 9, foremost=True) as counter:
+            assert counter.is_live
+
+
 def test_a_copy_of_the_process_shows_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     with showing(None, None):
         monkeypatch.setattr(os, "getpid", lambda: -1)

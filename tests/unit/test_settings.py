@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
@@ -11,12 +12,14 @@ import pytest
 from helpers import settings
 
 from epymarl_cpa import config
+from epymarl_cpa.agreement.settings import PoolSettings
 from epymarl_cpa.config import FOLDER, keys_of, resolve
 from epymarl_cpa.controllers import REGISTRY as MACS
 from epymarl_cpa.controllers.independent_controller import BasicMAC
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.learners import REGISTRY as LEARNERS
 from epymarl_cpa.learners.bc_learner import BcLearner
+from epymarl_cpa.modules.settings import CriticSettings, MixerSettings
 from epymarl_cpa.runners import REGISTRY as RUNNERS
 from epymarl_cpa.settings import CORE, Decides, Key, Settings, setting, settings_of
 from epymarl_cpa.settings.schema import UNSET
@@ -207,3 +210,14 @@ def test_values_before_a_key_was_there_are_values_of_it() -> None:
         for name, key in settings_of(part).keys().items():
             if key.before is not UNSET:
                 assert key.check(name, key.before) == key.before
+
+
+def test_the_limits_of_what_pools_critics_and_mixers_read() -> None:
+    """The last value on either side that is accepted; sizes of networks go from 1 to 65,536."""
+    limits = {**dict.fromkeys(("pool_size", "pool_dim", "pool_hidden", "head_hidden", "key_dim", "value_hidden_dim",
+                               "mixing_embed_dim", "hypernet_embed"), (1, 65_536)),
+              "entry_floor": (0.0, 0.5), "alpha": (1e-6, math.inf), "alpha_q": (1e-6, math.inf),
+              "alpha_share": (0.0, math.inf), "conservatism": (0.0, math.inf)}
+    found = {name: (key.low, key.high) for part in (PoolSettings, CriticSettings, MixerSettings)
+             for name, key in part.keys().items() if name in limits}
+    assert found == limits

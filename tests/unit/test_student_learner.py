@@ -15,7 +15,7 @@ from epymarl_cpa.components.episode_buffer import EpisodeBatch
 from epymarl_cpa.learners import student_learner
 from epymarl_cpa.modules.losses import log_policy
 
-M, C, N, A, D = 40, 5, 3, 4, 6
+M, C, N, A, D = 40, 5, 3, 7, 6
 
 
 def pool_and_entries(local: bool) -> tuple[ActionPool, Tensor, Tensor]:

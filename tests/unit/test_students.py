@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch as th
 from helpers import settings
 from torch import Tensor
+from torch.distributions import Normal, kl_divergence
 
 from epymarl_cpa.agreement.readers import REGISTRY, PriorKey, used_entries
 from epymarl_cpa.agreement.settings import PoolSettings
@@ -67,6 +69,33 @@ def replace_others(net: Any, agent: int) -> None:
             for other in range(len(parameter)):
                 if other != agent:
                     parameter[other].normal_(0, 3)
+
+
+@pytest.mark.parametrize("variant", ["cvae_vector", "cvae_index"])
+def test_a_key_costs_its_misreading_and_its_divergence(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conditional VAE's bound, label by label; entries are no part of what it moves."""
+    reader, labels = make(variant).key, 6
+    with th.no_grad():
+        reader.recognise.biases[-1].copy_(th.linspace(-6, 3, 4))  # deviations beyond both ends of what is allowed
+    x, index = th.randn(labels, S), th.randint(0, C, (labels,))
+    entry = th.randn(labels, 4, requires_grad=True)
+    noise = th.randn(labels, 2)
+    monkeypatch.setattr(th, "randn_like", lambda like: noise)
+    cost = reader.loss(x, entry, index, 0.3)
+    for r in range(labels):
+        mean, log_std = reader.recognise(th.cat([x[r], entry[r]])[None, None])[0, 0].detach().chunk(2)
+        log_std = log_std.clamp(-5, 2)
+        key = th.stack([mean[k] + math.exp(log_std[k]) * noise[r, k] for k in range(2)])
+        read = reader.read(th.cat([x[r], key])[None, None])[0, 0].tolist()
+        miss = sum((a - b) ** 2 for a, b in zip(read, entry[r].tolist(), strict=True)) if variant == "cvae_vector" \
+            else math.log(sum(map(math.exp, read))) - read[int(index[r])]
+        divergence = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum()
+        assert cost[r].item() == pytest.approx(miss + 0.3 * float(divergence), rel=1e-4)
+    assert th.autograd.grad(cost.sum(), entry, allow_unused=True) == (None,)
+
+
+def test_a_key_that_is_read_off_the_shares_costs_nothing() -> None:
+    assert make("prior").key.loss(th.randn(3, S), th.randn(3, 4), th.zeros(3, dtype=th.long), 1.0).tolist() == [0.0] * 3
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -96,22 +96,27 @@ class Store:
             handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise _not_writable(self.folder, error) from None
-        with os.fdopen(handle, "r+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                other = file.read().strip() or "?"
-                raise UserError(f"another sweep is writing to {self.folder} (process {other}); wait for its end, or "
-                                "choose another folder with --out.") from None
-            except OSError as error:
-                raise UserError(f"{self.folder} cannot be locked ({reason(error)}); choose a folder on another disk "
-                                "with --out.") from None
-            try:  # past the file's buffer, which would be written once more where it is closed
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-            except OSError as error:
-                raise _not_writable(self.folder, error) from None
+        try:
+            self._hold(handle)
             yield
+        finally:
+            os.close(handle)
+
+    def _hold(self, handle: int) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = os.pread(handle, 20, 0).decode(errors="replace").strip() or "?"
+            raise UserError(f"another sweep is writing to {self.folder} (process {other}); wait for its end, or "
+                            "choose another folder with --out.") from None
+        except OSError as error:
+            raise UserError(f"{self.folder} cannot be locked ({reason(error)}); choose a folder on another disk "
+                            "with --out.") from None
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise _not_writable(self.folder, error) from None
 
     def _read(self, name: str) -> Row | None:
         file = self.folder / f"{name}.json"
