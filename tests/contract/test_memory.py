@@ -132,7 +132,7 @@ def test_every_method_learns(alg: str, agent: str) -> None:
     evaluate(built.game, built.mac, built.batch(4), 0, 0)
 
 
-@pytest.mark.parametrize("alg", ["bc", "qmix_offline", "cpa_ar", "alberdice"])
+@pytest.mark.parametrize("alg", ["bc", "qmix_offline", "cpa_ar alpha=0.1", "alberdice"])
 def test_what_stands_behind_the_end_of_an_episode_changes_nothing(alg: str) -> None:
     built = make(alg, "use_rnn=true", *SEEN, *(["critic_input=history"] if alg != "bc" else []))
     batch = built.played(4)
