@@ -26,15 +26,15 @@ from .plan import Plan
 from .results import Table
 from .timing import digits
 
-N_STATE, N_ACTIONS, BETA = 32, 5, 0.1
+N_STATE, N_ACTIONS, BETA, ENTRIES = 32, 5, 0.1, 16
 TEAMS = (2, 4, 8, 16, 32, 64)
 
 
 def student(n_agents: int) -> Callable[[], object]:
     """A decision of one exported student in a team of N."""
-    args = PoolSettings.of({**resolve("cpa_pa", "xor"), "seed": 0})
+    args = PoolSettings.of({**resolve("cpa_pa", "xor"), "seed": 0, "pool_size": ENTRIES})
     students = Students(N_STATE, EnvInfo(n_agents, N_ACTIONS, N_STATE, N_STATE, episode_limit=1), args, local=False)
-    meta = {"agent": n_agents - 1, "n_seen": N_STATE, "n_actions": N_ACTIONS, "pool_size": 16, "key": "prior",
+    meta = {"agent": n_agents - 1, "n_seen": N_STATE, "n_actions": N_ACTIONS, "pool_size": ENTRIES, "key": "prior",
             "key_per": "step", "key_numbers": 1, "entry_floor": 0.01, "greedy": False, "encoder": "memoryless",
             "state_levels": 0}
     policy = Policy(meta, arrays_of(students, n_agents - 1))
