@@ -16,7 +16,7 @@ KEY = "doors:parallel_env"  # module:function; you name it, so that no file alon
 
 
 def main(t_max: int = 300, episodes: int = 1000) -> float:
-    run = train("cpa_ar", "pettingzoo", dataset="random", seed=0, t_max=t_max, batch_size=64, alpha=0.2,
+    run = train("cpa_ar", "pettingzoo", dataset="random", seed=0, t_max=t_max, batch_size=64,
                 recipes={"random": {"episodes": episodes}}, env_args={"key": KEY, "kwargs": {"length": 2}})
     print(f"random play is the data; cpa_ar reaches {run.mean_return:.2f} of 2, the sum of what both porters get\n")
     env, policy, total = Doors(length=2), load_policy(run.model, key=KEY), 0.0

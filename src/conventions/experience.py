@@ -23,7 +23,7 @@ class EpisodeSource(Protocol):
 
     @property
     def limit_is_end(self) -> bool:
-        """Whether no episode ended before the episode limit, which then is the game's own end."""
+        """Whether the episode limit is to be taken for the game's own end."""
 
     def episodes(self, rows: Tensor) -> EpisodeBatch:
         """The episodes ``rows`` ``[B]``."""

@@ -13,6 +13,8 @@ games that good play finishes long before the limit: their values are those of a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch as th
 from torch import Tensor, nn
 
@@ -57,14 +59,18 @@ class CpaArLearner(Learner):
 
     @property
     def limit_ends(self) -> bool:
-        """Whether an episode that the limit ended is over; by itself, if no recorded one ended before."""
+        """Whether an episode that the limit ended is over; by itself, what the data tell."""
         if self.args.limit_ends is not None:
             return self.args.limit_ends
         return self.source is None or self.source.limit_is_end
 
     def steps(self, batch: EpisodeBatch) -> Transitions:
         step = super().steps(batch)
-        return step if self.limit_ends else step[step.time + 1 < self.info.episode_limit]
+        last = step.time + 1 >= self.info.episode_limit
+        if not self.limit_ends:
+            return step[~last]
+        # Also where the environment says that it only cuts off: nobody recorded how it goes on from there.
+        return replace(step, done=th.where(last, 1.0, step.done))
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         # A policy fitted to the guesses of an untrained critic can take long to let go of them.

@@ -32,7 +32,8 @@ class CpaArSettings(CriticSettings):
     limit_ends: bool | None = setting(before=True,
                                       doc="an episode that its limit ended is over; false: it counts as cut off, and "
                                           "its last step is left out, and the critic does not see the time; null: "
-                                          "true if no recorded episode ended before the limit, else false")
+                                          "true if no recorded episode ended before the limit, or if states tell the "
+                                          "time, else false")
 
     def __post_init__(self) -> None:
         from ..modules.critics import REGISTRY as CRITICS  # here: it needs torch

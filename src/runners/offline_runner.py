@@ -29,6 +29,7 @@ from ..settings import Settings
 from . import REGISTRY
 from .base import Runner
 
+FEW = 200  # episodes that tell whether states tell the time
 AT_ONCE = 2**26  # bytes of episodes that are looked at together
 
 
@@ -114,8 +115,10 @@ class OfflineRunner(Runner):
 
     @cached_property
     def limit_is_end(self) -> bool:
-        """Whether no recorded episode ended before the episode limit, which then is the game's own end."""
-        return limit_is_end(self.dataset.column("terminated", slice(None)), self.game.episode_limit)
+        """Whether the episode limit is to be taken for the game's own end (:func:`.limit_is_end`)."""
+        data, few = self.dataset, slice(FEW)
+        return limit_is_end(data.column("terminated", slice(None)), data.column("state", few),
+                            data.column("filled", few), self.game.episode_limit)
 
     def run(self) -> EpisodeBatch:
         """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""

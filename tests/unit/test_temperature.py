@@ -93,7 +93,30 @@ def test_statistics_tell_the_temperature(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ends", "over"), [([[0, 0, 1, 0]], True), ([[0, 1, 0, 0], [0, 0, 1, 0]], False),
                                             ([[0, 0, 0, 0]], True)])
 def test_the_limit_is_the_end_if_no_episode_ended_before(ends: list[list[int]], over: bool) -> None:
-    assert limit_is_end(np.array(ends, bool), 3) is over
+    terminated = np.array(ends, bool)
+    places = np.random.default_rng(0).integers(0, 5, (len(ends), 4, 2)).astype(np.float32)
+    assert limit_is_end(terminated, places, np.ones((len(ends), 4), bool), 3) is over
+
+
+@pytest.mark.parametrize("clock", ["share", "one-hot", "none"])
+def test_the_limit_is_the_end_if_states_tell_the_time(clock: str) -> None:
+    """Values at the last time would be guessed from earlier ones, and guesses be believed, without end."""
+    rng, n, t = np.random.default_rng(1), 50, 7
+    terminated, filled = np.zeros((n, t), bool), np.ones((n, t), bool)
+    terminated[0, 2], filled[0, 4:] = True, False
+    time = {"share": np.arange(t)[:, None] / (t - 1), "one-hot": np.eye(t), "none": np.zeros((t, 1))}[clock]
+    state = np.concatenate([rng.normal(size=(n, t, 3)), np.broadcast_to(time, (n, *time.shape))], 2).astype(np.float32)
+    assert limit_is_end(terminated, state, filled, t - 1) is (clock != "none")
+
+
+def test_where_the_limit_ends_the_game_nothing_follows_it(tmp_path: Path) -> None:
+    """Also in data of environments that call it a truncation."""
+    learner, rows = learner_of("aloha", tmp_path)
+    assert learner.source is not None
+    batch = learner.source.episodes(rows[:5])
+    batch["terminated"][:] = 0
+    step = learner.steps(batch)
+    assert th.equal(step.done.bool(), step.time == learner.info.episode_limit - 1)
 
 
 @pytest.mark.parametrize(("env", "over"), [("xor", True), ("sensor", True), ("aloha", True), ("bridge", False)])
