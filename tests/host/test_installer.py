@@ -62,7 +62,7 @@ def test_what_was_written_above_the_line_stays(fake: Path) -> None:
 def test_edited_files_stay_whatever_is_done(fake: Path) -> None:
     install(Checkout(fake))
     file = fake / "src/config/algs/cpa_ar.yaml"
-    edited = file.read_bytes().replace(b"alpha: 0.05", b"alpha: 0.06")
+    edited = file.read_bytes().replace(b"alpha_share: 0.15", b"alpha_share: 0.16")
     file.write_bytes(edited)
     install(Checkout(fake))
     assert file.read_bytes() == edited
