@@ -75,8 +75,8 @@ class Command:
             return "tested by test_benchmark.py"
         if "-m 127.0.0.1" in self.text:
             return "tested by test_records.py, with a server"
-        if self.text.startswith("cosmic-ray"):
-            return "changes the source while it runs"
+        if "tests.mutation" in self.text:
+            return "tested by mutation/test_mutation.py"
         return "tested by test_sweep*.py" if re.search(r"experiments\.(sweep|recompute)", self.text) else ""
 
     @property
