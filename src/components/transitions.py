@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch as th
@@ -111,6 +111,21 @@ def transitions(batch: EpisodeBatch, state: Tensor, inputs: Tensor | None = None
         available=in_columns(available[row, time].bool()), next_available=in_columns(available[row, time + 1].bool()),
         reward=reward * reward_scale, done=batch["terminated"][row, time, 0].float(),
         time=time, episode=row, next_played=following.float())
+
+
+def at_limit(step: Transitions, limit: int, is_end: bool) -> Transitions:
+    """Steps by what the episode limit is.
+
+    Where it is the game's end, nothing follows its last step, also if the environment calls that a truncation: nobody
+    recorded how it goes on from there.  Where it only cuts off, that step is left out.
+
+    Args:
+        step: M steps.
+        limit: of steps in an episode.
+        is_end: whether it is the game's end.
+    """
+    last = step.time + 1 >= limit
+    return replace(step, done=th.where(last, 1.0, step.done)) if is_end else step[~last]
 
 
 def in_columns(rows: Tensor) -> Tensor:

@@ -13,13 +13,11 @@ games that good play finishes long before the limit: their values are those of a
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch as th
 from torch import Tensor, nn
 
 from ..components.episode_buffer import EpisodeBatch
-from ..components.transitions import Transitions
+from ..components.transitions import Transitions, at_limit
 from ..controllers.ar_controller import AutoregressiveMAC
 from ..errors import UserError
 from ..modules.autoregressive import AutoregressiveNet
@@ -65,12 +63,7 @@ class CpaArLearner(Learner):
         return self.source is None or self.source.limit_is_end
 
     def steps(self, batch: EpisodeBatch) -> Transitions:
-        step = super().steps(batch)
-        last = step.time + 1 >= self.info.episode_limit
-        if not self.limit_ends:
-            return step[~last]
-        # Also where the environment says that it only cuts off: nobody recorded how it goes on from there.
-        return replace(step, done=th.where(last, 1.0, step.done))
+        return at_limit(super().steps(batch), self.info.episode_limit, self.limit_ends)
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         # A policy fitted to the guesses of an untrained critic can take long to let go of them.

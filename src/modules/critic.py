@@ -14,7 +14,7 @@ from ..components.env_info import EnvInfo
 from ..components.transitions import Transitions
 from .autoregressive import AutoregressiveNet
 from .settings import CriticSettings
-from .temperature import Temperature
+from .temperature import Temperature, carried
 from .value import StateValue
 
 
@@ -77,15 +77,10 @@ class Critic(nn.Module):
         """A new network of the state and, if wanted, the time."""
         return StateValue(self.n_state, self.args.value_hidden_dim, self.args.n_layers, self.horizon, n_out)
 
-    @property
-    def carried(self) -> float:
-        """Through how many steps values are carried back."""
-        limit, ahead = self.info.episode_limit, 1 / max(1 - self.gamma, 1e-9)
-        return min(limit, ahead) if self.limit_ends or self.gamma == 1 else ahead
-
     def alpha(self, step: Transitions) -> float | Tensor:
         """The temperature by which M steps are judged."""
-        alpha: float | Tensor = self.temperature(step.reward, self.carried)
+        alpha: float | Tensor = self.temperature(step.reward,
+                                                 carried(self.info.episode_limit, self.gamma, self.limit_ends))
         return alpha
 
     def clock(self, step: Transitions) -> tuple[Tensor, Tensor]:

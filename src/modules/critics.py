@@ -22,6 +22,7 @@ from .followed import Followed
 from .losses import (
     batch_target_weight,
     gumbel_loss,
+    is_unseen,
     log_weight,
     log_weight_of,
     printed_target_weight,
@@ -73,8 +74,7 @@ class ChainCritic(Critic):
         Over the temperature and up to a constant it is the log-likelihood of what was recorded under the policy that
         the advantages stand for, so that what raises it takes from actions that nobody recorded, as CQL does.
         """
-        seen = taken(log_mu, step.actions) > -1e30
-        return th.where(seen, advantage, 0.0).sum(1).mean()
+        return th.where(is_unseen(taken(log_mu, step.actions)), 0.0, advantage).sum(1).mean()
 
 
 @REGISTRY.register("prefix")

@@ -57,6 +57,11 @@ def in_support(log_mu: Tensor, share: float, floor: float) -> Tensor:
     return over_actions(F.log_softmax, th.where(keep, log_mu, th.finfo(log_mu.dtype).min))
 
 
+def is_unseen(log_mu: Tensor) -> Tensor:
+    """Bool of the same shape: actions that :func:`in_support` left out."""
+    return log_mu < -1e30
+
+
 def soft_value(q: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
     """``alpha log Z`` with Eq. 6's partition function, Z = sum_a mu(a) exp(q(a) / alpha), ``[...]``."""
     return alpha * th.logsumexp(log_mu + q / alpha, dim=-1)
@@ -74,7 +79,7 @@ def log_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float | Tensor
 
 def log_weight_of(advantage: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
     """The same from the recorded actions' advantages over the soft value and their log-probabilities, ``[M, N]``."""
-    return (advantage / alpha).masked_fill(log_mu < -1e30, -math.inf)
+    return (advantage / alpha).masked_fill(is_unseen(log_mu), -math.inf)
 
 
 def printed_target_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float | Tensor) -> Tensor:

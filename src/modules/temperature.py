@@ -9,6 +9,18 @@ KEPT = 0.98  # of the estimates, from one update to the next
 STEADY = 0.05  # of a typical reward: no temperature that follows is smaller
 
 
+def carried(limit: int, gamma: float, limit_ends: bool) -> float:
+    """Through how many steps values are carried back: an episode's, or as far as the discount lets them go.
+
+    Args:
+        limit: of steps in an episode.
+        gamma: discount.
+        limit_ends: whether the limit is the game's own end.
+    """
+    ahead = 1 / max(1 - gamma, 1e-9)
+    return min(limit, ahead) if limit_ends or gamma == 1 else ahead
+
+
 class Temperature(nn.Module):
     """A fixed temperature, or one that follows the critic's error.
 

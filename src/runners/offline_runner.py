@@ -116,9 +116,10 @@ class OfflineRunner(Runner):
     @cached_property
     def limit_is_end(self) -> bool:
         """Whether the episode limit is to be taken for the game's own end (:func:`.limit_is_end`)."""
-        data, few = self.dataset, slice(FEW)
-        return limit_is_end(data.column("terminated", slice(None)), data.column("state", few),
-                            data.column("filled", few), self.game.episode_limit)
+        # From everywhere: data are often put together, one team's episodes after the other's.
+        few = self.dataset.take(np.linspace(0, self.n_episodes - 1, min(self.n_episodes, FEW)).astype(np.int64), ())
+        return limit_is_end(self.dataset.column("terminated", slice(None)), few.state, few.filled,
+                            self.game.episode_limit)
 
     def run(self) -> EpisodeBatch:
         """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""

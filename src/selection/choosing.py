@@ -11,9 +11,9 @@ from ..errors import UserError, clipped
 from ..provenance import provenance
 from ..utils.files import reason, write_text
 from .candidates import candidates_of, data_of
-from .effort import Effort
+from .effort import WAYS, Effort
 from .hindsight import with_hindsight
-from .judging import WAYS, judge
+from .judging import judge
 from .verdict import Verdict
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..utils.process import told_if_interrupted
 from ..utils.progress import showing
-
-WAYS = ("auto", "table", "networks")
+from .effort import WAYS, Effort
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--way", choices=WAYS, default="auto",
                         help="table: by counting, where states and joint actions repeat; networks: fitted Q "
                              "evaluation (default: by the data)")
-    parser.add_argument("--updates", type=int, default=2000, metavar="N", help="of the networks (default 2000)")
+    parser.add_argument("--updates", type=int, default=Effort.updates, metavar="N",
+                        help="of the networks (default %(default)s)")
     parser.add_argument("--hindsight", type=int, default=0, metavar="EPISODES",
                         help="afterwards play so many episodes with each, to see what the choice has cost")
     parser.add_argument("--key", default="",

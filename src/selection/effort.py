@@ -1,8 +1,10 @@
-"""How hard the networks of fitted Q evaluation try."""
+"""How teams are evaluated, and how hard the networks of fitted Q evaluation try; without torch, for the help."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+WAYS = ("auto", "table", "networks")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import UserError
 from ..runners.offline_runner import OfflineRunner
 from ..settings import Settings
@@ -14,8 +16,6 @@ from .plays import Candidate
 from .recorded import recorded
 from .table import REPEATED, Table, repeated
 from .verdict import Verdict, verdict
-
-WAYS = ("auto", "table", "networks")
 
 
 def judge(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings, caution: float = 1.0, seed: int = 0,
@@ -46,7 +46,7 @@ def judge(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings
     chosen = way if way != "auto" else "table" if again >= REPEATED else "networks"
     estimate = Table(steps, gamma).estimate() if chosen == "table" else \
         Networks(steps, gamma, args, seed, effort).estimate()
-    if not (estimate.value.sum() - estimate.value.sum() == 0.0 == estimate.error.sum() - estimate.error.sum()):
+    if not np.isfinite([estimate.value, estimate.error]).all():
         raise UserError("the values of the teams are not finite: the recorded rewards are too large to judge by.")
     facts = dict(facts or {})
     told = list(facts.get("told", []))

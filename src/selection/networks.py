@@ -19,7 +19,7 @@ from ..learners.update import Update
 from ..modules.agent_mlp import AgentMLP
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed, target_pairs
-from ..modules.losses import behaviour_loss, log_policy, taken
+from ..modules.losses import behaviour_loss, in_support, is_unseen, log_policy, taken
 from ..settings import Settings
 from ..utils.progress import counted
 from .effort import Effort
@@ -48,11 +48,7 @@ class Networks:
         _, self.n_agents, self.n_actions = recorded.available.shape
         to_go = recorded.returns_to_go(gamma)
         self.middle, self.spread = float(to_go.mean()), float(to_go.std(correction=0)) or 1.0
-        left = recorded.limit - recorded.time if recorded.fixed else th.zeros_like(recorded.time)
-        worst = th.full((recorded.limit + 1,), float(to_go.min()), dtype=th.float64)
-        if recorded.fixed:
-            worst.scatter_reduce_(0, left, to_go, "amin", include_self=False)
-        self.worst = worst.float()
+        self.worst = recorded.worst_to_go(gamma).float()
         self.same = _same(recorded.played)
         self.counts = th.empty(recorded.n_episodes, self.effort.members, 1).exponential_(generator=self._generator)
 
@@ -95,8 +91,8 @@ class Networks:
                 place = mine[at: at + AT_ONCE]
                 joint = actions[place].long()
                 log_mu = log_policy(behaviour(recorded.state[place][:, None], joint), recorded.available[place])
-                least = (log_mu.amax(-1).exp() * effort.share).clamp(min=effort.floor)
-                seen[player, place] = (taken(log_mu, joint).exp() >= least.minimum(log_mu.amax(-1).exp())).all(1)
+                kept = taken(in_support(log_mu, effort.share, effort.floor), joint)
+                seen[player, place] = ~is_unseen(kept).any(1)
         return seen.gather(0, self.same)
 
     def evaluator(self, seen: Tensor) -> AgentMLP:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
-from ..components.transitions import transitions
+from ..components.transitions import at_limit, transitions
 from ..errors import UserError
 from ..modules.encoders import Sight
 from ..modules.encoders.memoryless import Memoryless
@@ -82,6 +82,18 @@ class Recorded:
             found[rows] = reward[rows] + gamma * found[rows + 1]
         return found
 
+    def worst_to_go(self, gamma: float) -> Tensor:
+        """The worst return that was recorded with 0, 1, ... steps left, float64 ``[limit + 1]``.
+
+        Where the limit is no end, and where nobody recorded so many steps left, it is the worst of all.
+        """
+        to_go = self.returns_to_go(gamma)
+        worst = to_go.new_full((self.limit + 1,), float(to_go.min()))
+        if self.fixed:
+            worst.scatter_reduce_(0, self.limit - self.time, to_go, "amin", include_self=False)
+            worst[0] = 0.0
+        return worst
+
 
 def recorded(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings, seed: int) -> Recorded:
     """Reads the data, and asks every team at every recorded step.
@@ -128,19 +140,16 @@ def _steps(batch: EpisodeBatch, encoder: Memoryless, args: Settings, limit: int,
     there = batch["filled"][..., 0].bool()
     number = there.flatten().cumsum(0).view(there.shape) - 1
     state = encoder(batch["state"])
-    step = transitions(batch, state, None, 1.0, args.reward_min, args.reward_scalarisation == "sum")
+    step = at_limit(transitions(batch, state, None, 1.0, args.reward_min, args.reward_scalarisation == "sum"), limit,
+                    fixed)
     now, after = number[step.episode, step.time], number[step.episode, step.time + 1]
     places = {"seen": batch["state"][there], "state": state[there],
               "available": batch["avail_actions"][there].bool()}
     if fixed:
         passed = th.arange(there.shape[1]).expand(there.shape)[there] / limit
         places["state"] = th.cat([places["state"], passed[:, None].to(state.dtype)], 1)
-    done = step.done.bool() | (fixed & (step.time + 1 >= limit))
-    steps = {"now": now, "after": after, "actions": step.actions, "reward": step.reward, "done": done,
-             "time": step.time, "episode": step.episode}
-    if not fixed:  # the last step before the limit: what follows is unknown
-        steps = {name: value[step.time + 1 < limit] for name, value in steps.items()}
-    return {**places, **steps}
+    return {**places, "now": now, "after": after, "actions": step.actions, "reward": step.reward,
+            "done": step.done.bool(), "time": step.time, "episode": step.episode}
 
 
 def _chosen(source: OfflineRunner, seed: int) -> Tensor:

@@ -67,7 +67,7 @@ class Table:
 
     def __init__(self, recorded: Recorded, gamma: float) -> None:
         self.recorded, self.gamma, self.pairs = recorded, gamma, Pairs.of(recorded)
-        pair, steps = self.pairs.pair, len(recorded.reward)
+        pair = self.pairs.pair
         self.reward, self.done = recorded.reward.double().numpy(), recorded.done.numpy()
         self.count = np.bincount(pair).astype(np.float64)
         self.pays = np.bincount(pair, self.reward) / self.count
@@ -82,11 +82,7 @@ class Table:
         self._lost = (known == 0) & recorded.fixed  # nobody recorded what follows
         to_go = recorded.returns_to_go(gamma).numpy()
         self.spread = float(to_go.std()) or 1.0
-        left = recorded.limit - recorded.time.numpy() if recorded.fixed else np.zeros(steps, np.int64)
-        self.worst = np.full(recorded.limit + 1, np.inf)
-        np.minimum.at(self.worst, left, to_go)
-        self.worst = np.where(np.isfinite(self.worst), self.worst, to_go.min())
-        self.worst[0] = to_go.min() if not recorded.fixed else 0.0
+        self.worst = recorded.worst_to_go(gamma).numpy()
         begins = recorded.time.numpy() == 0
         self.starts = np.bincount(self.pairs.state[begins], minlength=self.pairs.n_states) / max(1, begins.sum())
         self.n_starts = int(begins.sum())

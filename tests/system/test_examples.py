@@ -47,6 +47,11 @@ def test_a_script_runs(path: Path, script: Callable[[Path], Callable[..., Any]],
     assert (tmp_path / FILES.get(path.stem, "results/models")).exists()
 
 
+def test_the_porters_get_out(script: Callable[[Path], Callable[..., Any]]) -> None:
+    """With the defaults, from random play, though the observation has a clock and episodes end before their limit."""
+    assert script(EXAMPLES / "03_own_game.py")() == 2.0
+
+
 def test_all_scripts_are_small_and_named() -> None:
     assert len(SCRIPTS) == 5 == len(SMALL) and {path.stem for path in SCRIPTS} == set(SMALL)
     page = (ROOT / "docs/api.md").read_text()

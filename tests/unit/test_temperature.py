@@ -15,7 +15,7 @@ from epymarl_cpa.experiments.measure.plan import Plan
 from epymarl_cpa.experiments.measure.trials import trial_of
 from epymarl_cpa.learners.cpa_ar_learner import CpaArLearner
 from epymarl_cpa.modules.losses import log_policy, soft_value, taken
-from epymarl_cpa.modules.temperature import KEPT, STEADY, Temperature
+from epymarl_cpa.modules.temperature import KEPT, STEADY, Temperature, carried
 
 
 def learner_of(env: str, folder: Path, *words: str) -> tuple[CpaArLearner, th.Tensor]:
@@ -90,6 +90,13 @@ def test_statistics_tell_the_temperature(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------- the episode limit
+@pytest.mark.parametrize(("limit", "gamma", "ends", "steps"), [
+    (10, 0.99, True, 10), (500, 0.99, True, 100), (50, 0.99, False, 100), (50, 1.0, False, 50), (1, 0.9, True, 1)])
+def test_values_are_carried_through_an_episode_or_as_far_as_the_discount(limit: int, gamma: float, ends: bool,
+                                                                         steps: float) -> None:
+    assert carried(limit, gamma, ends) == pytest.approx(steps)
+
+
 @pytest.mark.parametrize(("ends", "over"), [([[0, 0, 1, 0]], True), ([[0, 1, 0, 0], [0, 0, 1, 0]], False),
                                             ([[0, 0, 0, 0]], True)])
 def test_the_limit_is_the_end_if_no_episode_ended_before(ends: list[list[int]], over: bool) -> None:
@@ -127,7 +134,6 @@ def test_the_data_tell_whether_the_limit_is_the_end(env: str, over: bool, tmp_pa
     step = learner.steps(learner.source.episodes(rows[:20]))
     limit = learner.info.episode_limit
     assert (step.time == limit - 1).any().item() is over
-    assert learner.critic.carried == pytest.approx(limit if over else 100)  # 1 / (1 - gamma)
     if limit > 1:
         later = dataclasses.replace(step, time=(step.time + 1).clamp(max=limit - 1))
         with th.no_grad():

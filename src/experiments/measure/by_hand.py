@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from ...learners.cpa_ar_learner import CpaArLearner
 from ...modules.autoregressive import AutoregressiveNet
 from ...modules.critics import ChainCritic, JointCritic
+from ...modules.temperature import carried
 
 NETS = 3  # policy, behaviour, and the critic's heads
 Weights = list[Tensor]
@@ -194,9 +195,7 @@ class ByHand:
         return F.log_softmax(_masked(log_mu, keep), 1)
 
     def _alpha(self, step: Steps) -> float | Tensor:
-        ahead = 1 / max(1 - self.gamma, 1e-9)
-        alpha: float | Tensor = self.temperature(
-            step.reward, min(self.horizon, ahead) if self.ends or self.gamma == 1 else ahead)
+        alpha: float | Tensor = self.temperature(step.reward, carried(self.horizon, self.gamma, self.ends))
         return alpha
 
     def _now(self, step: Steps) -> Tensor:
