@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch as th
@@ -46,6 +46,9 @@ class DrawnBatch(EpisodeBatch):
 class RecordedSteps:
     """All steps of all E episodes, one after the other.
 
+    Attributes:
+        fields: what is kept of them, by the names of :class:`.Transitions`, ``[S, ...]``.
+
     Args:
         parts: the steps of some episodes after those of others.
         n_episodes: E.
@@ -60,21 +63,32 @@ class RecordedSteps:
                 value = getattr(part, field.name)
                 if value is not None and field.name not in self._alias:
                     kept.setdefault(field.name, []).append(value)
-        self._fields = {name: th.cat(values) for name, values in kept.items()}
-        count = th.bincount(self._fields["episode"], minlength=n_episodes)
+        self.fields = {name: th.cat(values) for name, values in kept.items()}
+        count = th.bincount(self.fields["episode"], minlength=n_episodes)
         self._count, self._first = count, count.cumsum(0) - count
+
+    def __len__(self) -> int:
+        """E."""
+        return len(self._count)
+
+    def place(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the steps of the episodes with the numbers ``rows`` ``[B]`` are, and of which row, ``[M]`` each."""
+        rows = rows.to(self._count.device)
+        count = self._count[rows]
+        number = th.arange(len(rows), device=rows.device).repeat_interleave(count)
+        start = self._first[rows] - (count.cumsum(0) - count)
+        return start[number] + th.arange(len(number), device=rows.device), number
+
+    def views(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Of steps that were drawn, by name, what is kept under another name."""
+        return {name: drawn[name.replace("inputs", "state")][:, None] for name in self._alias}
 
     def draw(self, rows: Tensor) -> Transitions:
         """The steps of the episodes with the numbers ``rows`` ``[B]``, as if only these had been recorded."""
-        rows = rows.to(self._count.device)
-        count = self._count[rows]
-        number = th.arange(len(rows), device=rows.device).repeat_interleave(count)  # [M]
-        start = self._first[rows] - (count.cumsum(0) - count)
-        index = start[number] + th.arange(len(number), device=rows.device)
-        drawn: dict[str, Any] = {name: value.index_select(0, index) for name, value in self._fields.items()}
+        index, number = self.place(rows)
+        drawn: dict[str, Any] = {name: value.index_select(0, index) for name, value in self.fields.items()}
         drawn |= {name: in_columns(drawn[name]) for name in MASKS}
-        drawn |= {name: drawn[name.replace("inputs", "state")][:, None] for name in self._alias}
-        return Transitions(**{**drawn, "episode": number})
+        return Transitions(**{**drawn, **self.views(drawn), "episode": number})
 
 
 def recorded_steps(steps: Callable[[EpisodeBatch], Transitions], episodes: Callable[[Tensor], EpisodeBatch],

@@ -34,6 +34,7 @@ class Transitions:
         episode: index of its episode in the batch ``[M]``.
         next_played: 1.0 where ``next_actions`` were really played, ``[M]``.
         by_targets: the same steps, encoded by the targets of the encoders; None where no encoder has one.
+        count: how often each step is there, ``[M]``; None: once each.
     """
 
     inputs: Tensor
@@ -51,6 +52,14 @@ class Transitions:
     episode: Tensor
     next_played: Tensor
     by_targets: Transitions | None = None
+    count: Tensor | None = None
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of ``[M, ...]`` over all that was drawn, a scalar."""
+        if self.count is None:
+            return values.mean()
+        each = values if values.dim() == 1 else values.flatten(1).mean(1)
+        return each @ self.count / self.count.sum()
 
     @property
     def lagged(self) -> Transitions:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..components.drawn import DrawnBatch, RecordedSteps, recorded_steps
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
+from ..components.merged import MergedSteps, merged
 from ..components.transitions import Transitions, last_actions, transitions
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
@@ -90,7 +91,7 @@ class Learner(ABC):
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
         self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
         self.source: EpisodeSource | None = None
-        self._recorded: RecordedSteps | None = None
+        self._recorded: RecordedSteps | MergedSteps | None = None
         self._cuts_once = True  # until the first batch shows whether all recorded steps can be kept
         remembers = args.critic_input == "history"
         sight = Sight(info.state_shape, info.n_agents * info.n_actions * remembers, args.state_levels)
@@ -123,6 +124,14 @@ class Learner(ABC):
     @abstractmethod
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses to add up and minimise, by name, and further statistics, for M steps."""
+
+    @property
+    def unread(self) -> frozenset[str] | None:
+        """What its losses do not look at in :class:`.Transitions`; steps that differ in nothing else count as one.
+
+        None: the losses look at every step by itself, and know no ``count``.
+        """
+        return None
 
     def steps(self, batch: EpisodeBatch) -> Transitions:
         """The M steps of B episodes ``[B, T + 1, ...]`` to learn from, rewards scaled.
@@ -162,10 +171,12 @@ class Learner(ABC):
             return self._recorded.draw(batch.place)
         step = self.steps(batch)
         if self._cuts_once and not {"encoder", "critic_encoder"} & self.nets.keys():
-            self._recorded = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike, step,
-                                            batch.batch_size)
+            whole = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike, step,
+                                   batch.batch_size)
+            unread = self.unread
+            self._recorded = whole if whole is None or unread is None else merged(whole, unread) or whole
         self._cuts_once = False
-        return step
+        return step if self._recorded is None else self._recorded.draw(batch.place)
 
     def _add(self, name: str, encoder: Encoder, has_target: bool) -> Encoder:
         """Trains an encoder with the rest, if there is something to train; returns the one that target networks see by.
@@ -268,7 +279,7 @@ def trained(net: nn.Module) -> list[Tensor]:
 
 
 #: what a learner may override so that several seeds of it can still be trained as one
-STACKABLE = frozenset(("args", "mac", "outcomes", "reads_critic_input", "build", "losses", "steps"))
+STACKABLE = frozenset(("args", "mac", "outcomes", "reads_critic_input", "build", "losses", "steps", "unread"))
 
 
 def unstackable(learner: type[Learner]) -> list[str]:

@@ -62,6 +62,12 @@ class CpaArLearner(Learner):
             return self.args.limit_ends
         return self.source is None or self.source.limit_is_end
 
+    @property
+    def unread(self) -> frozenset[str] | None:
+        time = () if self.limit_ends and self.args.critic_time else ("time",)
+        return None if self.critic.unread is None else \
+            self.critic.unread.union(("episode", "recorded_state", "next_inputs", *time))
+
     def steps(self, batch: EpisodeBatch) -> Transitions:
         return at_limit(super().steps(batch), self.info.episode_limit, self.limit_ends)
 
@@ -85,10 +91,10 @@ class CpaArLearner(Learner):
         self.critic.limit_ends = self.limit_ends
         judgement = self.critic.judge(step, seen, next_seen, of_critic, next_chain)
         if th.is_grad_enabled():
-            self.critic.temperature.heed(judgement.error, step.reward)
-        losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions), "critic_loss": judgement.loss}
+            self.critic.temperature.heed(judgement.error, step.mean(step.reward.square()))
+        losses = {"behaviour_loss": behaviour_loss(log_mu, step.actions, step.mean), "critic_loss": judgement.loss}
         weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
-        stats = {"weight_mean": weights.mean(), "weight_max": weights.max(), **judgement.stats}
+        stats = {"weight_mean": step.mean(weights), "weight_max": weights.max(), **judgement.stats}
         if isinstance(judgement.alpha, Tensor):
             stats |= {"alpha": judgement.alpha, "critic_error": judgement.error.sqrt()}
         if of_policy is not None:
@@ -107,8 +113,8 @@ class CpaArLearner(Learner):
         log_pi = log_policy(rows, step.available)
         if self.args.policy_loss == "expected":
             assert judgement.q is not None
-            return expected_policy_loss(log_pi, judgement.q, seen, judgement.alpha)
-        return weighted_policy_loss(log_pi, step.actions, judgement.log_weights, self.args.weight_clip)
+            return expected_policy_loss(log_pi, judgement.q, seen, judgement.alpha, step.mean)
+        return weighted_policy_loss(log_pi, step.actions, judgement.log_weights, self.args.weight_clip, step.mean)
 
     def _seen(self, log_mu: Tensor) -> Tensor:
         return in_support(log_mu, self.args.support_share, self.args.support_floor)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch as th
 from torch import Tensor, nn
@@ -49,12 +50,15 @@ class Critic(nn.Module):
 
     Attributes:
         knows_every_action: whether it values every own action, or only joint actions that were recorded.
+        unread: what of steps it does not look at, so that steps that differ in nothing else count as one; None: it
+            judges each by itself.
         limit_ends: whether the episode limit is the game's own end; else values are those of any time, and its networks
             are told 0 as the time.
         temperature: of its weights.
     """
 
     knows_every_action = True
+    unread: ClassVar[frozenset[str] | None] = None
 
     def __init__(self, n_state: int, info: EnvInfo, args: CriticSettings) -> None:
         super().__init__()
@@ -79,7 +83,7 @@ class Critic(nn.Module):
 
     def alpha(self, step: Transitions) -> float | Tensor:
         """The temperature by which M steps are judged."""
-        alpha: float | Tensor = self.temperature(step.reward,
+        alpha: float | Tensor = self.temperature(step.mean(step.reward.square()),
                                                  carried(self.info.episode_limit, self.gamma, self.limit_ends))
         return alpha
 

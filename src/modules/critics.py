@@ -45,6 +45,8 @@ class ChainCritic(Critic):
     they are those of the mean time.
     """
 
+    unread = frozenset(("next_actions", "next_available", "next_played"))
+
     def build(self) -> None:
         self.advantage = self.heads(self.n_state)
         self.value = Followed(self.state_value())
@@ -62,7 +64,7 @@ class ChainCritic(Critic):
             goal = step.reward + self.gamma * (1 - step.done) * ahead
         q_tot = self.value(step.state, now)[:, 0] + advantage.sum(1)
         log_weights = log_weight_of(advantage.detach(), taken(log_mu, step.actions), alpha)
-        error = ((q_tot - goal) ** 2).mean()
+        error = step.mean((q_tot - goal) ** 2)
         loss = error
         if self.args.conservatism:
             loss = error - self.args.conservatism * alpha * self._recorded(advantage, log_mu, step)
@@ -74,7 +76,7 @@ class ChainCritic(Critic):
         Over the temperature and up to a constant it is the log-likelihood of what was recorded under the policy that
         the advantages stand for, so that what raises it takes from actions that nobody recorded, as CQL does.
         """
-        return th.where(is_unseen(taken(log_mu, step.actions)), 0.0, advantage).sum(1).mean()
+        return step.mean(th.where(is_unseen(taken(log_mu, step.actions)), 0.0, advantage).sum(1))
 
 
 @REGISTRY.register("prefix")
@@ -85,6 +87,8 @@ class PrefixCritic(Critic):
     in the agent index; all V_i come from one pass of the target network, so that this is a shift
     along the agent axis.
     """
+
+    unread = frozenset(("next_actions", "next_played"))
 
     def build(self) -> None:
         self.q = Followed(self.heads(self.n_state + (1 if self.horizon else 0)))
@@ -103,8 +107,8 @@ class PrefixCritic(Critic):
             goal = step.reward + self.gamma * (1 - step.done) * soft_value(first, next_log_mu(), alpha)
             goals = th.cat([soft_value(target, log_mu, alpha)[:, 1:], goal[:, None]], 1)  # [M, N]
         errors = (taken(self.q(now, step.actions), step.actions) - goals) ** 2
-        return Judgement(errors.mean(), log_weight(target, log_mu, step.actions, alpha), target, alpha,
-                         errors[:, -1].mean().detach())
+        return Judgement(step.mean(errors), log_weight(target, log_mu, step.actions, alpha), target, alpha,
+                         step.mean(errors[:, -1]).detach())
 
 
 class MixedCritic(Critic):
@@ -184,6 +188,7 @@ class JointCritic(MixedCritic):
     """
 
     knows_every_action = False
+    unread = frozenset(("next_actions", "next_available", "next_played"))
 
     def build(self) -> None:
         super().build()
@@ -203,6 +208,6 @@ class JointCritic(MixedCritic):
             steady, steady_bias = self.mix(self.utility.target(state[:, None], step.actions), self.mixer.target, state,
                                            now)
             q_target = taken(steady, step.actions).sum(1) + steady_bias
-        error = ((q_tot - goal) ** 2).mean()
-        loss = error + gumbel_loss(q_target, value, alpha) * alpha**2
+        error = step.mean((q_tot - goal) ** 2)
+        loss = error + gumbel_loss(q_target, value, alpha, mean=step.mean) * alpha**2
         return Judgement(loss, ((q_target - value.detach()) / alpha)[:, None], None, alpha, error.detach())

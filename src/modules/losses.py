@@ -3,7 +3,8 @@
 Shapes: M steps, N agents, A actions.  ``q`` is a head's value of each own action given the state and
 the earlier agents' actions, ``log_mu`` the behaviour's log-probabilities at the same places, both
 ``[M, N, A]``; unavailable or unseen actions have log-probability -inf (or the lowest finite value).
-All sums of exponentials are taken in log space.
+All sums of exponentials are taken in log space.  ``mean`` averages ``[M, ...]`` over the steps (``Transitions.mean``
+where each counts as often as it was drawn).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..components.action_selectors import masked_logits
+
+Mean = Callable[[Tensor], Tensor]
 
 
 def taken(values: Tensor, actions: Tensor) -> Tensor:
@@ -39,9 +42,9 @@ def log_policy(logits: Tensor, available: Tensor) -> Tensor:
     return over_actions(F.log_softmax, masked_logits(logits, available))
 
 
-def behaviour_loss(log_probs: Tensor, actions: Tensor) -> Tensor:
+def behaviour_loss(log_probs: Tensor, actions: Tensor, mean: Mean = th.mean) -> Tensor:
     """Mean negative log-likelihood of the recorded actions, factorised as in Eq. 4."""
-    return -taken(log_probs, actions).mean()
+    return -mean(taken(log_probs, actions))
 
 
 def in_support(log_mu: Tensor, share: float, floor: float) -> Tensor:
@@ -102,7 +105,8 @@ def batch_target_weight(q: Tensor, follows: Tensor, alpha: float | Tensor) -> Te
     return masked_logits(q / alpha, follows.expand_as(q)).softmax(0) * follows.sum()
 
 
-def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, clip: float) -> Tensor:
+def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, clip: float,
+                         mean: Mean = th.mean) -> Tensor:
     """Eq. 5: minus the weighted log-likelihood of the recorded actions.
 
     Args:
@@ -112,10 +116,11 @@ def weighted_policy_loss(log_pi: Tensor, actions: Tensor, log_weights: Tensor, c
         clip: largest weight.
     """
     weights = log_weights.exp().clamp(max=clip).detach()
-    return -(weights * taken(log_pi, actions)).mean()
+    return -mean(weights * taken(log_pi, actions))
 
 
-def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
+def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float | Tensor,
+                         mean: Mean = th.mean) -> Tensor:
     """Eq. 5 with its expectation over a_i ~ mu taken exactly, over all A actions of the agent.
 
     Where ``log_mu`` is the data's own law and no weight is clipped, it is the mean of the weighted
@@ -124,10 +129,11 @@ def expected_policy_loss(log_pi: Tensor, q: Tensor, log_mu: Tensor, alpha: float
     """
     target = over_actions(F.softmax, log_mu + q / alpha).detach()
     # Actions without weight count nothing, also where their log-probability is the lowest there is.
-    return -(target * th.where(target > 0, log_pi, 0.0)).sum(-1).mean()
+    return -mean((target * th.where(target > 0, log_pi, 0.0)).sum(-1))
 
 
-def gumbel_loss(q: Tensor, value: Tensor, alpha: float | Tensor, limit: float = 5.0) -> Tensor:
+def gumbel_loss(q: Tensor, value: Tensor, alpha: float | Tensor, limit: float = 5.0,
+                mean: Mean = th.mean) -> Tensor:
     """Loss whose minimiser over ``value`` is alpha log E[exp(q / alpha)], for samples ``[M]``.
 
     The exponent is continued linearly beyond ``limit``, which bounds the gradient of rare high
@@ -136,7 +142,7 @@ def gumbel_loss(q: Tensor, value: Tensor, alpha: float | Tensor, limit: float = 
     """
     z = (q.detach() - value) / alpha
     cut = z.clamp(max=limit)
-    return (cut.exp() + (z - cut) * cut.exp().detach() - z - 1.0).mean()
+    return mean(cut.exp() + (z - cut) * cut.exp().detach() - z - 1.0)
 
 
 def normalised(advantage: Tensor, floor: float = 0.01) -> Tensor:

@@ -46,7 +46,7 @@ class Temperature(nn.Module):
         """The temperature at which steps are judged, a scalar without gradient.
 
         Args:
-            reward: theirs, ``[M]``.
+            reward: the mean of their squared rewards, a scalar.
             steps: through how many values are carried back.
         """
         if self.sums is None:
@@ -55,7 +55,7 @@ class Temperature(nn.Module):
         weight = self.sums[2]
         begun = weight > 0
         # Before anything has been judged, the error is as large as the rewards.
-        mean = th.where(begun, self.sums[:2] / weight.where(begun, 1.0), reward.square().mean())
+        mean = th.where(begun, self.sums[:2] / weight.where(begun, 1.0), reward)
         return th.maximum(steps * self.share**2 * mean[0], STEADY**2 * mean[1]).sqrt().clamp(min=1e-6)
 
     @th.no_grad()
@@ -64,8 +64,8 @@ class Temperature(nn.Module):
 
         Args:
             error: mean squared error of what it predicted, a scalar.
-            reward: of the same steps, ``[M]``.
+            reward: the mean of the squared rewards of the same steps, a scalar.
         """
         if self.sums is not None:
-            now = th.stack([error.detach(), reward.square().mean(), th.ones_like(error)])
+            now = th.stack([error.detach(), reward, th.ones_like(error)])
             self.sums.copy_(KEPT * self.sums + (1 - KEPT) * now)

@@ -23,7 +23,7 @@ def trial(folder: Path, alg: str, env: str, *words: str) -> Trial:
 
 
 @pytest.mark.parametrize("alg, env, words", [
-    ("cpa_ar", "bridge", []), ("cpa_ar", "xor", []), ("bc", "sensor", ["policy_input=obs"]),
+    ("cpa_ar", "bridge", []), ("maicq", "xor", []), ("bc", "sensor", ["policy_input=obs"]),
     ("maicq", "bridge", ["state_levels=12"])], ids=["lengths differ", "one step", "observations", "levels"])
 def test_rows_of_all_steps_are_the_steps_of_the_drawn_episodes(tmp_path: Path, alg: str, env: str, words: list[str],
                                                                ) -> None:

@@ -31,14 +31,14 @@ def learner_of(env: str, folder: Path, *words: str) -> tuple[CpaArLearner, th.Te
 
 def test_a_fixed_temperature_is_what_it_is() -> None:
     fixed = Temperature(0.3, 0.15)
-    fixed.heed(th.tensor(9.0), th.ones(4))
-    assert fixed(th.ones(4), 10.0) == 0.3
+    fixed.heed(th.tensor(9.0), th.tensor(1.0))
+    assert fixed(th.tensor(1.0), 10.0) == 0.3
     assert not fixed.state_dict(), "checkpoints made before it could follow are still read"
 
 
 def test_it_is_the_error_times_the_root_of_the_steps() -> None:
     follows, errors = Temperature(None, 0.2), [4.0, 1.0, 0.25]
-    reward = th.tensor([3.0, -4.0])
+    reward = th.tensor(12.5)  # mean square of 3 and -4
     assert float(follows(reward, 9.0)) == pytest.approx(0.2 * 3 * math.sqrt(12.5)), "at first, as large as the rewards"
     for error in errors:
         follows.heed(th.tensor(error), reward)
@@ -50,21 +50,21 @@ def test_it_is_the_error_times_the_root_of_the_steps() -> None:
 def test_it_is_never_less_than_a_small_share_of_a_typical_reward() -> None:
     follows = Temperature(None, 0.2)
     for _ in range(3):
-        follows.heed(th.tensor(0.0), th.tensor([3.0, -4.0]))
-    assert float(follows(th.zeros(2), 9.0)) == pytest.approx(STEADY * math.sqrt(12.5))
+        follows.heed(th.tensor(0.0), th.tensor(12.5))
+    assert float(follows(th.tensor(0.0), 9.0)) == pytest.approx(STEADY * math.sqrt(12.5))
     nothing = Temperature(None, 0.2)
-    nothing.heed(th.tensor(0.0), th.zeros(2))
-    assert 0 < float(nothing(th.zeros(2), 9.0)) < 1e-5, "also where nothing is ever paid"
+    nothing.heed(th.tensor(0.0), th.tensor(0.0))
+    assert 0 < float(nothing(th.tensor(0.0), 9.0)) < 1e-5, "also where nothing is ever paid"
 
 
 @pytest.mark.parametrize("scale", [0.01, 100.0])
 @pytest.mark.parametrize("error", [0.0, 2.0])
 def test_it_has_the_unit_of_the_rewards(scale: float, error: float) -> None:
     plain, scaled = Temperature(None, 0.2), Temperature(None, 0.2)
-    rewards = th.tensor([1.0, 0.0, 0.0, -1.0])
+    rewards = th.tensor(0.5)
     plain.heed(th.tensor(error), rewards)
-    scaled.heed(th.tensor(error * scale**2), rewards * scale)
-    assert float(scaled(rewards * scale, 5.0)) == pytest.approx(scale * float(plain(rewards, 5.0)), rel=1e-5)
+    scaled.heed(th.tensor(error * scale**2), rewards * scale**2)
+    assert float(scaled(rewards * scale**2, 5.0)) == pytest.approx(scale * float(plain(rewards, 5.0)), rel=1e-5)
 
 
 def test_losses_without_gradient_leave_it_alone(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class ByHand:
         with th.no_grad():
             online = [*(self._heads(self.weights) if self.joint else []), *self.weights[self.n_stacked:]]
             th._foreach_lerp_(self.targets, online, self.tau)
-            self.temperature.heed(loss[3], steps.reward)
+            self.temperature.heed(loss[3], steps.reward.square().mean())
 
     def _clip(self) -> None:
         """Scales the gradient of each of the three networks down, as the product does."""
@@ -195,7 +195,8 @@ class ByHand:
         return F.log_softmax(_masked(log_mu, keep), 1)
 
     def _alpha(self, step: Steps) -> float | Tensor:
-        alpha: float | Tensor = self.temperature(step.reward, carried(self.horizon, self.gamma, self.ends))
+        alpha: float | Tensor = self.temperature(step.reward.square().mean(),
+                                                 carried(self.horizon, self.gamma, self.ends))
         return alpha
 
     def _now(self, step: Steps) -> Tensor:

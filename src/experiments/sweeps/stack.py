@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ...components.drawn import RecordedSteps
+from ...components.merged import MergedSteps, merged
 from ...components.transitions import Transitions
 from ...errors import Diverged, UserError
 from ...learners.base import Learner, trained, unstackable
@@ -138,18 +139,25 @@ class Stack:
         self._update = self.learner.update = Update(groups, pairs, self.args, self.learner.lr, len(trials))
         self._recorded = self._load()
 
-    def _load(self) -> RecordedSteps:
+    def _load(self) -> RecordedSteps | MergedSteps:
         """All recorded steps of all seeds, whose episodes have one number after the other."""
-        whole = [learner.steps(runner.episodes(th.arange(runner.dataset.n_episodes)))
-                 for learner, runner in zip(self.learners, self.runners, strict=True)]
-        lengths = {len(step.reward) for step in whole} | {int(step.time.max()) + 1 for step in whole}
-        episodes = {runner.dataset.n_episodes for runner in self.runners}
-        steps = int(whole[0].time.max()) + 1
-        if lengths != {steps, steps * max(episodes)} or len(episodes) > 1:
+        seeds, size = len(self.runners), self.runners[0].dataset.n_episodes
+        fit = all(runner.dataset.n_episodes == size for runner in self.runners)
+        if fit:
+            whole = [learner.steps(runner.episodes(th.arange(size)))
+                     for learner, runner in zip(self.learners, self.runners, strict=True)]
+            steps = int(whole[0].time.max()) + 1
+            even = all(len(step.reward) == size * steps and int(step.time.max()) + 1 == steps for step in whole)
+            parts = (dataclasses.replace(step, episode=step.episode + k * size) for k, step in enumerate(whole))
+            recorded, unread = RecordedSteps(parts, seeds * size, self.learner.alike), self.learner.unread
+            by_kind = None if unread is None else merged(recorded, unread, seeds)
+            if by_kind is not None:
+                return by_kind
+            fit = even
+        if not fit:
             raise UserError(f"runs on {self.args.env} cannot be trained stacked, since its episodes differ in length "
                             "or number; remove stack from the grid.")
-        parts = (dataclasses.replace(step, episode=step.episode + k * max(episodes)) for k, step in enumerate(whole))
-        return RecordedSteps(parts, len(whole) * max(episodes), self.learner.alike)
+        return recorded
 
     def _draw(self) -> dict[str, Tensor]:
         """The next batch of every seed, ``[E, M, ...]``, in the order in which its own run would draw it."""
