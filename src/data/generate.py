@@ -17,7 +17,7 @@ from ..utils.bounded import check_memory, is_there
 from ..utils.files import reason
 from ..utils.progress import counting
 from ..utils.sources import folder_digest
-from . import behaviours_dpomdp, scripted  # noqa: F401 (register their behaviours)
+from . import behaviours_dpomdp, behaviours_large, scripted  # noqa: F401 (register their behaviours)
 from .behaviours import behaviour_named
 from .dataset import OfflineDataset
 

@@ -135,6 +135,10 @@ class Game(ABC):
         """The optimum in the unit of ``headline``; None where nobody knows it."""
         return self.optimum()
 
+    def headline_bound(self) -> float | None:
+        """What no team can expect more of than, in the unit of ``headline``: the optimum, where it is known."""
+        return self.headline_optimum()
+
     def random_headline(self) -> float:
         """What the team is expected to reach, in the unit of ``headline``, that draws from the available actions.
 

@@ -26,8 +26,9 @@ def summarise(game: Game, results: Mapping[str, Values], batch: EpisodeBatch, op
     Returns:
         The mean of every result (those that an environment of another package gives under ``info``); ``optimum``,
         ``headline`` (of the exact return, where it is known) and ``headline_optimum`` (None where unknown); where the
-        optimum is known ``headline_random`` and ``score`` (0 for random play, 1 for the optimum); and ``joint_action``
-        for a game of one step in which all episodes played the same one.
+        optimum is known ``headline_random`` and ``score`` (0 for random play, 1 for the optimum), where it is not, but
+        what it is at most, ``headline_random`` and ``headline_bound``; and ``joint_action`` for a game of one step in
+        which all episodes played the same one.
     """
     means = {key: float(values.mean()) for key, values in results.items() if key not in game.foreign_keys}
     value, best = headline_of(game, results), game.headline_optimum()
@@ -35,6 +36,8 @@ def summarise(game: Game, results: Mapping[str, Values], batch: EpisodeBatch, op
     if best is not None:
         random = game.random_headline()
         facts |= {"headline_random": random, "score": score(value, random, best)}
+    elif (bound := game.headline_bound()) is not None:
+        facts |= {"headline_random": game.random_headline(), "headline_bound": bound}
     if foreign := {key: float(values.mean()) for key, values in results.items() if key in game.foreign_keys}:
         facts["info"] = foreign  # by itself: what others call their numbers could be a name of ours
     if game.episode_limit == 1 and (action := _only_action(batch)) is not None:

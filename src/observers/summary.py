@@ -35,7 +35,8 @@ def _reached(run: RunStart, result: Mapping[str, Any]) -> Iterator[Line]:
         yield "return", _beside(result["return"], result["optimum"], None)
     exact = run.headline == "return" and "exact_return" in result
     yield (run.headline.replace("_", " "), _beside(result["headline"], result["headline_optimum"],
-                                                   result.get("headline_random")) + (", exact" if exact else ""))
+                                                   result.get("headline_random"), result.get("headline_bound"))
+           + (", exact" if exact else ""))
     if result.get("score") is not None:
         yield "score", f"{result['score']:.4f}  (0: random play, 1: optimum)"
     if "joint_entropy" in result:
@@ -46,9 +47,9 @@ def _reached(run: RunStart, result: Mapping[str, Any]) -> Iterator[Line]:
                          f"{100 * result['modes_covered']:.0f} % of its joint actions kept"
 
 
-def _beside(value: float, best: float | None, random: float | None) -> str:
-    sides = ", ".join(f"{name} {side:.4f}" for name, side in (("optimum", best), ("random play", random))
-                      if side is not None)
+def _beside(value: float, best: float | None, random: float | None, bound: float | None = None) -> str:
+    sides = ", ".join(f"{name} {side:.4f}" for name, side in (("optimum", best), ("optimum at most", bound),
+                                                              ("random play", random)) if side is not None)
     return f"{value:.4f}" + (f"  ({sides})" if sides else "")
 
 

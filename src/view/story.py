@@ -20,6 +20,7 @@ LEGENDS = {
               "it was wasted.",
     "xor": "One box for each agent's choice: green after a win, red after a loss.",
 }
+LEGENDS |= {f"{name}_large": LEGENDS[name] for name in ("aloha", "sensor")}
 
 
 def story(game: Game, seen: NDArray[np.float32], actions: IntArray, lengths: IntArray) -> IntArray | None:

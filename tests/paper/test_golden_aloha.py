@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from epymarl_cpa.envs import __main__ as command
 from epymarl_cpa.envs.aloha import Aloha
+from epymarl_cpa.envs.aloha_large import AlohaLarge
 from epymarl_cpa.envs.optima import SHIPPED
+from epymarl_cpa.envs.sensor_large import SensorLarge
 
 Policy = Callable[[Aloha, NDArray[np.int64], int, np.random.Generator], NDArray[np.bool_]]
 
@@ -109,7 +111,8 @@ def test_aloha_optimum_of_small_ladders(rows: int, cols: int, cap: int, steps: i
 def test_aloha_shipped_optimum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     shipped = json.loads(SHIPPED.read_text())
-    values = {json.loads(key)["episode_limit"]: value for key, value in shipped.items()}
+    values = {spec["episode_limit"]: value for key, value in shipped.items()
+              if (spec := json.loads(key))["game"] == "aloha"}
     assert values == {10: pytest.approx(47.9738, abs=1e-3), 20: pytest.approx(97.0051, abs=1e-3)}
     assert Aloha().optimum() == pytest.approx(9.70051, abs=1e-4)
     assert Aloha(send_reward=1.0, collision_reward=0.0, episode_limit=10).optimum() == pytest.approx(47.9738, abs=1e-3)
@@ -132,11 +135,16 @@ def test_aloha_dynamic_programming_of_ten_islands(steps: int, messages: float) -
 def test_the_command_writes_the_table_that_games_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                       capsys: pytest.CaptureFixture[str]) -> None:
     small = partial(Aloha, rows=1, cols=3)
+    islands, sensors = AlohaLarge(1, 3), SensorLarge(2, 2, 1)
     monkeypatch.setattr(command, "Aloha", small)
+    monkeypatch.setattr(command, "AlohaLarge", lambda: islands)
+    monkeypatch.setattr(command, "SensorLarge", lambda: sensors)
     monkeypatch.setattr(command, "SHIPPED", tmp_path / "optima.json")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     command.main()
     told = json.loads((tmp_path / "optima.json").read_text())
-    assert told == {json.dumps(game.messages_spec(), sort_keys=True): game.headline_optimum()
-                    for game in (small(episode_limit=10), small(episode_limit=20))}
+    exact = {json.dumps(game.messages_spec(), sort_keys=True): game.headline_optimum()
+             for game in (small(episode_limit=10), small(episode_limit=20))}
+    bounds = {json.dumps(game.bound_spec(), sort_keys=True): game.headline_bound() for game in (islands, sensors)}
+    assert told == {**exact, **bounds}
     assert "aloha, 20 steps" in capsys.readouterr().out

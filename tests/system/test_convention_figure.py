@@ -18,6 +18,8 @@ from epymarl_cpa.experiments.conventions import main
 from epymarl_cpa.experiments.figures import convention_use as module
 from epymarl_cpa.experiments.figures.convention_use import convention_use
 
+pytestmark = pytest.mark.thorough
+
 SHORT = ("student_t_max=20", "recipes.medium.episodes=60", "ascents=2", "plans=3", "pool_size=4", "pool_hidden=8")
 PROBLEM = ("env_args.problem=dectiger", "env_args.episode_limit=2", "test_greedy=true")
 

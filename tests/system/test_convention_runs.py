@@ -19,6 +19,8 @@ from epymarl_cpa.conventions.table_planner import TablePlanner
 from epymarl_cpa.data.dataset import OfflineDataset
 from epymarl_cpa.errors import UserError
 
+pytestmark = pytest.mark.thorough
+
 Run = Callable[..., Outcome]
 #: fit until 20, plan in update 21, teach until 40
 TABLE = ("student_t_max=40", "fit_share=0.5", "ascents=4", "plans=2", "pool_size=3", "test_interval=20",

@@ -28,6 +28,8 @@ from epymarl_cpa.deploy.export import StudentTeam
 from epymarl_cpa.deploy.policy import Policy, PolicyError, digest
 from epymarl_cpa.errors import UserError
 
+pytestmark = pytest.mark.thorough
+
 ENVS = OUR_ENVS
 SHORT = ("t_max=1", "student_t_max=2", "pool_hidden=8", "pool_size=6", "beta=0.05", "entry_floor=0.0",
          "plans=6")

@@ -14,6 +14,8 @@ from epymarl_cpa.deploy.__main__ import main
 from epymarl_cpa.deploy.demo import play
 from epymarl_cpa.deploy.policy import Policy, PolicyError
 
+pytestmark = pytest.mark.thorough
+
 Run = Callable[..., Outcome]
 Export = Callable[..., tuple[Path, str]]
 ALOHA = ("env_args.observation=local", "env_args.rows=1", "env_args.cols=3", "env_args.episode_limit=8",

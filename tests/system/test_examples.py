@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("0*.py"))
 NOTEBOOK = EXAMPLES / "xor_story.ipynb"
-pytestmark = pytest.mark.filterwarnings("ignore:THE STUDENTS HAVE NOT LEARNED")
+pytestmark = [pytest.mark.thorough, pytest.mark.filterwarnings("ignore:THE STUDENTS HAVE NOT LEARNED")]
 SMALL: dict[str, dict[str, Any]] = {
     "01_xor_mismatch": {"t_max": 4, "student_t_max": 4}, "02_own_data": {"episodes": 60, "t_max": 4},
     "03_own_game": {"t_max": 4, "episodes": 20}, "04_compare_methods": {"seeds": 1, "t_max": 4},

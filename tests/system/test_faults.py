@@ -35,6 +35,8 @@ from epymarl_cpa.records.apart import Apart
 from epymarl_cpa.records.folder import Folder
 from epymarl_cpa.utils import checkpoint
 
+pytestmark = pytest.mark.thorough
+
 REACHED, UNREACHED, TOLD = 7, 8, 9
 Write, Read = Callable[[int], None], Callable[[], set[int]]
 

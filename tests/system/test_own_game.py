@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from own import ROOT, command, copy_with, run
 
+pytestmark = pytest.mark.thorough
+
 #: the contract of games and data sets
 CONTRACT = ("test_envs", "test_env_adapters", "test_envs_pettingzoo", "test_datasets", "test_configs")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from own import ROOT, command, copy_with, run
 
+pytestmark = pytest.mark.thorough
+
 #: what every method must hold to
 CONTRACT = ("test_learners", "test_configs")
 SMALL = ["test_interval=5", "test_nepisode=8", "hidden_dim=8", "recipes.poor.episodes=60"]

@@ -223,7 +223,8 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("group", [
-    pytest.param(group, id=named(group), marks=[pytest.mark.skip(reason=reason)] if reason else [])
+    pytest.param(group, id=named(group), marks=[*([pytest.mark.skip(reason=reason)] if reason else []),
+                                                *([] if named(group).startswith("README") else [pytest.mark.thorough])])
     for group, reason in GROUPS])
 def test_every_command_works(group: list[Command], tmp_path: Path, request: pytest.FixtureRequest) -> None:
     epymarl = tmp_path / "epymarl"

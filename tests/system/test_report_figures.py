@@ -16,6 +16,8 @@ from outcome import Outcome
 from epymarl_cpa.experiments.report import main
 from epymarl_cpa.experiments.rows.paper import table1
 
+pytestmark = pytest.mark.thorough
+
 RESULTS = Path(__file__).parents[2] / "docs/results"
 QUICK = "--repetitions=200"
 STUDENTS = ("student_t_max=2", "pool_hidden=8", "pool_size=6", "beta=0.05", "entry_floor=0.0")

@@ -114,6 +114,15 @@ def test_a_score_comes_with_what_it_is_made_of(env: str, tiny_run: Run) -> None:
     assert result["score"] == pytest.approx((result["headline"] - lowest) / (best - lowest))
 
 
+@pytest.mark.parametrize("env, bound", [("sensor_large", 122.9627), ("aloha_large", 291.1486)])
+def test_where_nobody_knows_the_optimum_a_bound_is_told(env: str, bound: float, tiny_run: Run,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    result = tiny_run(env=env).result()
+    assert result["headline_optimum"] is None and "score" not in result
+    assert result["headline_bound"] == pytest.approx(bound, abs=1e-4)
+    assert f"(optimum at most {bound:.4f}, random play {result['headline_random']:.4f})" in capsys.readouterr().out
+
+
 def test_a_stage_that_has_begun_goes_on_whatever_earlier_ones_say_now(tiny_run: Run,
                                                                       capsys: pytest.CaptureFixture[str]) -> None:
     words = ("t_max=4", "student_t_max=8", "pool_hidden=8", "save_model_interval=8", "test_interval=4")

@@ -21,6 +21,8 @@ from epymarl_cpa.experiments.sweeps.backends import Local, make_backend
 from epymarl_cpa.experiments.sweeps.grid import read_grid
 from epymarl_cpa.experiments.sweeps.jobs import Job
 
+pytestmark = pytest.mark.thorough
+
 GRID = """
 envs: [xor]
 datasets: [good]

@@ -21,6 +21,8 @@ from epymarl_cpa.experiments.sweeps.recomputing import Agreement, compared
 from epymarl_cpa.experiments.sweeps.work import work
 from epymarl_cpa.provenance import code_digest, versions
 
+pytestmark = pytest.mark.thorough
+
 SETTINGS = "[t_max=20, hidden_dim=8, test_nepisode=4, test_interval=10, recipes.good.episodes=50]"
 GRID = f"""
 envs: [xor]

@@ -19,6 +19,8 @@ from epymarl_cpa.experiments import sweep
 from epymarl_cpa.experiments.rows.store import Store
 from epymarl_cpa.experiments.sweeps import sweep as sweeps
 
+pytestmark = pytest.mark.thorough
+
 GRID = """
 algs: [ar_bc, ar_bc lr=0.01]
 envs: [xor]

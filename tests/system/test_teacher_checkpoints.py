@@ -9,6 +9,8 @@ import pytest
 import torch as th
 from outcome import Outcome, equal
 
+pytestmark = pytest.mark.thorough
+
 Run = Callable[..., Outcome]
 STUDENTS = ("student_t_max=6", "pool_hidden=8", "pool_dim=4", "head_hidden=8")
 #: a game of chance, small enough to be solved at once

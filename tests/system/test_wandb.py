@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from outcome import Outcome
 
+pytestmark = pytest.mark.thorough
+
 Run = Callable[..., Outcome]
 
 

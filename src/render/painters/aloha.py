@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @REGISTRY.register("aloha")
+@REGISTRY.register("aloha_large")
 class AlohaPainter(Painter[Aloha]):
     """Shows the queues as they were when the islands decided; what is sent is gone in the next picture."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @REGISTRY.register("sensor")
+@REGISTRY.register("sensor_large")
 class SensorPainter(Painter[Sensor]):
     """Shows the targets where they were when they were scanned; they move on with the next picture."""
 

@@ -1,0 +1,95 @@
+"""Aloha beyond the paper's size: so many islands that their backlogs cannot be listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from .aloha import Aloha
+from .game import BoolArray
+from .optima import cached_optimum
+from .registry import REGISTRY
+
+BLOCK = 10  # islands whose backlogs are listed at once
+MOST_SETS = 1_000_000  # independent sets, from which data are made
+
+
+@REGISTRY.register("aloha_large")
+class AlohaLarge(Aloha):
+    """Aloha with any number of islands.
+
+    The optimum is not known, but it is at most what its blocks of columns could send if they did not disturb each
+    other: whatever the whole team does, each block could do by itself.
+
+    Args:
+        rows, cols: size of the grid; at most 10 rows.
+        arrival_rate, max_backlog, send_reward, collision_reward, observation, episode_limit: as of :class:`.Aloha`.
+    """
+
+    name = "aloha_large"
+
+    def __init__(self, rows: int = 2, cols: int = 15, arrival_rate: float = 0.6, max_backlog: int = 5,
+                 send_reward: float = 0.1, collision_reward: float = -10.0, observation: str = "state",
+                 episode_limit: int = 20) -> None:
+        super().__init__(1, 1, arrival_rate, max_backlog, send_reward, collision_reward, observation, episode_limit)
+        if not 1 <= rows <= BLOCK or cols < 1:
+            raise UserError(f"env_args of aloha_large need 1 <= rows <= {BLOCK} and cols >= 1, not {rows} x {cols}.")
+        self.rows, self.cols = rows, cols
+        self.n_agents = self.state_dim = rows * cols
+        place = np.arange(self.n_agents)
+        gap = abs(place[:, None] - place)
+        self.neighbours = (gap == 1) | (gap == cols)
+
+    @cached_property
+    def independent_sets(self) -> BoolArray:
+        sets = np.zeros((1, self.n_agents), dtype=np.bool_)
+        for island in range(self.n_agents):
+            free = ~(sets & self.neighbours[island]).any(1)
+            more = sets[free]
+            more[:, island] = True
+            sets = np.concatenate([sets, more])
+            if len(sets) > MOST_SETS:
+                raise UserError(f"the {self.rows} x {self.cols} islands of aloha_large have more than {MOST_SETS} "
+                                "independent sets, from which its recipes draw; use fewer islands.")
+        return sets
+
+    def blocks(self) -> Iterator[Aloha]:
+        """Games of some columns each, as they are without the others."""
+        wide = BLOCK // self.rows
+        for first in range(0, self.cols, wide):
+            cols = min(wide, self.cols - first)
+            block = Aloha(self.rows, cols, self.arrival_rate, self.max_backlog, episode_limit=self.episode_limit)
+            own = (np.arange(self.rows)[:, None] * self.cols + np.arange(first, first + cols)).flatten()
+            block.neighbours = self.neighbours[own][:, own]
+            yield block
+
+    def optimum(self) -> None:  # type: ignore[override]
+        """Not known; see :meth:`headline_bound`."""
+        return None
+
+    def headline_optimum(self) -> None:  # type: ignore[override]
+        """Not known."""
+        return None
+
+    def headline_bound(self) -> float:
+        """Messages that no team can expect to send more of; the first time, it takes minutes."""
+        return cached_optimum(self.bound_spec(), self.computed_bound)
+
+    def bound_spec(self) -> dict[str, Any]:
+        """What decides the bound."""
+        return {**self.messages_spec(), "blocks": BLOCK}
+
+    def computed_bound(self) -> float:
+        """The bound, computed afresh."""
+        known: dict[bytes, float] = {}
+        total = 0.0
+        for block in self.blocks():
+            key = block.neighbours.tobytes()
+            if key not in known:
+                known[key] = float(block.message_values(self.episode_limit)[(1,) * block.n_agents])
+            total += known[key]
+        return total
