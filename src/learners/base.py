@@ -16,7 +16,7 @@ from ..components.drawn import DrawnBatch, RecordedSteps, recorded_steps
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..components.merged import MergedSteps, merged
-from ..components.transitions import Transitions, last_actions, transitions
+from ..components.transitions import Transitions, at_limit, last_actions, transitions
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
 from ..errors import Diverged, UserError
@@ -26,6 +26,7 @@ from ..modules.encoders.memoryless import Memoryless
 from ..modules.encoders.rnn import Rnn
 from ..modules.followed import Followed, followed, target_pairs
 from ..settings import Settings
+from .settings import RECORDED, LimitSettings
 from .update import Update
 
 
@@ -91,6 +92,9 @@ class Learner(ABC):
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
         self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
         self.source: EpisodeSource | None = None
+        if self.limit_ends is False and info.episode_limit == 1:
+            raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
+                            f"{args.env} have no other; set limit_ends=true.")
         self._recorded: RecordedSteps | MergedSteps | None = None
         self._cuts_once = True  # until the first batch shows whether all recorded steps can be kept
         remembers = args.critic_input == "history"
@@ -133,6 +137,17 @@ class Learner(ABC):
         """
         return None
 
+    @property
+    def limit_ends(self) -> bool | None:
+        """Whether an episode that the limit ended is over (see :func:`.at_limit`); None: if it says so."""
+        how = self.args.limit_ends if isinstance(self.args, LimitSettings) else RECORDED
+        return self.told_limit_ends if how is None else None if isinstance(how, str) else how
+
+    @property
+    def told_limit_ends(self) -> bool:
+        """The same by what the data tell; by what is played online nothing is told."""
+        return self.source is None or self.source.limit_is_end
+
     def steps(self, batch: EpisodeBatch) -> Transitions:
         """The M steps of B episodes ``[B, T + 1, ...]`` to learn from, rewards scaled.
 
@@ -141,10 +156,11 @@ class Learner(ABC):
         """
         mac = self.mac
         step = self._steps(batch, self.state_encoder, mac.encoder)
-        if self._target_encoder is mac.encoder and self._target_state_encoder is self.state_encoder:
-            return step
-        with th.no_grad():
-            return replace(step, by_targets=self._steps(batch, self._target_state_encoder, self._target_encoder))
+        if self._target_encoder is not mac.encoder or self._target_state_encoder is not self.state_encoder:
+            with th.no_grad():
+                step = replace(step, by_targets=self._steps(batch, self._target_state_encoder, self._target_encoder))
+        is_end = self.limit_ends
+        return step if is_end is None else at_limit(step, self.info.episode_limit, is_end)
 
     def _steps(self, batch: EpisodeBatch, state_encoder: Encoder, encoder: Encoder) -> Transitions:
         """The steps as these encoders see them."""
@@ -238,6 +254,8 @@ class Learner(ABC):
         """What critics see of encoded states ``[M, S]``: with ``critic_time`` also the share of the horizon passed."""
         if not critic_time:
             return state
+        if self.limit_ends is False:  # values are those of any time
+            time = th.zeros_like(time)
         return th.cat([state, (time / self.info.episode_limit)[:, None].to(state.dtype)], 1)
 
     def verify(self) -> None:
@@ -279,7 +297,8 @@ def trained(net: nn.Module) -> list[Tensor]:
 
 
 #: what a learner may override so that several seeds of it can still be trained as one
-STACKABLE = frozenset(("args", "mac", "outcomes", "reads_critic_input", "build", "losses", "steps", "unread"))
+STACKABLE = frozenset(("args", "mac", "outcomes", "reads_critic_input", "build", "losses", "steps", "unread",
+                       "limit_ends"))
 
 
 def unstackable(learner: type[Learner]) -> list[str]:

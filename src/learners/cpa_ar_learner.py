@@ -16,10 +16,8 @@ from __future__ import annotations
 import torch as th
 from torch import Tensor, nn
 
-from ..components.episode_buffer import EpisodeBatch
-from ..components.transitions import Transitions, at_limit
+from ..components.transitions import Transitions
 from ..controllers.ar_controller import AutoregressiveMAC
-from ..errors import UserError
 from ..modules.autoregressive import AutoregressiveNet
 from ..modules.critic import Judgement
 from ..modules.critics import REGISTRY as CRITICS
@@ -37,20 +35,13 @@ from .teaching_settings import CpaArSettings
 
 @REGISTRY.register("cpa_ar_learner")
 class CpaArLearner(Learner):
-    """Autoregressive in-sample learning from a fixed data set.
-
-    Raises:
-        UserError: with ``limit_ends=false`` the game's episodes have no step left.
-    """
+    """Autoregressive in-sample learning from a fixed data set."""
 
     args: CpaArSettings
     mac: AutoregressiveMAC
 
     def build(self) -> dict[str, nn.Module]:
         args, info, n_state = self.args, self.info, self.state_encoder.n_out
-        if args.limit_ends is False and info.episode_limit == 1:
-            raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
-                            f"{args.env} have no other; set limit_ends=true.")
         self.behaviour = AutoregressiveNet(n_state, info.n_agents, info.n_actions, args.hidden_dim, args.n_layers)
         self.critic = CRITICS[args.weight](n_state, info, args)
         return {"policy": self.mac.agent, "behaviour": self.behaviour, "critic": self.critic}
@@ -58,18 +49,13 @@ class CpaArLearner(Learner):
     @property
     def limit_ends(self) -> bool:
         """Whether an episode that the limit ended is over; by itself, what the data tell."""
-        if self.args.limit_ends is not None:
-            return self.args.limit_ends
-        return self.source is None or self.source.limit_is_end
+        return self.told_limit_ends if self.args.limit_ends is None else self.args.limit_ends
 
     @property
     def unread(self) -> frozenset[str] | None:
         time = () if self.limit_ends and self.args.critic_time else ("time",)
         return None if self.critic.unread is None else \
             self.critic.unread.union(("episode", "recorded_state", "next_inputs", *time))
-
-    def steps(self, batch: EpisodeBatch) -> Transitions:
-        return at_limit(super().steps(batch), self.info.episode_limit, self.limit_ends)
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         # A policy fitted to the guesses of an untrained critic can take long to let go of them.

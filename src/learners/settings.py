@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from ..modules.settings import MixerSettings
 from ..settings import WIDEST, Settings, setting
 
+#: the episode limit is an end where the data say that an episode ended there
+RECORDED = "recorded"
+
 
 @dataclass(frozen=True, kw_only=True)
-class QSettings(MixerSettings):
+class LimitSettings(Settings):
+    """Of learners of values, to which it matters what the episode limit is."""
+
+    limit_ends: bool | str | None = setting(choices=(True, False, None, RECORDED), before=RECORDED, doc=(
+        "an episode that its limit ended is over; false: it counts as cut off, and its last step is left out, and the "
+        "critic does not see the time; null: true if no recorded episode ended before the limit, or if states tell the "
+        "time, else false; recorded: what each episode says"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QSettings(MixerSettings, LimitSettings):
     """Of Q-learning with a mixer."""
 
     mixer: str | None = setting(choices=("qmix", "vdn", None),
@@ -45,7 +58,7 @@ class CfcqlSettings(QSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaicqSettings(Settings):
+class MaicqSettings(LimitSettings):
     alpha: float = setting(low=1e-6, doc="temperature of the policy's weights")
     alpha_q: float = setting(low=1e-6, doc="temperature of the critic's weights; so large that they are 1")
     td_lambda: float = setting(low=0.0, high=1.0, doc="mixes targets of one and more steps")
@@ -57,13 +70,13 @@ class MaicqSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OmigaSettings(Settings):
+class OmigaSettings(LimitSettings):
     alpha: float = setting(low=1e-6, doc="temperature: small follows the values, large the data")
     critic_time: bool = setting(doc="values see the time step (the policy never does)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OryxSettings(Settings):
+class OryxSettings(LimitSettings):
     alpha: float = setting(low=1e-6, doc="temperature of the policy's weights")
     alpha_q: float = setting(low=1e-6, doc="temperature of the critic's weights; so large that they are 1")
     normalise_advantage: bool = setting(doc="divide advantages by their spread over the batch")
@@ -71,7 +84,7 @@ class OryxSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlberdiceSettings(Settings):
+class AlberdiceSettings(LimitSettings):
     alpha_start: float = setting(low=1e-6, doc="temperature at the start of the run")
     alpha_end: float = setting(low=1e-6, doc="temperature at its end, after a geometric fall")
     kl_samples: int = setting(low=1, high=WIDEST,
