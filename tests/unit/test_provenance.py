@@ -31,8 +31,8 @@ def edited(package: Path) -> Callable[..., str]:
     roots = ["learners/ar_bc_learner.py", "controllers/ar_controller.py", "runners/offline_runner.py", "envs/xor.py",
              "run.py"]
 
-    games = [package / f"envs/{name}.py" for name in ("aloha", "bridge", "gymma", "permutation", "pettingzoo_game",
-                                                      "sensor")]
+    games = [package / f"envs/{name}.py" for name in ("aloha", "aloha_large", "bridge", "gymma", "permutation",
+                                                      "pettingzoo_game", "sensor", "sensor_large")]
     games += (package / "envs/dpomdp").rglob("*.py")
 
     def digest(name: str = "", former: str = "", new: str = "") -> str:
