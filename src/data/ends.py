@@ -49,8 +49,20 @@ def ends_of(terminal: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> Ends:
     return Ends(np.array(stops, np.int64), np.array(ended, np.bool_))
 
 
-def limit_is_end(terminated: NDArray[np.bool_], state: NDArray[np.float32], filled: NDArray[np.bool_], limit: int,
-                 ) -> bool:
+class LimitTold(NamedTuple):
+    """What data tell of the episode limit.
+
+    Attributes:
+        is_end: whether it is to be taken for the game's own end.
+        reason: a clause.
+    """
+
+    is_end: bool
+    reason: str
+
+
+def limit_told(terminated: NDArray[np.bool_], state: NDArray[np.float32], filled: NDArray[np.bool_], limit: int,
+               ) -> LimitTold:
     """Whether the episode limit is to be taken for the game's own end, as far as the data tell.
 
     It is if no recorded episode ended before; and if states tell the time, as values of the last ones could only be
@@ -62,7 +74,12 @@ def limit_is_end(terminated: NDArray[np.bool_], state: NDArray[np.float32], fill
         filled: of the same episodes, ``[E, T + 1]``.
         limit: of steps.
     """
-    return not terminated[:, :limit - 1].any() or tells_time(state, filled)
+    before = int(terminated[:, :limit - 1].any(1).sum())
+    if not before:
+        return LimitTold(True, f"no recorded episode ended before its {limit} steps")
+    if tells_time(state, filled):
+        return LimitTold(True, "states tell the time")
+    return LimitTold(False, f"{before} of {len(terminated)} recorded episodes ended before its {limit} steps")
 
 
 def tells_time(state: NDArray[np.float32], filled: NDArray[np.bool_]) -> bool:

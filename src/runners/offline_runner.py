@@ -20,7 +20,7 @@ from ..components.transitions import NO_NEXT
 from ..conventions.experience import EpisodeSource
 from ..data import OfflineDataset, load_dataset
 from ..data.arrays import EpisodeArrays
-from ..data.ends import limit_is_end
+from ..data.ends import LimitTold, limit_told
 from ..data.fitting import ends_at_horizon, remarks
 from ..data.generate import cache_file, recipe_digest
 from ..data.mapped import MappedDataset
@@ -113,13 +113,21 @@ class OfflineRunner(Runner):
         """Number of recorded episodes."""
         return self.dataset.n_episodes
 
-    @cached_property
+    @property
     def limit_is_end(self) -> bool:
-        """Whether the episode limit is to be taken for the game's own end (:func:`.limit_is_end`)."""
+        """Whether the episode limit is to be taken for the game's own end."""
+        return self.limit_told.is_end
+
+    @cached_property
+    def limit_told(self) -> LimitTold:
+        """What the data tell of the episode limit (:func:`.limit_told`); told to whoever reads the console, too."""
         # From everywhere: data are often put together, one team's episodes after the other's.
         few = self.dataset.take(np.linspace(0, self.n_episodes - 1, min(self.n_episodes, FEW)).astype(np.int64), ())
-        return limit_is_end(self.dataset.column("terminated", slice(None)), few.state, few.filled,
-                            self.game.episode_limit)
+        told = limit_told(self.dataset.column("terminated", slice(None)), few.state, few.filled,
+                          self.game.episode_limit)
+        self.console.info("the episode limit %s: %s", "ends the game" if told.is_end else
+                          "only cuts episodes off, so that values are those of any time", told.reason)
+        return told
 
     def run(self) -> EpisodeBatch:
         """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""
@@ -199,7 +207,9 @@ class OfflineRunner(Runner):
         return {"data": self.dataset.digest[:12], **made}
 
     def facts(self) -> dict[str, Any]:
-        return {"dataset": {"source": self.dataset.source, "digest": self.dataset.digest}}
+        told = self.__dict__.get("limit_told")  # of a learner that wanted to know
+        return {"dataset": {"source": self.dataset.source, "digest": self.dataset.digest},
+                **({} if told is None else {"limit": told._asdict()})}
 
     def state_dict(self) -> dict[str, Any]:
         """Counter, sampler, and the digest of the data that it samples."""

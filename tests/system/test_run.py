@@ -251,6 +251,20 @@ def test_the_game_recorded_in_a_checkpoint(tiny_run: Run) -> None:
     assert len(manifest["dataset"]["digest"]) == 64
 
 
+@pytest.mark.parametrize("env, told", [
+    ("aloha", {"is_end": True, "reason": "no recorded episode ended before its 20 steps"}),
+    ("bridge", {"is_end": False, "reason": "40 of 40 recorded episodes ended before its 50 steps"})])
+def test_what_the_data_tell_of_the_limit_is_told_and_recorded(env: str, told: dict[str, Any], tiny_run: Run,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tiny_run("dataset=good", "recipes.medium.episodes=", "recipes.good.episodes=40", alg="cpa_ar", env=env)
+    assert outcome.models is not None
+    words = "ends the game" if told["is_end"] else "only cuts episodes off, so that values are those of any time"
+    assert capsys.readouterr().out.count(f"the episode limit {words}: {told['reason']}") == 1
+    assert outcome.result()["limit"] == told
+    assert json.loads((outcome.models / "6/manifest.json").read_text())["limit"] == told
+    assert "limit" not in tiny_run("limit_ends=true", alg="cpa_ar", env=env).result(), "nobody asked"
+
+
 def test_an_unwritable_model_folder_is_told_at_the_end(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     Path("results").mkdir()
     Path("results/models").write_text("a file in the way")

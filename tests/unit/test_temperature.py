@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch as th
 
-from epymarl_cpa.data.ends import limit_is_end
+from epymarl_cpa.data.ends import limit_told
 from epymarl_cpa.experiments.measure.plan import Plan
 from epymarl_cpa.experiments.measure.trials import trial_of
 from epymarl_cpa.learners.cpa_ar_learner import CpaArLearner
@@ -102,7 +102,7 @@ def test_values_are_carried_through_an_episode_or_as_far_as_the_discount(limit: 
 def test_the_limit_is_the_end_if_no_episode_ended_before(ends: list[list[int]], over: bool) -> None:
     terminated = np.array(ends, bool)
     places = np.random.default_rng(0).integers(0, 5, (len(ends), 4, 2)).astype(np.float32)
-    assert limit_is_end(terminated, places, np.ones((len(ends), 4), bool), 3) is over
+    assert limit_told(terminated, places, np.ones((len(ends), 4), bool), 3).is_end is over
 
 
 @pytest.mark.parametrize("clock", ["share", "one-hot", "none"])
@@ -113,7 +113,7 @@ def test_the_limit_is_the_end_if_states_tell_the_time(clock: str) -> None:
     terminated[0, 2], filled[0, 4:] = True, False
     time = {"share": np.arange(t)[:, None] / (t - 1), "one-hot": np.eye(t), "none": np.zeros((t, 1))}[clock]
     state = np.concatenate([rng.normal(size=(n, t, 3)), np.broadcast_to(time, (n, *time.shape))], 2).astype(np.float32)
-    assert limit_is_end(terminated, state, filled, t - 1) is (clock != "none")
+    assert limit_told(terminated, state, filled, t - 1).is_end is (clock != "none")
 
 
 def test_where_the_limit_ends_the_game_nothing_follows_it(tmp_path: Path) -> None:
