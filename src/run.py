@@ -344,5 +344,4 @@ class Trial:
         """The last evaluation beside the exact optimum, if it is known, and the curve."""
         facts = summarise(self.runner.game, self.results, self.runner.latest, self.runner.optimum)
         stopped = {"stopped": self.stopped} if self.stopped else {}
-        limit = {key: value for key, value in self.runner.facts().items() if key == "limit"}
-        return {**facts, **limit, "curve": self.curve, "made_by": self.made_by, **stopped}
+        return {**facts, "curve": self.curve, "made_by": self.made_by, **stopped}

@@ -92,9 +92,7 @@ class Learner(ABC):
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
         self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
         self.source: EpisodeSource | None = None
-        if self.limit_ends is False and info.episode_limit == 1:
-            raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
-                            f"{args.env} have no other; set limit_ends=true.")
+        self._check_limit()
         self._recorded: RecordedSteps | MergedSteps | None = None
         self._cuts_once = True  # until the first batch shows whether all recorded steps can be kept
         remembers = args.critic_input == "history"
@@ -120,6 +118,7 @@ class Learner(ABC):
     def use_data(self, source: EpisodeSource) -> None:
         """Takes the whole data set that the batches come from, before learning begins."""
         self.source = source
+        self._check_limit()  # asks the data now, so that they are told and recorded also where a later stage goes on
 
     @abstractmethod
     def build(self) -> dict[str, nn.Module]:
@@ -142,6 +141,11 @@ class Learner(ABC):
         """Whether an episode that the limit ended is over (see :func:`.at_limit`); None: if it says so."""
         how = self.args.limit_ends if isinstance(self.args, LimitSettings) else RECORDED
         return self.told_limit_ends if how is None else None if isinstance(how, str) else how
+
+    def _check_limit(self) -> None:
+        if self.limit_ends is False and self.info.episode_limit == 1:
+            raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
+                            f"{self.args.env} have no other; set limit_ends=true.")
 
     @property
     def told_limit_ends(self) -> bool:
