@@ -178,7 +178,7 @@ class Trial:
         if is_live() and self.args.runner != "record":
             with counting(f"finding what {game.name} is worth", unit=""):
                 best = game.headline_optimum()
-                random = None if best is None else game.random_headline()
+                random = None if best is None and game.headline_bound() is None else game.random_headline()
         record = next((str(place) for kind, place in self.record if kind == "Folder"), "")
         self.watch.start(RunStart(self.config, self.made_by, self.name, self.results_folder, self.runner.t_env,
                                   self.learner.t_max, self.watch.series, game.headline, random, best,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection
 from typing import Any
 
@@ -11,8 +12,9 @@ from torch import Tensor
 from .drawn import MASKS, RecordedSteps
 from .transitions import Transitions, in_columns
 
-WORTH = 0.5  # kinds over steps: where there are more, too few of a batch are the same
-SOME, HOPELESS = 4000, 0.9  # of so many steps so large a share of kinds shows that already
+WORTH = 0.8  # kinds over steps of a batch: where there are more, counting them costs more than it saves
+SOME, HOPELESS = 4000, 0.95  # of so many steps so large a share of kinds shows that already
+AT_ONCE = 10_000  # steps that are compared together
 
 
 class MergedSteps:
@@ -26,9 +28,10 @@ class MergedSteps:
     """
 
     def __init__(self, recorded: RecordedSteps, kind: Tensor, example: Tensor, groups: int) -> None:
-        self._recorded, self._kind, self._groups = recorded, kind, groups
+        self._kind, self._groups = kind, groups
         self._fields = {name: value[example] for name, value in recorded.fields.items() if name != "episode"}
-        self._width = len(example) // groups
+        self._recorded, self._width = copy.copy(recorded), len(example) // groups
+        self._recorded.fields = {}  # where the steps of an episode are is all that is needed of it
 
     def draw(self, rows: Tensor) -> Transitions:
         """The steps of some episodes, with their counts.
@@ -57,47 +60,67 @@ class MergedSteps:
         return Transitions(**step, episode=th.zeros_like(place), count=count.flatten()[place].float())
 
 
-def merged(recorded: RecordedSteps, unread: Collection[str], groups: int = 1) -> MergedSteps | None:
-    """The steps by their kinds, or None if few are the same, or if counting them would cost more than computing them.
+def merged(recorded: RecordedSteps, unread: Collection[str], size: int, groups: int = 1) -> MergedSteps | None:
+    """The steps by their kinds, or None where that saves little.
 
     A GPU would have to be waited for, to know how many kinds there are in a batch.
 
     Args:
         recorded: all steps.
         unread: fields in which steps of one kind may differ; ``episode`` always is one.
+        size: episodes in a batch.
         groups: data sets with as many episodes each, one after the other.
     """
     if recorded.fields["episode"].device.type != "cpu":
         return None
     read = [value.flatten(1) if value.dim() > 1 else value[:, None] for name, value in recorded.fields.items()
             if name not in unread and name != "episode"]
-    some = th.linspace(0, len(read[0]) - 1, min(SOME, len(read[0]))).long()
+    if not len(read[0]):
+        return None
+    some = th.arange(0, len(read[0]), max(1, len(read[0]) // SOME))
     if len(th.unique(_sums([value[some] for value in read]))) > HOPELESS * len(some):
         return None
-    group = recorded.fields["episode"] // (len(recorded) // groups)
-    sums, begin, kinds, examples = _sums(read), 0, [], []
+    episodes = len(recorded) // groups
+    group, sums = recorded.fields["episode"] // episodes, _sums(read)
+    begin, kinds, examples = 0, [], []
     for k in range(groups):
         _, kind = th.unique(sums[group == k], return_inverse=True)
-        if len(kind) == 0 or int(kind.max()) + 1 > WORTH * len(kind):
+        if not len(kind):
             return None
         example = th.full((int(kind.max()) + 1,), len(kind)).scatter_reduce(0, kind, th.arange(len(kind)), "amin")
         kinds.append(kind)
         examples.append(example + begin)
         begin += len(kind)
-    if any(not th.equal(value, value[th.cat([example[kind] for kind, example in zip(kinds, examples, strict=True)])])
-           for value in read):
-        return None  # sums of different steps are the same, once in a thousand years
+    of_each = th.cat([example[kind] for kind, example in zip(kinds, examples, strict=True)])
+    for first in range(0, len(of_each), AT_ONCE):
+        if any(not th.equal(value[first:first + AT_ONCE], value[of_each[first:first + AT_ONCE]]) for value in read):
+            return None  # sums of different steps are the same, once in a thousand years
     width = max(len(example) for example in examples)
-    return MergedSteps(recorded, th.cat([kind + k * width for k, kind in enumerate(kinds)]),
-                       th.cat([th.cat([each, each[:1].expand(width - len(each))]) for each in examples]), groups)
+    found = MergedSteps(recorded, th.cat([kind + k * width for k, kind in enumerate(kinds)]),
+                        th.cat([th.cat([each, each[:1].expand(width - len(each))]) for each in examples]), groups)
+    some = th.randperm(episodes, generator=th.Generator().manual_seed(0))[th.arange(size) % episodes]
+    drawn = found.draw((some + th.arange(groups)[:, None] * episodes).flatten())  # a batch such as others will be
+    assert drawn.count is not None
+    return found if len(drawn.count) <= WORTH * float(drawn.count.sum()) else None
 
 
 def _sums(values: list[Tensor]) -> Tensor:
     """A number for each row of ``values``, ``[S, ...]`` each; those of different rows differ."""
     total, generator = th.zeros(len(values[0]), dtype=th.long), th.Generator().manual_seed(0)
     for value in values:
-        bits = value.float().contiguous().view(th.int32).long() if value.is_floating_point() else value.long()
-        factor = th.randint(2**62, (2, bits.shape[1]), generator=generator) * 2 + 1
-        mixed = (bits + 1) * factor[0]
-        total += ((mixed ^ (mixed >> 29)) * factor[1]).sum(1)  # beyond 64 bits nothing is kept
+        factor = th.randint(2**62, (2, value.shape[1]), generator=generator) * 2 + 1
+        for first in range(0, len(value), AT_ONCE):
+            part = value[first:first + AT_ONCE]
+            bits = part.float().contiguous().view(th.int32).long() if part.is_floating_point() else part.long()
+            mixed = (bits + 1) * factor[0]
+            total[first:first + AT_ONCE] += ((mixed ^ (mixed >> 29)) * factor[1]).sum(1)  # beyond 64 bits: dropped
     return total
+
+
+def told_of_its_own(cls: type, what: str, by: str) -> bool:
+    """Whether what a class says of its method ``by`` in its attribute ``what`` was said of that very method.
+
+    A subclass with another method does not inherit what was said of the former.
+    """
+    said, does = (next(k for k, each in enumerate(cls.__mro__) if name in vars(each)) for name in (what, by))
+    return said <= does

@@ -14,13 +14,14 @@ from .game import BoolArray
 from .optima import cached_optimum
 from .registry import REGISTRY
 
-BLOCK = 10  # islands whose backlogs are listed at once
+MOST_BACKLOGS = 6**10  # that are listed at once: of ten islands with queues of five
+MOST_ROWS = 10
 MOST_SETS = 1_000_000  # independent sets, from which data are made
 
 
 @REGISTRY.register("aloha_large")
 class AlohaLarge(Aloha):
-    """Aloha with any number of islands.
+    """Aloha with more islands: any number to play, up to a million independent sets (2 x 15 islands) for its recipes.
 
     The optimum is not known, but it is at most what its blocks of columns could send if they did not disturb each
     other: whatever the whole team does, each block could do by itself.
@@ -36,8 +37,9 @@ class AlohaLarge(Aloha):
                  send_reward: float = 0.1, collision_reward: float = -10.0, observation: str = "state",
                  episode_limit: int = 20) -> None:
         super().__init__(1, 1, arrival_rate, max_backlog, send_reward, collision_reward, observation, episode_limit)
-        if not 1 <= rows <= BLOCK or cols < 1:
-            raise UserError(f"env_args of aloha_large need 1 <= rows <= {BLOCK} and cols >= 1, not {rows} x {cols}.")
+        if not 1 <= rows <= MOST_ROWS or cols < 1:
+            raise UserError(f"env_args of aloha_large need rows from 1 to {MOST_ROWS} and cols >= 1, not {rows} x "
+                            f"{cols}.")
         self.rows, self.cols = rows, cols
         self.n_agents = self.state_dim = rows * cols
         place = np.arange(self.n_agents)
@@ -57,9 +59,17 @@ class AlohaLarge(Aloha):
                                 "independent sets, from which its recipes draw; use fewer islands.")
         return sets
 
+    @property
+    def block_columns(self) -> int:
+        """Columns in a block; 0 where the backlogs of one column are too many."""
+        wide = 0
+        while (self.max_backlog + 1) ** (self.rows * (wide + 1)) <= MOST_BACKLOGS:
+            wide += 1
+        return wide
+
     def blocks(self) -> Iterator[Aloha]:
         """Games of some columns each, as they are without the others."""
-        wide = BLOCK // self.rows
+        wide = self.block_columns
         for first in range(0, self.cols, wide):
             cols = min(wide, self.cols - first)
             block = Aloha(self.rows, cols, self.arrival_rate, self.max_backlog, episode_limit=self.episode_limit)
@@ -75,13 +85,16 @@ class AlohaLarge(Aloha):
         """Not known."""
         return None
 
-    def headline_bound(self) -> float:
-        """Messages that no team can expect to send more of; the first time, it takes minutes."""
-        return cached_optimum(self.bound_spec(), self.computed_bound)
+    def headline_bound(self) -> float | None:
+        """More messages than these no team can expect to send; None where not even one column's backlogs can be listed.
+
+        The first time, it may take minutes.
+        """
+        return cached_optimum(self.bound_spec(), self.computed_bound) if self.block_columns else None
 
     def bound_spec(self) -> dict[str, Any]:
         """What decides the bound."""
-        return {**self.messages_spec(), "blocks": BLOCK}
+        return {**self.messages_spec(), "blocks": self.rows * self.block_columns}
 
     def computed_bound(self) -> float:
         """The bound, computed afresh."""

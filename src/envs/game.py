@@ -136,7 +136,7 @@ class Game(ABC):
         return self.optimum()
 
     def headline_bound(self) -> float | None:
-        """What no team can expect more of than, in the unit of ``headline``: the optimum, where it is known."""
+        """More than this no team can expect, in the unit of ``headline``: the optimum, where it is known."""
         return self.headline_optimum()
 
     def random_headline(self) -> float:

@@ -17,7 +17,7 @@ from .sensor import NOOP, Sensor
 
 SAMPLED = 20_000  # episodes from which the best that can be expected is estimated
 SURE = 3.0  # standard errors that are added to it
-TASTE = 1e-3  # what ways to scan may count beside rewards, which differ by halves
+DIGITS = 9  # of rewards; what differs less is the same
 
 
 class Scan(NamedTuple):
@@ -114,29 +114,41 @@ class SensorLarge(Sensor):
 
     def _group_plan(self, group: tuple[int, ...], taste: FloatArray) -> tuple[float, IntArray]:
         """The best plan for one group, and its reward."""
-        liked = TASTE / self.n_agents * (taste - taste[:, NOOP:])  # over doing nothing
-        best: dict[int, tuple[float, float, tuple[Scan, ...]]] = {0: (0.0, 0.0, ())}
+        liked = taste - taste[:, NOOP:]  # over doing nothing
+        best: dict[int, tuple[tuple[float, float], tuple[Scan, ...]]] = {0: ((0.0, 0.0), ())}
         for place, cell in enumerate(group):
             later = 0  # sensors that matter from here on
             for other in group[place + 1:]:
                 for scan in self._scans[other]:
                     later |= scan.sensors
-            ahead: dict[int, tuple[float, float, tuple[Scan, ...]]] = {}
-            ways = [(scan, scan.reward + float(liked[list(scan.agents), list(scan.actions)].sum()))
-                    for scan in self._scans[cell]]
-            for taken, (worth, reward, scans) in best.items():
-                options = [(taken, worth, reward, scans),
-                           *((taken | scan.sensors, worth + gain, reward + scan.reward, (*scans, scan))
-                             for scan, gain in ways if not scan.sensors & taken)]
-                for used, value, pays, plan in options:
+            ahead: dict[int, tuple[tuple[float, float], tuple[Scan, ...]]] = {}
+            ways = [(scan, float(liked[list(scan.agents), list(scan.actions)].sum())) for scan in self._scans[cell]]
+            for taken, (worth, scans) in best.items():
+                options = [(taken, worth, scans),
+                           *((taken | scan.sensors, (round(worth[0] + scan.reward, DIGITS), worth[1] + more),
+                              (*scans, scan)) for scan, more in ways if not scan.sensors & taken)]
+                for used, value, plan in options:
                     if used & later not in ahead or value > ahead[used & later][0]:
-                        ahead[used & later] = (value, pays, plan)
+                        ahead[used & later] = (value, plan)
             best = ahead
-        _, reward, scans = max(best.values(), key=lambda each: each[0])
+        (reward, _), scans = max(best.values(), key=lambda each: each[0])
         joint = np.full(self.n_agents, NOOP)
         for scan in scans:
             joint[list(scan.agents)] = scan.actions
         return reward, joint
+
+    def solution(self, preys: tuple[int, ...]) -> tuple[float, IntArray]:
+        """Not all best joint actions, which are too many: one, ``[1, N]``; see :meth:`plan`."""
+        value, joint = self.plan(preys)
+        return value, joint[None]
+
+    def optimum_per_step(self) -> FloatArray:
+        """Not known exactly.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("the optimum of sensor_large is not known, only a bound of it; use sensor.")
 
     def optimal_actions(self, state: IntArray) -> None:  # type: ignore[override]
         """Not tabulated: they are too many."""
@@ -165,6 +177,7 @@ class SensorLarge(Sensor):
         for _ in range(self.episode_limit):
             best += [self.plan(row)[0] for row in state[:, 1:].tolist()]
             state = self.transition(state, idle, rng).state
+        self._plans.clear()
         return float(best.mean() + SURE * best.std() / np.sqrt(SAMPLED))
 
     @cached_property

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..components.drawn import DrawnBatch, RecordedSteps, recorded_steps
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
-from ..components.merged import MergedSteps, merged
+from ..components.merged import MergedSteps, merged, told_of_its_own
 from ..components.transitions import Transitions, at_limit, last_actions, transitions
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
@@ -132,9 +132,15 @@ class Learner(ABC):
     def unread(self) -> frozenset[str] | None:
         """What its losses do not look at in :class:`.Transitions`; steps that differ in nothing else count as one.
 
-        None: the losses look at every step by itself, and know no ``count``.
+        None: the losses look at every step by itself, and know no ``count``.  It is said of the losses of the same
+        class: a subclass with losses of its own says it anew.
         """
         return None
+
+    @property
+    def unread_by_losses(self) -> frozenset[str] | None:
+        """The same, if it was said of these losses."""
+        return self.unread if told_of_its_own(type(self), "unread", "losses") else None
 
     @property
     def limit_ends(self) -> bool | None:
@@ -193,8 +199,9 @@ class Learner(ABC):
         if self._cuts_once and not {"encoder", "critic_encoder"} & self.nets.keys():
             whole = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike, step,
                                    batch.batch_size)
-            unread = self.unread
-            self._recorded = whole if whole is None or unread is None else merged(whole, unread) or whole
+            unread = self.unread_by_losses
+            self._recorded = whole if whole is None or unread is None else \
+                merged(whole, unread, batch.batch_size) or whole
         self._cuts_once = False
         return step if self._recorded is None else self._recorded.draw(batch.place)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import torch as th
 from torch import Tensor, nn
 
+from ..components.merged import told_of_its_own
 from ..components.transitions import Transitions
 from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.autoregressive import AutoregressiveNet
@@ -54,8 +55,8 @@ class CpaArLearner(Learner):
     @property
     def unread(self) -> frozenset[str] | None:
         time = () if self.limit_ends and self.args.critic_time else ("time",)
-        return None if self.critic.unread is None else \
-            self.critic.unread.union(("episode", "recorded_state", "next_inputs", *time))
+        by_critic = self.critic.unread if told_of_its_own(type(self.critic), "unread", "judge") else None
+        return None if by_critic is None else by_critic.union(("episode", "recorded_state", "next_inputs", *time))
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         # A policy fitted to the guesses of an untrained critic can take long to let go of them.

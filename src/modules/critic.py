@@ -51,7 +51,7 @@ class Critic(nn.Module):
     Attributes:
         knows_every_action: whether it values every own action, or only joint actions that were recorded.
         unread: what of steps it does not look at, so that steps that differ in nothing else count as one; None: it
-            judges each by itself.
+            judges each by itself.  A subclass with another ``judge`` says it anew.
         limit_ends: whether the episode limit is the game's own end; else values are those of any time, and its networks
             are told 0 as the time.
         temperature: of its weights.

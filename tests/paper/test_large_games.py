@@ -57,6 +57,15 @@ def test_a_plan_is_one_of_the_best_and_tastes_choose_among_them() -> None:
         assert np.array_equal(large.plan(preys, taste)[1], liked)
 
 
+def test_tastes_never_cost_anything() -> None:
+    """Also where prices leave hardly anything between one plan and the next."""
+    small, large = Sensor(catch_reward=2.0002), SensorLarge(3, 5, 3, catch_reward=2.0002)
+    rng = np.random.default_rng(0)
+    preys = small.initial(300, rng)[:, 1:]
+    for row in np.sort(preys, axis=1).tolist():
+        assert large.plan(row, rng.random((15, 9)))[0] == pytest.approx(small.solution(tuple(row))[0], abs=1e-8)
+
+
 def test_plans_pay_what_they_say() -> None:
     game, rng = SensorLarge(), np.random.default_rng(2)
     preys = game.initial(200, rng)[:, 1:]
@@ -90,11 +99,16 @@ def test_the_bound_of_aloha_is_that_of_its_blocks(size: tuple[int, int], limit: 
     small, large = Aloha(*size, episode_limit=limit), AlohaLarge(*size, episode_limit=limit)
     assert large.optimum() is None and large.headline_optimum() is None
     one = large.computed_bound()
-    monkeypatch.setattr("epymarl_cpa.envs.aloha_large.BLOCK", 3)
+    monkeypatch.setattr("epymarl_cpa.envs.aloha_large.MOST_BACKLOGS", 6**3)
     assert small.headline_optimum() == pytest.approx(one, rel=1e-6), "in one block it is the optimum"
     halves = large.computed_bound()
     assert one < halves < 1.25 * one, "halves that do not disturb each other send more"
     assert [block.n_agents for block in large.blocks()] == ([3, 3] if size[0] == 1 else [2, 2, 2])
+
+
+def test_longer_queues_make_smaller_blocks() -> None:
+    assert [AlohaLarge(max_backlog=most).block_columns for most in (5, 6, 9, 400)] == [5, 4, 3, 1]
+    assert AlohaLarge(10, 2, max_backlog=400).headline_bound() is None, "not even one column's queues can be listed"
 
 
 def test_independent_sets_are_those_of_the_small_game() -> None:

@@ -18,6 +18,7 @@ from epymarl_cpa.components.transitions import Transitions
 from epymarl_cpa.config import resolve
 from epymarl_cpa.learners.base import Learner
 from epymarl_cpa.learners.cpa_ar_learner import CpaArLearner
+from epymarl_cpa.modules.critics import ChainCritic
 from epymarl_cpa.run import Trial, prepare
 
 CONSOLE = logging.getLogger("test")
@@ -99,7 +100,7 @@ def test_data_sets_of_unequal_variety_are_drawn_side_by_side() -> None:
     first, second = th.arange(40) % 3, th.arange(40) % 11 + 100
     step = dataclasses.replace(parts(lambda _: th.cat([first, second]), 80), episode=th.arange(80))
     whole = RecordedSteps(iter([step]), 80, alike=True)
-    by_kind = merged(whole, ("next_actions",), 2)
+    by_kind = merged(whole, ("next_actions",), 30, 2)
     assert by_kind is not None
     rows = th.tensor([0, 3, 6, 1, 40, 41, 42, 43])
     drawn = by_kind.draw(rows)
@@ -117,3 +118,51 @@ def test_means_count_what_was_drawn() -> None:
     counted = dataclasses.replace(step, count=th.tensor([2.0, 0.0, 1.0]))
     assert float(counted.mean(values)) == pytest.approx((2 * 2 + 4.5) / 3)
     assert float(counted.mean(values[:, 0])) == pytest.approx(11 / 3)
+
+
+def test_it_must_save_something_in_a_batch() -> None:
+    """Of a large data set most steps may be there twice, and a batch have hardly two that are the same."""
+    step = dataclasses.replace(parts(lambda _: th.arange(2000) % 1000, 2000), episode=th.arange(2000))
+    whole = RecordedSteps(iter([step]), 2000, alike=True)
+    assert merged(whole, (), 20) is None
+    assert merged(whole, (), 2000) is not None
+
+
+def test_a_continued_run_is_the_undisturbed_one(tmp_path: Path) -> None:
+    """Also its first batch is drawn by kinds."""
+    whole, first, second = (trial(tmp_path, "bridge") for _ in range(3))
+    learned(whole, 9)
+    learned(first, 4)
+    second.learner.load_state_dict(copy.deepcopy(first.learner.state_dict()))
+    second.runner.load_state_dict(copy.deepcopy(first.runner.state_dict()))
+    for t in range(5, 10):
+        second.learner.train(second.runner.run(), t, 0)
+    assert isinstance(second.learner.learners[0]._recorded, MergedSteps)
+    nets = [run.learner.learners[0].nets.values() for run in (whole, second)]
+    for one, other in zip(*nets, strict=True):
+        assert all(th.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
+
+
+class OwnLosses(CpaArLearner):
+    """Knows nothing of counts."""
+
+    def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        assert step.count is None
+        return {"reward": (step.reward.mean() - self.mac.agent(step.inputs, step.actions).mean()) ** 2}, {}
+
+
+class OwnUnread(OwnLosses):
+    """Says so."""
+
+    unread = None  # type: ignore[assignment]
+
+
+def test_what_was_said_of_other_losses_does_not_hold(tmp_path: Path) -> None:
+    for kind in (OwnLosses, OwnUnread):
+        run = trial(tmp_path, "xor")
+        run.learner.learners[0].__class__ = kind
+        assert isinstance(learned(run, 2)._recorded, RecordedSteps)
+    judging = learned(trial(tmp_path, "xor"), 1)
+    assert judging.unread is not None
+    judging.critic.__class__ = type("OwnJudge", (ChainCritic,), {"judge": lambda *_: None})
+    assert judging.unread is None

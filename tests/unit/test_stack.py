@@ -54,6 +54,21 @@ def test_every_seed_learns_what_it_learns_alone(alg: str, env: str, tmp_path: Pa
                 assert th.allclose(value, other.nets[name].state_dict()[key], atol=2e-4), (name, key)
 
 
+def test_seeds_whose_batches_have_fewer_kinds_are_filled_up(tmp_path: Path) -> None:
+    words = ["t_max=12", "recipes.medium.mixture.crossing=1.0", "recipes.medium.mixture.random=0.0"]
+    stack = Stack(trials("cpa_ar", "bridge", tmp_path, *words, seeds=(3, 4, 5)))
+    count = th.stack([stack._draw()["count"] for _ in range(1)])[0]
+    assert (count == 0).any() and (count.sum(1) == count[0].sum()).all()
+
+
+def test_seeds_that_do_not_agree_on_the_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = trials("cpa_ar", "bridge", tmp_path)
+    monkeypatch.setattr(type(both[0].learner.learners[0]), "limit_ends",
+                        property(lambda learner: learner.args.seed == 3))
+    with pytest.raises(UserError, match="the data of some seeds tell that the episode limit ends the game"):
+        Stack(both)
+
+
 def test_results_are_those_of_runs(tmp_path: Path) -> None:
     configs = [resolve("ar_bc", "xor", [*FEW, f"seed={seed}", f"datasets_path={tmp_path}", "t_max=5"])
                for seed in (1, 2, 3)]

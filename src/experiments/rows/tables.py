@@ -13,8 +13,9 @@ DIVERSITY = {"marginal_entropy": ("marginal H, bits", ".3f"), "joint_entropy": (
 
 
 def _optimum(row: Row) -> str:
-    """The game's optimum; a dash where it is unknown."""
-    return "-" if row["headline_optimum"] is None else f"{row['headline_optimum']:.4f}"
+    """The game's optimum, or what it is at most; a dash where nobody knows."""
+    best, bound = row["headline_optimum"], row.get("headline_bound")
+    return f"{best:.4f}" if best is not None else "-" if bound is None else f"at most {bound:.4f}"
 
 
 def markdown(rows: Rows) -> str:

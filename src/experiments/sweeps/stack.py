@@ -34,8 +34,8 @@ def train_stack(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Runs configurations that differ in their seeds only; results as of :func:`epymarl_cpa.run.run`, in their order.
 
     Raises:
-        UserError: no stage of the method can be stacked, or it plays online, or episodes differ in length; or
-            training diverged.
+        UserError: no stage of the method can be stacked, or it plays online, or episodes differ in length and
+            few steps are the same; or training diverged.
     """
     console = logging.getLogger("epymarl_cpa.stack")
     trials = [prepare(config, None, console) for config in configs]
@@ -111,7 +111,7 @@ class Stack:
         number: of the stage, which has come; from 0.
 
     Raises:
-        UserError: the stage does more than a stack can do, or the episodes differ in length.
+        UserError: the stage does more than a stack can do, or the data of the seeds are too different.
     """
 
     def __init__(self, trials: Sequence[Trial], number: int = 0) -> None:
@@ -123,6 +123,9 @@ class Stack:
         self.learners = [trial.learner.learners[number] for trial in trials]
         self.runners = [trial.runner for trial in trials if isinstance(trial.runner, OfflineRunner)]
         self.learner = self.learners[0]
+        if len({learner.limit_ends for learner in self.learners}) > 1:
+            raise _refusal(trials[0], "the data of some seeds tell that the episode limit ends the game, those of "
+                                      "others do not")
         self._losses = _Losses(self.learner)
         constants = [dict(_Losses(learner).named_buffers()) for learner in self.learners]
         if any(not th.equal(value, others[name]) for others in constants for name, value in constants[0].items()):
@@ -149,14 +152,15 @@ class Stack:
             steps = int(whole[0].time.max()) + 1
             even = all(len(step.reward) == size * steps and int(step.time.max()) + 1 == steps for step in whole)
             parts = (dataclasses.replace(step, episode=step.episode + k * size) for k, step in enumerate(whole))
-            recorded, unread = RecordedSteps(parts, seeds * size, self.learner.alike), self.learner.unread
-            by_kind = None if unread is None else merged(recorded, unread, seeds)
+            recorded = RecordedSteps(parts, seeds * size, self.learner.alike)
+            unread = self.learner.unread_by_losses
+            by_kind = None if unread is None else merged(recorded, unread, self.args.batch_size, seeds)
             if by_kind is not None:
                 return by_kind
             fit = even
         if not fit:
             raise UserError(f"runs on {self.args.env} cannot be trained stacked, since its episodes differ in length "
-                            "or number; remove stack from the grid.")
+                            "or number, and few of its steps are the same; remove stack from the grid.")
         return recorded
 
     def _draw(self) -> dict[str, Tensor]:
