@@ -23,6 +23,8 @@ from .reading import REFUSED, VALUE, attempt, fault_of
 from .report import Result, put_into, report
 from .scenes import SCENES, Scene, prepare_all
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def work() -> Iterator[Path]:

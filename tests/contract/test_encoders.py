@@ -21,6 +21,8 @@ from epymarl_cpa.deploy.policy import Policy
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.evaluation.play import evaluate
 
+pytestmark = pytest.mark.thorough
+
 #: methods with what keeps them small; students learn at once, from a teacher that has learned nothing
 METHODS = {"bc": "t_max=4", "cpa_ar": "t_max=4 policy_start=0", "oryx": "t_max=4", "bcq": "t_max=4",
            "alberdice": "t_max=4 policy_start=0", "maicq": "t_max=4",

@@ -9,6 +9,8 @@ import pytest
 from helpers import EXTERNAL_ENVS, needing_its_package
 from outcome import Outcome, equal
 
+pytestmark = pytest.mark.thorough
+
 Run = Callable[..., Outcome]
 ENVS = [needing_its_package(env) for env in EXTERNAL_ENVS if env not in ("vmas", "hanabi")]  # which have own files
 RANDOM = ("dataset=random", "recipes.random.episodes=24", "env_args.time_limit=6",

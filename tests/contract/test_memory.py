@@ -25,6 +25,8 @@ from epymarl_cpa.modules.encoders import Encoder
 from epymarl_cpa.modules.encoders.memoryless import Memoryless
 from epymarl_cpa.modules.followed import Followed
 
+pytestmark = pytest.mark.thorough
+
 AGENTS = ["rnn", "rnn_ns"]
 #: every method; students learn at once, from a teacher that has learned nothing; those of the paper see the state alone
 ALGS = [*sorted({file.stem for file in (FOLDER / "algs").glob("*.yaml")} - {"kd", "cpa_pa", "cpa_pa_printed"}),

@@ -122,7 +122,8 @@ def _run(words: Sequence[str], watcher: _Watcher) -> int:
     from hypothesis import settings
     settings.register_profile("same", derandomize=True, database=None)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        return int(pytest.main(["-q", "-p", "no:cacheprovider", "--hypothesis-profile=same", *words], [watcher]))
+        return int(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-profile=same", *words],
+                               [watcher]))
 
 
 def noticed_by(mutant: Mutant, tests: Sequence[str], seconds: Mapping[str, float]) -> str:

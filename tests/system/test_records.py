@@ -22,6 +22,8 @@ from outcome import Outcome
 from epymarl_cpa.cli import main
 from epymarl_cpa.run import Trial
 
+pytestmark = pytest.mark.thorough
+
 Run = Callable[..., Outcome]
 RECORD = Path("results/sacred/ar_bc/xor/1")
 WORDS = ("t_max=8", "test_interval=4", "save_model_interval=")
