@@ -55,14 +55,18 @@ class Students(nn.Module):
 
     def entry_law(self, x: Tensor, keys: Tensor) -> Tensor:
         """How likely each entry is chosen, ``[B, c]``: exactly for ``prior``, else over the keys ``[Q, numbers]``."""
+        if self.pool.size == 1:
+            return x.new_ones(len(x), 1, dtype=th.double)
         if self.key.read_net() is None:
             shares = self.share_logits(x).double().softmax(1)
             shares = shares * used_entries(shares, self.floor)
             return shares / shares.sum(1, keepdim=True)
-        entries, times = self.pool(x), len(keys)
-        counts = x.new_zeros(len(x), self.pool.size, dtype=th.double)
-        for row in range(len(x)):
-            index = self.choose(x[row:row + 1].expand(times, -1, -1),
-                                entries[row:row + 1].expand(times, -1, -1, -1), keys)
-            counts[row] = th.bincount(index, minlength=self.pool.size) / times
-        return counts
+        kinds, of_each = th.unique(x, dim=0, return_inverse=True)  # in small games most states are the same
+        entries, shares, times = self.pool(kinds)[:, :, 0], self.share_logits(kinds).double().softmax(1), len(keys)
+        used, counts = used_entries(shares, self.floor), shares.new_zeros(len(kinds), self.pool.size)
+        for row in range(len(kinds)):
+            x_row, e_row, s_row, u_row = (value[row].expand(times, *value.shape[1:])
+                                          for value in (kinds[:, 0], entries, shares, used))
+            chosen = self.key.choose(x_row, e_row, s_row, u_row, keys)
+            counts[row] = th.bincount(chosen, minlength=self.pool.size) / times
+        return counts[of_each]
