@@ -218,7 +218,7 @@ class StudentLearner(TaughtLearner):
                             self._repertoire())
         if not self.mac.agent.local and self.reconstruction < HEALTHY:
             console.warning("THE STUDENTS HAVE NOT LEARNED THE TEACHER'S JOINT ACTIONS: only %.1f %% of its play is "
-                            "reproduced exactly; raise student_t_max, pool_hidden or pool_size",
+                            "reproduced exactly; raise student_t_max, pool_dim, pool_hidden or pool_size",
                             100 * self.reconstruction)
 
     def _repertoire(self) -> str:
