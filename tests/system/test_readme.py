@@ -271,7 +271,8 @@ def test_a_table_is_what_the_report_makes_of_the_committed_rows(page: str, name:
 
 @pytest.mark.parametrize(("page", "name", "files"), [
     ("method", "results", ["teacher", "students"]), ("diversity", "diversity", ["diversity"]),
-    ("diversity", "key", ["key"]), ("method", "local", ["local"]), ("dpomdp", "dpomdp", ["dpomdp"]),
+    ("diversity", "key", ["key"]), ("method", "local", ["local"]), ("games", "large", ["large"]),
+    ("dpomdp", "dpomdp", ["dpomdp"]),
     ("dpomdp", "dpomdp_methods", ["dpomdp_methods"]), ("tasks", "tasks", ["tasks"])])
 def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files: list[str]) -> None:
     shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", DOCS[ROOT / f"docs/{page}.md"], re.S)
