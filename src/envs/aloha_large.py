@@ -28,7 +28,12 @@ class AlohaLarge(Aloha):
 
     Args:
         rows, cols: size of the grid; at most 10 rows.
-        arrival_rate, max_backlog, send_reward, collision_reward, observation, episode_limit: as of :class:`.Aloha`.
+        arrival_rate: chance of a new message per island and step.
+        max_backlog: length of a full queue, at which messages that arrive are lost.
+        send_reward: what a message that gets through pays; must be positive.
+        collision_reward: what a message that collides costs; must not be positive.
+        observation: what an island sees: ``state``, or ``local``, its own backlog.
+        episode_limit: number of steps.
     """
 
     name = "aloha_large"

@@ -38,7 +38,13 @@ class SensorLarge(Sensor):
     that are taken.
 
     Args:
-        rows, cols, n_preys, reward, catch_reward, scan_cost, observation, episode_limit: as of :class:`.Sensor`.
+        rows, cols: sensors per column and per row.
+        n_preys: number of targets.
+        reward: ``linear`` (a target pays more, the more sensors see it) or ``flat`` (more ties, more mismatch).
+        catch_reward: what a target pays that is seen by two or more sensors (times k / 2 for k, if ``linear``).
+        scan_cost: what each scan costs.
+        observation: what a sensor sees: ``state``, or ``local``, its eight neighbouring cells.
+        episode_limit: number of steps.
     """
 
     name = "sensor_large"
