@@ -81,6 +81,23 @@ def merged(recorded: RecordedSteps, unread: Collection[str], size: int, groups: 
     if len(th.unique(_sums([value[some] for value in read]))) > HOPELESS * len(some):
         return None
     episodes = len(recorded) // groups
+    found = _by_kind(recorded, read, groups, episodes)
+    if found is None:
+        return None
+    some = th.randperm(episodes, generator=th.Generator().manual_seed(0))[th.arange(size) % episodes]
+    drawn = found.draw((some + th.arange(groups)[:, None] * episodes).flatten())  # a batch such as others will be
+    assert drawn.count is not None
+    return found if len(drawn.count) <= WORTH * float(drawn.count.sum()) else None
+
+
+def _by_kind(recorded: RecordedSteps, read: list[Tensor], groups: int, episodes: int) -> MergedSteps | None:
+    """All steps by their kinds, or None if a data set has no steps.
+
+    Args:
+        recorded, groups: as for :func:`merged`.
+        read: what tells steps apart, ``[S, ...]`` each.
+        episodes: of each data set.
+    """
     group, sums = recorded.fields["episode"] // episodes, _sums(read)
     begin, kinds, examples = 0, [], []
     for k in range(groups):
@@ -96,16 +113,12 @@ def merged(recorded: RecordedSteps, unread: Collection[str], size: int, groups: 
         if any(not th.equal(value[first:first + AT_ONCE], value[of_each[first:first + AT_ONCE]]) for value in read):
             return None  # sums of different steps are the same, once in a thousand years
     width = max(len(example) for example in examples)
-    found = MergedSteps(recorded, th.cat([kind + k * width for k, kind in enumerate(kinds)]),
-                        th.cat([th.cat([each, each[:1].expand(width - len(each))]) for each in examples]), groups)
-    some = th.randperm(episodes, generator=th.Generator().manual_seed(0))[th.arange(size) % episodes]
-    drawn = found.draw((some + th.arange(groups)[:, None] * episodes).flatten())  # a batch such as others will be
-    assert drawn.count is not None
-    return found if len(drawn.count) <= WORTH * float(drawn.count.sum()) else None
+    return MergedSteps(recorded, th.cat([kind + k * width for k, kind in enumerate(kinds)]),
+                       th.cat([th.cat([each, each[:1].expand(width - len(each))]) for each in examples]), groups)
 
 
 def _sums(values: list[Tensor]) -> Tensor:
-    """A number for each row of ``values``, ``[S, ...]`` each; those of different rows differ."""
+    """A number for each row of ``values`` ``[S, F]``, ``[S]``; those of different rows are hardly ever the same."""
     total, generator = th.zeros(len(values[0]), dtype=th.long), th.Generator().manual_seed(0)
     for value in values:
         factor = th.randint(2**62, (2, value.shape[1]), generator=generator) * 2 + 1

@@ -41,6 +41,7 @@ class AlohaLarge(Aloha):
     def __init__(self, rows: int = 2, cols: int = 15, arrival_rate: float = 0.6, max_backlog: int = 5,
                  send_reward: float = 0.1, collision_reward: float = -10.0, observation: str = "state",
                  episode_limit: int = 20) -> None:
+        # One island, as so many would be refused there: backlogs are listed only for an exact optimum.
         super().__init__(1, 1, arrival_rate, max_backlog, send_reward, collision_reward, observation, episode_limit)
         if not 1 <= rows <= MOST_ROWS or cols < 1:
             raise UserError(f"env_args of aloha_large need rows from 1 to {MOST_ROWS} and cols >= 1, not {rows} x "

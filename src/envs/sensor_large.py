@@ -35,7 +35,7 @@ class SensorLarge(Sensor):
 
     Targets compete for sensors only with those near by, so that the best plan of a state is put together from those of
     groups of targets that share sensors with no others; within a group all that has been decided counts by the sensors
-    that are taken.
+    that are taken.  A target that has no free cell to move to stays.
 
     Args:
         rows, cols: sensors per column and per row.
@@ -52,6 +52,7 @@ class SensorLarge(Sensor):
     def __init__(self, rows: int = 6, cols: int = 10, n_preys: int = 12, reward: str = "linear",
                  catch_reward: float = 3.0, scan_cost: float = 1.0, observation: str = "state",
                  episode_limit: int = 10) -> None:
+        # One target, as more would be refused there: states are listed only for an exact optimum.
         super().__init__(rows, cols, min(n_preys, 1), reward, catch_reward, scan_cost, observation, episode_limit)
         if n_preys >= self.state_dim:
             raise UserError(f"env_args.n_preys={n_preys} of sensor_large are as many targets as there are cells.")

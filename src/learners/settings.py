@@ -9,16 +9,18 @@ from ..settings import WIDEST, Settings, setting
 
 #: the episode limit is an end where the data say that an episode ended there
 RECORDED = "recorded"
+#: what the key ``limit_ends`` means to all who read it
+LIMIT_ENDS = ("an episode that its limit ended is over; false: it counts as cut off, and its last step is left out, "
+              "and the critic does not see the time; null: true if no recorded episode ended before the limit, or if "
+              "states tell the time, else false")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings(Settings):
     """Of learners of values, to which it matters what the episode limit is."""
 
-    limit_ends: bool | str | None = setting(choices=(True, False, None, RECORDED), before=RECORDED, doc=(
-        "an episode that its limit ended is over; false: it counts as cut off, and its last step is left out, and the "
-        "critic does not see the time; null: true if no recorded episode ended before the limit, or if states tell the "
-        "time, else false; recorded: what each episode says"))
+    limit_ends: bool | str | None = setting(choices=(True, False, None, RECORDED), before=RECORDED,
+                                            doc=f"{LIMIT_ENDS}; recorded: what each episode says")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from ..conventions.settings import ConventionSettings
 from ..errors import UserError
 from ..modules.settings import CriticSettings
 from ..settings import setting
+from .settings import LIMIT_ENDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +30,7 @@ class CpaArSettings(CriticSettings):
     support_share: float = setting(low=0.0, high=1.0,
                                    doc="actions rarer than this share of the most likely one count as unseen")
     support_floor: float = setting(low=0.0, high=1.0, doc="actions rarer than this count as unseen, too")
-    limit_ends: bool | None = setting(before=True,
-                                      doc="an episode that its limit ended is over; false: it counts as cut off, and "
-                                          "its last step is left out, and the critic does not see the time; null: "
-                                          "true if no recorded episode ended before the limit, or if states tell the "
-                                          "time, else false")
+    limit_ends: bool | None = setting(before=True, doc=LIMIT_ENDS)
 
     def __post_init__(self) -> None:
         from ..modules.critics import REGISTRY as CRITICS  # here: it needs torch

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,7 +74,8 @@ def test_nothing_that_counts_as_unread_is_read(weight: str, policy_loss: str, tm
     learner = learned(run)
     step = learner.steps(run.runner.run())
     assert learner.unread is not None and "time" in learner.unread
-    other = dataclasses.replace(step, **{name: th.zeros_like(getattr(step, name)) for name in learner.unread})
+    unread = {*learner.unread, "episode"}
+    other = dataclasses.replace(step, **{name: th.zeros_like(getattr(step, name)) for name in unread})
     for (name, value), found in zip(losses_of(learner, step).items(), losses_of(learner, other).values(), strict=True):
         assert th.equal(value, found), name
 
@@ -86,19 +86,18 @@ def test_only_what_can_be_counted_is_merged(tmp_path: Path) -> None:
     assert by_agent.unread is None and isinstance(by_agent._recorded, RecordedSteps)
 
 
-def parts(recipe: Callable[[th.Generator], Tensor], episodes: int) -> Transitions:
-    """Episodes of one step, whose states and actions are the numbers that the recipe draws."""
-    number = recipe(th.Generator().manual_seed(0))
+def parts(number: Tensor) -> Transitions:
+    """Episodes of one step, whose states, actions and rewards are the numbers ``[E]``."""
     size, zeros = len(number), th.zeros(len(number))
     masks = th.ones(size, 1, 1, dtype=th.bool)
     state = number[:, None].float()
     return Transitions(state[:, None], state[:, None], state, state, state, number[:, None], number[:, None], masks,
-                       masks, number.float(), zeros, zeros.long(), th.arange(size) % episodes, zeros)
+                       masks, number.float(), zeros, zeros.long(), th.arange(size), zeros)
 
 
 def test_data_sets_of_unequal_variety_are_drawn_side_by_side() -> None:
     first, second = th.arange(40) % 3, th.arange(40) % 11 + 100
-    step = dataclasses.replace(parts(lambda _: th.cat([first, second]), 80), episode=th.arange(80))
+    step = parts(th.cat([first, second]))
     whole = RecordedSteps(iter([step]), 80, alike=True)
     by_kind = merged(whole, ("next_actions",), 30, 2)
     assert by_kind is not None
@@ -112,7 +111,7 @@ def test_data_sets_of_unequal_variety_are_drawn_side_by_side() -> None:
 
 
 def test_means_count_what_was_drawn() -> None:
-    step = parts(lambda _: th.tensor([0, 1, 2]), 3)
+    step = parts(th.tensor([0, 1, 2]))
     values = th.tensor([[1.0, 3.0], [4.0, 4.0], [9.0, 0.0]])
     assert float(step.mean(values)) == pytest.approx(3.5)
     counted = dataclasses.replace(step, count=th.tensor([2.0, 0.0, 1.0]))
@@ -122,7 +121,7 @@ def test_means_count_what_was_drawn() -> None:
 
 def test_it_must_save_something_in_a_batch() -> None:
     """Of a large data set most steps may be there twice, and a batch have hardly two that are the same."""
-    step = dataclasses.replace(parts(lambda _: th.arange(2000) % 1000, 2000), episode=th.arange(2000))
+    step = parts(th.arange(2000) % 1000)
     whole = RecordedSteps(iter([step]), 2000, alike=True)
     assert merged(whole, (), 20) is None
     assert merged(whole, (), 2000) is not None
