@@ -24,7 +24,7 @@ from . import __version__
 from .build import rehearse
 from .config import merge
 from .envs.trust import named_again
-from .errors import UserError
+from .errors import UserError, one_line
 from .provenance import versions
 from .records.artifacts import attach
 from .records.experiment import Recorded, hidden, records_of
@@ -130,7 +130,7 @@ def _trial(script: str, begun: Begun | None, asked: Request) -> Callable[..., fl
             _run.captured_out += f"Error: {error}\n"
             raise Error(str(error)) from None
         except MemoryError as error:
-            raise Error(f"the memory of this machine does not suffice ({' '.join(str(error).split())}); choose smaller "
+            raise Error(f"the memory of this machine does not suffice ({one_line(error)}); choose smaller "
                         "networks, batches or data.") from None
         finally:
             _run._get_captured_output()  # Sacred itself takes the last words of a run only if nothing went wrong

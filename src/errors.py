@@ -19,5 +19,9 @@ def clipped(value: object) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, without line breaks and the full stop; its kind if it says nothing."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """What an error says in at most 400 letters, without line breaks and the full stop; its kind if it says nothing.
+
+    Errors of libraries may repeat all that a file holds.
+    """
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return text if len(text) <= 400 else f"{text[:397]}..."

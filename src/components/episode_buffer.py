@@ -200,6 +200,7 @@ class ReplayBuffer(EpisodeBatch):
 
         Raises:
             UserError: it is that of a buffer of another size.
+            ValueError: the next place is none.
         """
         if state["buffer_size"] != self.buffer_size:
             raise UserError(f"the checkpoint's replay buffer has buffer_size={state['buffer_size']}, "
@@ -208,6 +209,8 @@ class ReplayBuffer(EpisodeBatch):
         held = slice(self.episodes_in_buffer)
         self.update(state["transition_data"], held, mark_filled=False)
         self.update(state["episode_data"], held)
+        if type(state["buffer_index"]) is not int or not 0 <= state["buffer_index"] < max(1, self.buffer_size):
+            raise ValueError("'buffer_index' is no place in the buffer")
         self.buffer_index, self.rng.bit_generator.state = state["buffer_index"], state["rng"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..utils.bounded import read_text
 
 #: what PyYAML raises for bad text; all but the first come from odd scalars after explicit tags
@@ -92,9 +92,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UserError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}).") from None
+        raise UserError(f"{path} cannot be read ({one_line(error)}).") from None
     except _BAD as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        raise UserError(f"{path} is not valid YAML: {one_line(error)}.") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a mapping of keys to values.")
     return content

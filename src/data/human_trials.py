@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import UserError, clipped
 from ..utils.bounded import NotRegular, size_of
 from ..utils.files import reason
 
@@ -129,4 +129,4 @@ def literal(text: Any, path: Path) -> Any:
     try:
         return ast.literal_eval(str(text))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise UserError(f"{path} holds '{str(text)[:60]}', which is no plain value.") from None
+        raise UserError(f"{path} holds '{clipped(text)}', which is no plain value.") from None

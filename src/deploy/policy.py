@@ -164,8 +164,11 @@ def _able(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], path: str
         trial = Policy(meta, arrays)
         trial.agree(0)
         trial.act(np.zeros(meta["n_seen"], dtype=np.float32), before=[0] * meta.get("before", 0))
+        if trial.logits.shape != (meta["n_actions"],):
+            raise ValueError(f"its networks answer with an array of shape {trial.logits.shape}")
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError) as error:
-        raise PolicyError(f"{path} holds no policy that can act ({error}); export it again.") from None
+        why = " ".join(str(error).split())[:100]
+        raise PolicyError(f"{path} holds no policy that can act ({why}); export it again.") from None
     return Policy(meta, arrays)
 
 

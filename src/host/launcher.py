@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import take_option
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..utils.process import handling, interrupt
 from .checkout import Checkout
 from .configs import CommandLine
@@ -72,8 +72,8 @@ def enter(checkout: Checkout, words: Sequence[str]) -> list[str]:
     try:
         names = register()
     except ImportError as error:
-        raise UserError(f"EPyMARL in {checkout.root} cannot be imported ({error}); install what its README asks "
-                        "for.") from None
+        raise UserError(f"EPyMARL in {checkout.root} cannot be imported ({one_line(error)}); install what its README "
+                        "asks for.") from None
     ENTERED.add(checkout.root)
     words = CommandLine(checkout, names).rewrite(words)
     checkout.keep_apart(checkout.root / "results")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from . import REGISTRY
 from .base import Observer, RunStart
 
@@ -36,7 +36,7 @@ class WandbObserver(Observer):
                 name=run.name, id=run.name, resume="allow", group=str(config["name"]), config=dict(config),
                 dir=str(run.results), settings=wandb.Settings(console="off", silent=True))  # our words are ours
         except wandb.Error as error:
-            raise UserError(f"use_wandb=true cannot begin a run ({' '.join(str(error).split())}); log in with `wandb "
+            raise UserError(f"use_wandb=true cannot begin a run ({one_line(error)}); log in with `wandb "
                             "login`, or set wandb_mode=offline.") from None
 
     def evaluation(self, t_env: int, values: Mapping[str, float]) -> None:

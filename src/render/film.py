@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError, clipped
+from ..errors import UserError, clipped, one_line
 from ..utils.files import reason, write_text, write_with
 from ..utils.libraries import is_installed
 from . import colours
@@ -134,7 +134,7 @@ class Film:
                             writer.append_data(picture)  # type: ignore[attr-defined]
                 return file.read_bytes()
         except (OSError, RuntimeError) as error:
-            raise UserError(f"the film cannot be encoded as MP4 ({error}); a name that ends in .gif needs no "
+            raise UserError(f"the film cannot be encoded as MP4 ({one_line(error)}); a name that ends in .gif needs no "
                             "encoder.") from None
 
     def text(self) -> str:

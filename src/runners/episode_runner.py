@@ -142,6 +142,15 @@ class EpisodeRunner(Runner):
                 "recent": {key: list(values) for key, values in self._recent.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up a state.
+
+        Raises:
+            TypeError: what was not logged yet is no list of numbers for each name.
+        """
+        recent = dict(state["recent"])
+        if not all(isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+                   for values in recent.values()):
+            raise TypeError("'recent' holds something else than numbers")
         self.t_env, self.episodes, self.log_train_stats_t = (
             state[key] for key in ("t_env", "episodes", "log_train_stats_t"))
-        self._recent = state["recent"]
+        self._recent = recent

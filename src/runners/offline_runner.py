@@ -217,12 +217,21 @@ class OfflineRunner(Runner):
                 "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up a state; on other data than before the sampler starts afresh."""
+        """Takes up a state; on other data than before the sampler starts afresh.
+
+        Raises:
+            TypeError, ValueError: the order of the episodes is none.
+        """
         self.t_env = state["t_env"]
         if self.args.evaluate:
             return
         if state["digest"] != self.dataset.digest:
             self.console.warning("the checkpoint was trained on other data (digest %s)", state["digest"][:12])
             return
-        self._order = state["order"]
+        order = state["order"]
+        if not isinstance(order, Tensor) or order.dtype != th.long or order.dim() != 1:
+            raise TypeError("'order' is no list of episodes")
+        if len(order) and not 0 <= int(order.min()) <= int(order.max()) < self.n_episodes:
+            raise ValueError(f"'order' has other episodes than the {self.n_episodes} that there are")
+        self._order = order
         self._generator.set_state(state["generator"])

@@ -367,8 +367,9 @@ def load_run_state(folder: Path) -> dict[str, Any]:
         clocks = {"episode": state.get("episode", 0), **{key: state["runner"].get(key, 0) for key in CLOCKS}}
         if wrong := [key for key, value in clocks.items() if not isinstance(value, int)]:
             raise TypeError(f"'{wrong[0]}' is no whole number")
-        if not all(isinstance(value, int | float) for point in state["curve"] for value in point):
-            raise TypeError("'curve' holds something else than numbers")
+        if not all(len(point) == 2 and all(isinstance(value, int | float) for value in point)
+                   for point in state["curve"]):
+            raise TypeError("'curve' holds something else than pairs of numbers")
     return state
 
 

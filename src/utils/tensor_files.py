@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, clipped
 from .bounded import TEXT, size_of
 
 #: what files of tensors and plain values name; anything else is refused before it is looked up
@@ -38,7 +38,7 @@ def check_tensor_file(path: Path) -> None:
             for operation, value, _ in pickletools.genops(archive.read(member)):
                 if operation.name in ("INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4") or (
                         operation.name == "GLOBAL" and not NAMED.fullmatch(str(value))):
-                    raise UserError(f"{path} {MORE} (it names '{str(value)[:80]}').")
+                    raise UserError(f"{path} {MORE} (it names '{clipped(value)}').")
 
 
 def check_tensors(content: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -135,10 +136,11 @@ class Pickler(pickle._Pickler):  # type: ignore[name-defined]
     dispatch[type] = save_type
 
 
-def write_trials(path: Path, game: Overcooked, trials: list[tuple[IntArray, IntArray]], layout: str) -> None:
-    """A file with trials of pairs 5, 6, ... in a layout."""
-    rows = [(layout, pair, t, str(told(game, states[t])), str([STEPS[a] for a in actions[t]]),
-             str(told(game, states[t + 1])), 0.0)
+def write_trials(path: Path, game: Overcooked, trials: list[tuple[IntArray, IntArray]], layout: str,
+                 said: Callable[[Any], str] = str) -> None:
+    """A file with trials of pairs 5, 6, ... in a layout; ``said`` writes states and actions."""
+    rows = [(layout, pair, t, said(told(game, states[t])), said([STEPS[a] for a in actions[t]]),
+             said(told(game, states[t + 1])), 0.0)
             for pair, (states, actions) in enumerate(trials, 5) for t in range(len(actions))]
     names = ["layout_name", "workerid_num", "cur_gameloop", "state", "joint_action", "next_state", "reward"]
     columns = np.empty((len(names), len(rows)), dtype=object)
@@ -184,6 +186,27 @@ def test_trials_of_other_rules_are_refused(tmp_path: Path) -> None:
         human_pairs(tmp_path / "t.pickle", game)
     with pytest.raises(UserError, match="has no trial in counter_circuit, only in cramped_room"):
         human_pairs(tmp_path / "t.pickle", kitchen("counter_circuit"))
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("'position': [1, 2]", "'position': [9, 1]"), ("'position': [1, 2]", "'position': [0, 0]"),
+    ("'position': [1, 2]", "'position': [1.5, 1]"), ("'position': [1, 2]", "'position': 1"),
+    ("'orientation': [0, -1]", "'orientation': [0, 0]"), ("'players': [", "'players': [{}, "),
+    ("'players'", "'player_'"), ("'objects': {}", "'objects': []"),
+    ("'objects': {}", "'objects': {1: {'position': []}}"),
+    ("'objects': {}", "'objects': {1: {'position': [2, 0], 'state': [0, 4, 0]}}"), ("[[0, 0]", "[[5, 0]"),
+    ("[[0, 0], ", "[[0, 0], [0, 0], "), ("[[0, 0], ", "[0, "), ("{", ""),
+    ("{", "{\n\x00")])
+def test_a_changed_word_of_a_trial_is_told_in_a_sentence(tmp_path: Path, old: str, new: str) -> None:
+    game = kitchen()
+    steps = [(STAY, 0)] * 5
+    whole = "".join(str(told(game, state)) for state in played(game, steps)[0]) + str([STEPS[a] for a in steps[0]])
+    assert old in whole
+    write_trials(tmp_path / "t.pickle", game, [(played(game, steps)[0], np.array(steps))], "cramped_room",
+                 lambda value: str(value).replace(old, new))
+    with pytest.raises(UserError, match=r"t\.pickle (tells of something that|holds ')") as told_of:
+        human_pairs(tmp_path / "t.pickle", game)
+    assert "\n" not in str(told_of.value) and len(str(told_of.value)) < 400
 
 
 class Evil:

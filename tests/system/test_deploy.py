@@ -185,8 +185,10 @@ def test_altered_weights_are_refused(exported: Callable[..., tuple[Path, str]]) 
         Policy.load(file)
     meta = json.loads(str(arrays.pop("meta")))
     arrays.pop("digest")
+    last = max(name for name in arrays if name.startswith("head.b"))
     for key, wrong in (("head.w0", arrays["head.w0"][1:]), ("entries.b0", arrays["entries.b0"][:0]),
-                       ("shares.w0", arrays["shares.w0"].astype("U4")), ("head.w0", arrays["head.w0"] * np.nan)):
+                       ("shares.w0", arrays["shares.w0"].astype("U4")), (last, arrays[last][None, None].repeat(3, 1)),
+                       ("head.w0", arrays["head.w0"] * np.nan)):
         altered = {**arrays, key: wrong}
         np.savez(file, meta=json.dumps(meta), digest=digest(meta, altered), **altered)  # type: ignore[arg-type]
         with pytest.raises(PolicyError, match=r"holds no (policy that can act|numbers in)"):

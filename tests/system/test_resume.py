@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch as th
 from outcome import Outcome, equal
 
 from epymarl_cpa.cli import main
@@ -320,6 +321,44 @@ def test_resealed_nonsense_in_files_is_a_sentence(tiny_run: Run, capsys: pytest.
             assert "\n" not in err and "Traceback" not in err
             harmless = name == "told.json" and content in ([], {}, {"curve": 3, "runner": 3})
             assert err.startswith("Error: ") is not harmless
+
+
+@pytest.mark.parametrize(("runner", "change"), [
+    ("offline", {"order": 3}), ("offline", {"order": [0, 1]}), ("offline", {"order": th.zeros(2)}),
+    ("offline", {"order": th.tensor([0, 10**6])}), ("offline", {"order": th.tensor([-1])}),
+    ("offline", {"order": th.zeros(2, 2, dtype=th.long)}),
+    ("episode", {"recent": 3}), ("episode", {"recent": {"return": 3}}), ("episode", {"recent": {"return": ["x"]}})])
+def test_what_a_runner_goes_on_with_must_be_its_own(runner: str, change: dict[str, Any], tiny_run: Run,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    online = ["runner=episode", "buffer_size=8"] if runner == "episode" else []
+    trained = tiny_run(*online)
+    assert trained.models
+    file = trained.models / "6/run.th"
+    state = th.load(file, weights_only=True)
+    state["runner"] |= change
+    checkpoint.save_tensors(state, file)
+    reseal(file.parent, lambda facts: None)
+    capsys.readouterr()
+    assert main(["main.py", "with", f"resume={trained.models}", "t_max=40", "test_nepisode=2"]) == 2
+    err = capsys.readouterr().err.strip()
+    assert err.startswith("Error: ") and "holds something else than what a run of this program saves" in err
+    assert "\n" not in err
+
+
+def test_a_replay_buffer_goes_on_at_one_of_its_places(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    trained = tiny_run("runner=episode", "buffer_size=8")
+    assert trained.models
+    file = trained.models / "6/run.th"
+    for number, place in enumerate(("x", 8, -1)):
+        models = Path(f"models{number}")
+        shutil.copytree(trained.models, models)
+        state = th.load(file, weights_only=True)
+        state["buffer"]["buffer_index"] = place
+        checkpoint.save_tensors(state, models / "6/run.th")
+        reseal(models / "6", lambda facts: None)
+        capsys.readouterr()
+        assert main(["main.py", "with", f"resume={models}", "t_max=40", "test_nepisode=2"]) == 2
+        assert "'buffer_index' is no place in the buffer" in capsys.readouterr().err
 
 
 def test_a_checkpoint_cannot_send_a_run_into_the_record_of_another(tiny_run: Run) -> None:

@@ -72,6 +72,21 @@ def test_an_array_whose_header_claims_more_than_there_is(tmp_path: Path) -> None
         OfflineDataset.load(tmp_path / "x.npz")
 
 
+def test_headers_that_are_no_words_are_damage(tmp_path: Path) -> None:
+    """NumPy's parser of headers raises errors of several kinds, one of which is no error of values or syntax."""
+    odd = (b"{'descr': '<f4', (" + bytes(40), b"{'descr': [", b"(" * 60, b"{1: [}", bytes(60))
+    for number, words in enumerate(odd):
+        text = words.ljust(117) + b"\n"
+        damaged = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(8)
+        for name in ("state.npy", "meta.npy"):
+            with zipfile.ZipFile(tmp_path / f"{number}.npz", "w") as archive:
+                archive.writestr(name, damaged)
+            with pytest.raises(UserError, match=r"damaged|unknown key"):
+                OfflineDataset.load(tmp_path / f"{number}.npz")
+            with pytest.raises(PolicyError, match=r"no whole policy file \(.{0,100}\); export it again\.$"):
+                Policy.load(tmp_path / f"{number}.npz")
+
+
 def test_a_large_data_set_that_shrinks_little_is_read() -> None:
     check_claim("x", 3e9, int(4e7))
     check_claim("x", HARMLESS, 1)

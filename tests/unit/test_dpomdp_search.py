@@ -144,7 +144,11 @@ def test_optima_are_kept_and_damage_is_found(tmp_path: Path, monkeypatch: pytest
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     content = kept.read_bytes()
-    for damaged in (content[:-40], b"", content.replace(b"policy", b"policx")):
+    with np.load(kept) as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "wrong.npz", **{**arrays, "values": arrays["values"][:, None].repeat(2, 1)})
+    wrong_shape = (tmp_path / "wrong.npz").read_bytes()
+    for damaged in (content[:-40], b"", content.replace(b"policy", b"policx"), wrong_shape):
         kept.write_bytes(damaged)
         library.optima.cache_clear()
         assert library.optima(model, 3)[0][0] == first[0][0]

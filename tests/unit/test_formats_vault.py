@@ -136,6 +136,8 @@ def swap(key: str, how: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Lea
 
 
 @pytest.mark.parametrize(("change", "told"), [
+    *[(swap(key, lambda a: a.repeat(3, 2)), rf"key '{key}' has shape \(6,\) in each step, which does not fit 2 agents")
+      for key in ("rewards", "terminals", "truncations")],
     (lambda content: content.pop("terminals"), "metadata.json lists no 'terminals'"),
     (swap("actions", lambda a: a.astype(np.float32)), "continuous actions are not supported"),
     (swap("actions", lambda a: a[:, :, 0]), r"key 'actions' has shape \(1, 10000000000000\), but"),

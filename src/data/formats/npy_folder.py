@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import UserError, one_line
 from ...utils.bounded import read_text, size_of
 from ..chunks import join
 from ..dataset import OfflineDataset
@@ -68,7 +68,7 @@ def _open(path: Path, key: str) -> Array:
         raise
     except Exception as error:  # NumPy raises various kinds for damaged headers
         raise UserError(f"{path}: {key}.npy is truncated, holds pickled objects, or is no .npy file "
-                        f"({' '.join(str(error).split()).rstrip('.')}).") from None
+                        f"({one_line(error)}).") from None
 
 
 def _read_meta(path: Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Overview(NamedTuple):
 
 def _overview(leaves: Leaves) -> Overview:
     def flagged(key: str) -> NDArray[np.bool_]:
-        """The agents' flags, ``[steps, K]``."""
+        """The agents' flags ``[steps, N]``, or the team's ``[steps, 1]``."""
         return np.concatenate([(block != 0).reshape(len(block), -1) for block in leaves.blocks(key)])
 
     terminal = flagged("terminals")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,11 @@ class Leaves:
         if actions.ndim != 3 or _dtype(actions).kind not in "iu":
             raise UserError(f"{self._path}: key 'actions' must hold a whole number for each agent, not "
                             f"{actions.dtype.name} {tuple(actions.shape[2:])}; continuous actions are not supported.")
+        agents = int(actions.shape[2])
+        for key in (each for each in ("rewards", "terminals", "truncations") if each in self.keys):
+            if math.prod(self.shape(key)) not in (1, agents):
+                raise UserError(f"{self._path}: key '{key}' has shape {self.shape(key)} in each step, which does not "
+                                f"fit {agents} agents.")
 
     def _open(self, key: str, name: str) -> Any:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import UserError
+from ...errors import UserError, one_line
 from ...utils.bounded import read_text
 from ...utils.files import reason
 from .names import data_of, game_of, recipe_of, settings_of_row
@@ -144,8 +144,8 @@ def _checked(text: str, place: str) -> Row:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{place} is no whole JSON object ({error}); rows of sweeps are needed: remove what is broken "
-                        "and start the sweep again.") from None
+        raise UserError(f"{place} is no whole JSON object ({one_line(error)}); rows of sweeps are needed: remove what "
+                        "is broken and start the sweep again.") from None
     if not isinstance(row, dict):
         raise _other(place, "is something else")
     if fault := fault_of(row):
