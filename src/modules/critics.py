@@ -25,6 +25,7 @@ from .losses import (
     is_unseen,
     log_weight,
     log_weight_of,
+    policy_value,
     printed_target_weight,
     soft_value,
     taken,
@@ -35,14 +36,19 @@ REGISTRY: Registry[type[Critic]] = Registry("weight")
 
 @REGISTRY.register("chain")
 class ChainCritic(Critic):
-    """The soft value written as a chain of the agents' advantages.
+    """The value written as a chain of the agents' advantages.
 
-    Q(s, a) = V(s) + sum_i A_i(s, a_<=i), where each A_i = b_i - alpha log sum mu exp(b_i / alpha)
-    has soft mean 0 by construction.  Then G_i = V + A_1 + .. + A_i are values of prefixes as the
-    ``prefix`` critic learns them, but every one consistent with the next, so that a single
-    regression of Q on r + gamma V(s') trains all heads at once; a head only has to know what its own
-    choice changes.  V may see the time (``critic_time``), the advantages do not: like the policy,
-    they are those of the mean time.
+    Q(s, a) = V(s) + sum_i A_i(s, a_<=i), where each A_i = b_i - M_i, and M_i, a mean of b_i over the own action, makes
+    the advantage's own mean 0 by construction.  Then G_i = V + A_1 + .. + A_i are values of prefixes, every one
+    consistent with the next, so that a single regression of Q on r + gamma V(s') trains all heads at once; a head only
+    has to know what its own choice changes.  V may see the time (``critic_time``), the advantages do not: like the
+    policy, they are those of the mean time.
+
+    With M_i = alpha log sum mu exp(b_i / alpha) (``soft_values``) values are soft, as those of the ``prefix`` critic:
+    what every agent's policy costs by its distance from mu, alpha times the divergence, is taken off at every step.
+    That adds up: where mu is mostly noise, ten steps cost more than good ways to play differ by.  With the mean of b_i
+    under that agent's policy, mu exp(b_i / alpha) / Z, the sum of the advantages has mean 0 under the team's, and V is
+    what it earns.
     """
 
     unread = frozenset(("next_actions", "next_available", "next_played"))
@@ -58,11 +64,13 @@ class ChainCritic(Critic):
               rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
         alpha, (now, then) = self.alpha(step), self.clock(step)
         b = self.advantage(step.state[:, None], step.actions) if rows is None else rows  # [M, N, A]
-        advantage = taken(b, step.actions) - soft_value(b, log_mu, alpha)  # [M, N]
+        chosen = taken(b, step.actions)
+        advantage = chosen - soft_value(b, log_mu, alpha)  # [M, N]
+        gain = advantage if self.args.soft_values else chosen - policy_value(b, log_mu, alpha)
         with th.no_grad():
             ahead = self.value.target(step.lagged.next_state, then)[:, 0]
             goal = step.reward + self.gamma * (1 - step.done) * ahead
-        q_tot = self.value(step.state, now)[:, 0] + advantage.sum(1)
+        q_tot = self.value(step.state, now)[:, 0] + gain.sum(1)
         log_weights = log_weight_of(advantage.detach(), taken(log_mu, step.actions), alpha)
         error = step.mean((q_tot - goal) ** 2)
         loss = error

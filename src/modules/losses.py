@@ -70,6 +70,16 @@ def soft_value(q: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
     return alpha * th.logsumexp(log_mu + q / alpha, dim=-1)
 
 
+def policy_value(q: Tensor, log_mu: Tensor, alpha: float | Tensor) -> Tensor:
+    """The mean of q under the policy mu(a) exp(q(a) / alpha) / Z that Eq. 5 fits, ``[...]``.
+
+    It is the soft value and alpha times the policy's divergence from mu.  Both have the same gradient, the policy
+    itself: what a change of the policy does to the mean is left out.
+    """
+    policy = (log_mu + q.detach() / alpha).softmax(-1)
+    return (policy * q).sum(-1)
+
+
 def log_weight(q: Tensor, log_mu: Tensor, actions: Tensor, alpha: float | Tensor) -> Tensor:
     """Log of Eq. 5's weight exp(q(a_i) / alpha) / Z of the recorded actions, ``[M, N]``.
 

@@ -20,6 +20,9 @@ class CriticSettings(Settings):
     conservatism: float = setting(low=0.0, before=0.0,
                                   doc="how much the critic takes from actions that were not recorded, as CQL does, in "
                                       "units of the temperature (weight: chain)")
+    soft_values: bool = setting(before=True,
+                                doc="what the policy's distance from the data costs counts in values, too, in units of "
+                                    "the temperature; false: values are what the policy earns (weight: chain)")
     critic_time: bool = setting(doc="the critic sees the time step (the policy never does)")
     value_hidden_dim: int = setting(low=1, high=WIDEST, before=128,
                                     doc="width of the critic's networks of the state alone")

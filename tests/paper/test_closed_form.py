@@ -48,7 +48,7 @@ def every_joint_action() -> Transitions:
 
 def new_critic(weight: str, episode_limit: int, n_state: int = 1, n_actions: int = A, **changes: Any) -> Critic:
     config = {**resolve("cpa_ar", "xor", []), "seed": 0, "alpha": ALPHA, "hidden_dim": 32, "n_layers": 2,
-              "value_hidden_dim": 128, "critic_time": False, "conservatism": 0.0, **changes}
+              "value_hidden_dim": 128, "critic_time": False, "conservatism": 0.0, "soft_values": True, **changes}
     info = EnvInfo(n_agents=2, n_actions=n_actions, state_shape=n_state, obs_shape=n_state,
                    episode_limit=episode_limit)
     return REGISTRY[weight](n_state, info, CriticSettings.of(config))
@@ -158,11 +158,8 @@ def two_steps() -> tuple[Transitions, th.Tensor]:
     return step, th.full((2 * m, 2, 2), math.log(0.5))
 
 
-@pytest.mark.parametrize("critic_time", [False, True])
-@pytest.mark.parametrize("weight", WEIGHTS)
-def test_values_bootstrap_to_the_exact_soft_optimum(weight: str, critic_time: bool) -> None:
-    """V(1) = alpha log mean exp(r / alpha) and V(0) = gamma V(1)."""
-    critic = small_critic(weight, n_state=2, n_actions=2, critic_time=critic_time)
+def learned_values(critic: Critic) -> list[float]:
+    """What a critic thinks of states 0 and 1 after 1,500 updates."""
     step, log_mu = two_steps()
     optimiser = th.optim.Adam(critic.parameters(), lr=3e-3)
     for update in range(1500):
@@ -181,8 +178,27 @@ def test_values_bootstrap_to_the_exact_soft_optimum(weight: str, critic_time: bo
         else:
             assert isinstance(critic, (ChainCritic, JointCritic))
             values = critic.value(step.state[rows], step.time[rows])[:, 0]
+    found: list[float] = values.tolist()
+    return found
+
+
+@pytest.mark.parametrize("critic_time", [False, True])
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_values_bootstrap_to_the_exact_soft_optimum(weight: str, critic_time: bool) -> None:
+    """V(1) = alpha log mean exp(r / alpha) and V(0) = gamma V(1)."""
+    critic = small_critic(weight, n_state=2, n_actions=2, critic_time=critic_time)
     best = ALPHA * math.log((math.exp(1 / ALPHA) + 3) / 4)
-    assert values.tolist() == pytest.approx([0.9 * best, best], abs=0.02)
+    assert learned_values(critic) == pytest.approx([0.9 * best, best], abs=0.02)
+
+
+def test_values_of_the_policy_bootstrap_to_what_it_earns() -> None:
+    """Agent 2 answers A by A with the odds exp(1 / alpha), and agent 1 knows what that is worth."""
+    answer = 1 / (1 + math.exp(-1 / ALPHA))
+    earned = answer / (1 + math.exp(-answer / ALPHA))
+    soft = ALPHA * math.log((math.exp(1 / ALPHA) + 3) / 4)
+    assert earned > soft + 0.1
+    critic = small_critic("chain", n_state=2, n_actions=2, soft_values=False)
+    assert learned_values(critic) == pytest.approx([0.9 * earned, earned], abs=0.02)
 
 
 def test_per_agent_targets_take_the_recorded_next_action_and_leave_out_unknown_ones() -> None:

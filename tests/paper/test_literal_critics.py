@@ -28,7 +28,7 @@ Numbers = list[list[float]]
 def make(weight: str, **changes: Any) -> Critic:
     """A critic whose target networks are not what they follow."""
     config = {**resolve("cpa_ar", "xor", []), "seed": 0, "alpha": ALPHA, "gamma": GAMMA, "hidden_dim": 6, "n_layers": 2,
-              "value_hidden_dim": 7, "critic_time": False, "conservatism": 0.0, **changes}
+              "value_hidden_dim": 7, "critic_time": False, "conservatism": 0.0, "soft_values": True, **changes}
     th.manual_seed(1)
     critic = REGISTRY[weight](S, EnvInfo(N, A, S, S, T), CriticSettings.of(config)).double()
     with th.no_grad():
@@ -112,7 +112,12 @@ def chain(critic: Any, at: Place) -> Judged:
     b = rows(critic.advantage, at.step.state[at.m], at.step.actions[at.m])
     advantage = [b[i][at.a[i]] - soft(b[i], at.mu[i], at.alpha) for i in range(N)]
     later = value(critic.value.target, at.step.lagged.next_state[at.m], at.then)[0]
-    error = (value(critic.value.online, at.step.state[at.m], at.now)[0] + sum(advantage) - at.goal(later)) ** 2
+    gain = advantage
+    if not critic.args.soft_values:
+        weights = [[math.exp(at.mu[i][a] + b[i][a] / at.alpha) for a in range(len(b[i]))] for i in range(N)]
+        gain = [b[i][at.a[i]] - sum(w * each for w, each in zip(weights[i], b[i], strict=True)) / sum(weights[i])
+                for i in range(N)]
+    error = (value(critic.value.online, at.step.state[at.m], at.now)[0] + sum(gain) - at.goal(later)) ** 2
     recorded = sum(advantage[i] for i in range(N) if at.mu[i][at.a[i]] > -1e30)
     return error - critic.args.conservatism * at.alpha * recorded, error, \
         [weight_of(advantage[i], at.mu[i][at.a[i]], at.alpha) for i in range(N)]
@@ -162,7 +167,8 @@ TOLD = {"no time": {}, "the time": {"critic_time": True}, "endless": {"critic_ti
 
 @pytest.mark.parametrize("told", TOLD)
 @pytest.mark.parametrize(("weight", "changes"), [
-    ("chain", {}), ("chain", {"conservatism": 0.7}), ("chain", {"alpha": None, "alpha_share": 0.2}), ("prefix", {}),
+    ("chain", {}), ("chain", {"conservatism": 0.7}), ("chain", {"soft_values": False, "conservatism": 0.3}),
+    ("chain", {"alpha": None, "alpha_share": 0.2}), ("prefix", {}),
     ("per_agent", {"mixer_weights": "softmax"}), ("per_agent", {"mixer_weights": "abs"}),
     ("joint", {"mixer_weights": "softmax"}), ("joint", {"mixer_weights": "abs"})])
 def test_a_critic_is_its_equations(weight: str, changes: dict[str, Any], told: str) -> None:

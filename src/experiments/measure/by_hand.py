@@ -69,7 +69,7 @@ class ByHand:
         args, info, critic = learner.args, learner.info, learner.critic
         self.gamma, self.share, self.floor = args.gamma, args.support_share, args.support_floor
         self.clip, self.tau = args.grad_norm_clip, args.target_update_interval_or_tau
-        self.weight_clip, self.conservatism = args.weight_clip, args.conservatism
+        self.weight_clip, self.conservatism, self.soft_values = args.weight_clip, args.conservatism, args.soft_values
         self.temperature = copy.deepcopy(critic.temperature)
         self.n_agents, self.n_actions, self.horizon = info.n_agents, info.n_actions, info.episode_limit
         self.timed, self.ends = args.critic_time, learner.limit_ends
@@ -144,10 +144,12 @@ class ByHand:
             weight = log_weights.exp().clamp(max=self.weight_clip)
             policy = -(weight * log_pi.gather(1, index)[:, 0]).mean()
             return behaviour, critic, policy, error
-        advantage = b.gather(1, index)[:, 0] - alpha * th.logsumexp(seen + b / alpha, 1)  # [N, M]
-        goal = self._goal(_value(targets, self._later(step))[:, 0], step)
-        q_tot = _value(plain, self._now(step))[:, 0] + advantage.sum(0)
+        own = b.gather(1, index)[:, 0]
+        advantage = own - alpha * th.logsumexp(seen + b / alpha, 1)  # [N, M]
         target = F.softmax(seen + b.detach() / alpha, 1)
+        gain = advantage if self.soft_values else own - (target * b).sum(1)
+        goal = self._goal(_value(targets, self._later(step))[:, 0], step)
+        q_tot = _value(plain, self._now(step))[:, 0] + gain.sum(0)
         policy = -(target * th.where(target > 0, log_pi, 0.0)).sum(1).mean()
         error = (q_tot - goal).square().mean()
         recorded = th.where(seen.gather(1, index)[:, 0] > -1e30, advantage, 0.0).sum(0).mean()
