@@ -17,7 +17,7 @@ from .components.env_info import EnvInfo
 from .components.episode_buffer import EpisodeBatch
 from .config import keys_of
 from .controllers import REGISTRY as MACS
-from .controllers import Controller
+from .controllers import Controller, are_kin
 from .data import check_asked
 from .envs import REGISTRY, Game, make_game, own_args
 from .envs.game import IntArray
@@ -95,6 +95,20 @@ def stages(config: Config) -> list[Stage]:
     """The stages of a configuration's method, with their lengths."""
     learner = LEARNERS[config["learner"]]
     return stages_of(learner, settings_of(learner).of(config))
+
+
+def check_networks(manifest: Mapping[str, Any], folder: Path, game: Game, config: Config) -> None:
+    """Refuses a checkpoint of another game or of other networks than those of this run.
+
+    Controllers may differ if they only choose differently: what was learned from data by ``greedy_mac`` goes on online
+    with ``q_mac``.
+
+    Raises:
+        UserError: naming the first difference.
+    """
+    alike = are_kin(str(manifest["config"].get("mac")), str(config["mac"]))
+    checkpoint.check(manifest, folder, game.spec(), config,
+                     [key for key in checkpoint.SHAPE if key != "mac" or not alike])
 
 
 class Team:
@@ -210,7 +224,7 @@ def rehearse(config: Config, console: Logger) -> None:
         learner = build_learner(config, build_mac(config, info), info, console)
         if args.checkpoint_path:
             folder, manifest = checkpoint.find_whole(args.checkpoint_path, args.load_step)
-            checkpoint.check(manifest, folder, env.game.spec(), config)
+            check_networks(manifest, folder, env.game, config)
             checkpoint.load_into(learner, folder, evaluate=args.evaluate)
         if args.runner == "offline" and not args.evaluate:
             check_asked(args.dataset, env.game, args.recipes, Path(args.datasets_path).expanduser())

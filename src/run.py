@@ -302,7 +302,7 @@ class Trial:
     def _load(self) -> None:
         folder, manifest = checkpoint.find_whole(self.args.checkpoint_path, self.args.load_step,
                                                  tell=self.console.warning)
-        checkpoint.check(manifest, folder, self.runner.game.spec(), self.config)
+        build.check_networks(manifest, folder, self.runner.game, self.config)
         learning = [name for name, key in keys_of(self.config).items() if key.decides is Decides.LEARNING]
         changed = checkpoint.differences(manifest, self.config, learning)
         if changed and not self.args.evaluate:
@@ -318,7 +318,8 @@ class Trial:
 
     def _take_up(self, folder: Path, manifest: dict[str, Any], state: dict[str, Any], told: dict[str, Any]) -> None:
         """Takes up the state of a run beside what was learned, as a checkpoint holds it."""
-        if self.args.runner == manifest["config"]["runner"]:  # another runner's clock counts something else
+        same_clock = self.args.runner == manifest["config"]["runner"]  # another runner's counts something else
+        if same_clock:
             self.runner.load_state_dict(state["runner"])
             if self.buffer is not None and not self.args.evaluate:
                 self.buffer.load_state_dict(state["buffer"])
@@ -326,7 +327,7 @@ class Trial:
             self.curve, self.saved_at, self.tested_at = state["curve"], self.runner.t_env, told.get("tested_at", -1)
             self.watch.series = {key: (list(times), list(values)) for key, (times, values) in
                                  told.get("series", {}).items()}
-        elif not self.args.evaluate:
+        elif not self.args.evaluate and same_clock:
             self.curve = state["curve"]
             if self.curve and self.curve[-1][0] == self.runner.t_env:
                 self.curve.pop()  # the same team is evaluated again now
@@ -337,7 +338,7 @@ class Trial:
         if self.args.evaluate:  # the data are those of the run that trained the team
             made_by = manifest.get("made_by", {})
             self.made_by |= {key: made_by[key] for key in ("data", "recipe") if key in made_by}
-        self.episode = state["episode"]
+        self.episode = state["episode"] if same_clock else 0
         th.set_rng_state(state["torch"])
 
     def summary(self) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Controller(ABC):
         hidden_states: what each row of the batch being played remembers, ``[B, G, H]``; None before the first step.
         draws: whether it needs generators of its own.
         learns: whether training changes how it acts.
+        kin: the same word for controllers with the same networks, which only choose differently; "": there are none.
         acts: how, in a phrase, for lists of methods, which read it in the source.
         generators: of training (False) and tests (True).
         action_selector: None; EPyMARL's runners ask for it.
@@ -50,6 +51,7 @@ class Controller(ABC):
     agent: nn.Module
     draws: ClassVar[bool] = True
     learns: ClassVar[bool] = True
+    kin: ClassVar[str] = ""
     acts: ClassVar[str] = "in a way of its own"
 
     def __init__(self, info: EnvInfo, args: Settings) -> None:

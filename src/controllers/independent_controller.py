@@ -86,6 +86,8 @@ class ValueMAC(IndependentMAC):
 class GreedyMAC(ValueMAC):
     """Every agent takes its best available action, whatever the mode: for values learned from recorded data."""
 
+    kin = "values"
+
 
 @REGISTRY.register("q_mac")
 class QMAC(ValueMAC):
@@ -95,6 +97,7 @@ class QMAC(ValueMAC):
     """
 
     args: EpsilonSettings
+    kin = "values"
 
     def choose(self, values: Tensor, available: Tensor, t_env: int, test_mode: bool) -> Tensor:
         greedy = values.argmax(-1)

@@ -460,3 +460,17 @@ def test_an_environment_of_ones_own_is_named_again(tiny_run: Run, monkeypatch: p
     resumed("resume=last", status=2)
     assert f"add {key} to the command" in capsys.readouterr().err
     assert main(command[1:]) == 0
+
+
+def test_values_that_were_learned_from_data_go_on_online(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Networks are those that the data gave; the clock counts the online run's own steps."""
+    learned = tiny_run("t_max=20", alg="qmix_offline")
+    given = f"checkpoint_path={learned.models}"
+    seen = tiny_run(given, "evaluate=true", alg="qmix").result()["return"]
+    assert seen == learned.result()["return"]
+    online = tiny_run(given, "dataset=", "t_max=300", "test_interval=100", "buffer_size=16", "seed=3", alg="qmix")
+    steps = [t_env for t_env, _ in online.series()["test_return_mean"]]
+    assert steps[0] <= 100 and steps[-1] == 300 and online.result()["return"] == 1.0
+    assert "runner=episode (was offline), mac=q_mac (was greedy_mac)" in capsys.readouterr().out
+    tiny_run(given, alg="bcq", status=2)
+    assert "was trained with mac=greedy_mac, but this run has mac=bcq_mac" in capsys.readouterr().err

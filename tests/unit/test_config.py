@@ -163,7 +163,8 @@ def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_pat
 
 def test_missing_keys(tmp_path: Path) -> None:
     short = write(tmp_path, "name: x\nmac: ar_mac\nlearner: cpa_ar_learner\nbeta: 0.0\nbeta_mode: ratio\n"
-                            "shared_seed: false\nalpha: 1.0\nalpha_share: 0.1\nconservatism: 0.0\nsoft_values: true\ncritic_time: true\n"
+                            "shared_seed: false\nalpha: 1.0\nalpha_share: 0.1\nconservatism: 0.0\n"
+                            "soft_values: true\ncritic_time: true\n"
                             "value_hidden_dim: 8\n"
                             "mixer_weights: softmax\ntarget_weight: one\nalpha_q: 1000.0")
     with pytest.raises(UserError, match="config key 'weight' is missing"):
