@@ -148,7 +148,7 @@ def test_learning_curves_can_be_read(env: str, unit: str, cut: bool, compared: l
         assert lowest < -100 < 15 < low < 20 < 30.9 < high < 33
         assert notes[3:6] == [[f"↓ MAICQ ends at {end}"] for end in (signed(-26, 1), signed(-57.1, 1), "9.1")]
         assert figure.get_supxlabel() == (f"The axis begins at {low:.1f}; what is lower is not drawn. Before training, "
-                                          f"teams are at {signed(-122)} to {signed(-107)}.")
+                                          f"teams are at {signed(-122)} to {signed(-103)}.")
     else:
         assert low < lowest
         assert not any(notes)
