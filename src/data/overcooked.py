@@ -99,6 +99,11 @@ def human_pairs(path: Path, game: Overcooked) -> OfflineDataset:
 
 
 def _whole(column: NDArray[Any], path: Path) -> IntArray:
+    """The numbers ``[rows]`` of a column.
+
+    Raises:
+        UserError: they are not whole.
+    """
     try:
         numbers = column.astype(np.float64)
     except (TypeError, ValueError, OverflowError):

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 try:
     from ..agreement.key import AgreementKey, PolicyError, gaussian, pick
     from .heads import HEADS, drawn, masked
-    from .policy_file import FORMAT, digest, kind_of, read
+    from .policy_file import FORMAT, digest, kind_of, read, short
     from .sight import ENCODERS, Habits, Memoryless
 except ImportError:  # exported: the files lie beside this one
     from heads import HEADS, drawn, masked  # type: ignore[import-not-found, no-redef]
     from key import AgreementKey, PolicyError, gaussian, pick  # type: ignore[import-not-found, no-redef]
-    from policy_file import FORMAT, digest, kind_of, read  # type: ignore[import-not-found, no-redef]
+    from policy_file import FORMAT, digest, kind_of, read, short  # type: ignore[import-not-found, no-redef]
     from sight import ENCODERS, Habits, Memoryless  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["ENCODERS", "FORMAT", "AgreementKey", "Habits", "Memoryless", "Policy", "PolicyError", "digest", "gaussian",
@@ -134,7 +134,7 @@ class Policy:
             raise PolicyError(f"agent {self.meta['agent']} acts after the {count} before it and needs their actions of "
                               f"this step, before=[{', '.join(f'a{i}' for i in range(min(count, 3)))}"
                               f"{', ...' if count > 3 else ''}], each in 0 .. {n_actions - 1}, "
-                              f"not {str(before)[:60]}.")
+                              f"not {short(before, 60)}.")
         return [int(action) for action in known]
 
     def _look(self, seen: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
@@ -167,8 +167,7 @@ def _able(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], path: str
         if trial.logits.shape != (meta["n_actions"],):
             raise ValueError(f"its networks answer with an array of shape {trial.logits.shape}")
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError) as error:
-        why = " ".join(str(error).split())[:100]
-        raise PolicyError(f"{path} holds no policy that can act ({why}); export it again.") from None
+        raise PolicyError(f"{path} holds no policy that can act ({short(error, 100)}); export it again.") from None
     return Policy(meta, arrays)
 
 

@@ -52,12 +52,12 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     except FileNotFoundError:
         raise PolicyError(f"there is no policy file {path}.") from None
     except Exception as error:  # zipfile, zlib, NumPy and json raise some dozen kinds for damaged bytes
-        raise PolicyError(f"{path} is no whole policy file ({_short(error, 100)}); export it again.") from None
+        raise PolicyError(f"{path} is no whole policy file ({short(error, 100)}); export it again.") from None
     if not intact:
         raise PolicyError(f"{path} was altered after it was exported; export it again.")
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         found = meta.get("format") if isinstance(meta, dict) else None
-        raise PolicyError(f"{path} has format {_short(found)}, this loader reads {FORMAT}; export it again.")
+        raise PolicyError(f"{path} has format {short(found)}, this loader reads {FORMAT}; export it again.")
     if fault := _fault(meta, arrays):  # the digest keeps accidents away, not people
         raise PolicyError(f"{path} {fault}; export it again.")
     return meta, arrays
@@ -82,7 +82,7 @@ def _check_archive(path: Path) -> None:
                 raise ValueError(f"{member.filename} is too large")
 
 
-def _short(value: object, most: int = 40) -> str:
+def short(value: object, most: int = 40) -> str:
     """A value on one line, however much of a file it repeats."""
     return " ".join(str(value).split())[:most]
 
@@ -95,32 +95,32 @@ def kind_of(meta: Mapping[str, Any]) -> str:
 def _fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     """What cannot be in a policy file; empty if nothing is wrong."""
     if (kind := kind_of(meta)) not in KINDS:
-        return f"says kind={_short(kind)}, which makes no sense"
+        return f"says kind={short(kind)}, which makes no sense"
     pooled = kind in ("students", "conventions")
     for name, (low, high) in {**COUNTS, **(POOLS if pooled else {})}.items():
         value = meta.get(name, LATER.get(name))
         if type(value) is not int or not low <= value <= high:
-            return f"says {name}={_short(value)}, which must be a whole number from {low} to {high}"
+            return f"says {name}={short(value)}, which must be a whole number from {low} to {high}"
     if meta["agent"] >= meta["n_agents"]:
         return f"is that of agent {meta['agent']} of {meta['n_agents']}"
     if meta.get("before", 0) != (meta["agent"] if kind == "chain" else 0):
-        return f"says before={_short(meta.get('before', 0))}, which agent {meta['agent']} of kind {kind} cannot need"
+        return f"says before={short(meta.get('before', 0))}, which agent {meta['agent']} of kind {kind} cannot need"
     if meta.get("draws") and meta["key_numbers"] != meta["n_agents"]:
         return f"says key_numbers={meta['key_numbers']}, but each of {meta['n_agents']} agents draws by one of its own"
     for name, choices in {**WORDS, **({"key": None} if pooled else {})}.items():
         if not isinstance(meta.get(name), str) or (choices and meta[name] not in choices):
-            return f"says {name}={_short(meta.get(name))}, which makes no sense"
+            return f"says {name}={short(meta.get(name))}, which makes no sense"
     if (pooled and type(meta.get("entry_floor")) not in (int, float)) or not isinstance(meta.get("env_args"), dict):
         return "lacks entry_floor or env_args"
     for name, (least, most) in BOUNDED.items():
         value = meta.get(name, least)
         if type(value) not in (int, float) or not least <= value <= most:
-            return f"says {name}={_short(value)}, which must be a number from {least:g} to {most:g}"
+            return f"says {name}={short(value)}, which must be a number from {least:g} to {most:g}"
     if "beta" in meta and meta.get("beta_mode") not in ("ratio", "flat"):
-        return f"says beta_mode={_short(meta.get('beta_mode'))}, which makes no sense"
+        return f"says beta_mode={short(meta.get('beta_mode'))}, which makes no sense"
     for name, array in arrays.items():
         if array.dtype.kind != "f":
-            return f"holds no numbers in '{_short(name)}'"
+            return f"holds no numbers in '{short(name)}'"
     return _misfit(meta, {name: array.shape for name, array in arrays.items()})
 
 

@@ -24,16 +24,11 @@ class AlohaLarge(Aloha):
     """Aloha with more islands: any number to play, up to a million independent sets (2 x 15 islands) for its recipes.
 
     The optimum is not known, but it is at most what its blocks of columns could send if they did not disturb each
-    other: whatever the whole team does, each block could do by itself.
+    other: whatever the whole team does, each block could do by itself.  Arguments that are not named here
+    are those of :class:`.Aloha`.
 
     Args:
         rows, cols: size of the grid; at most 10 rows.
-        arrival_rate: chance of a new message per island and step.
-        max_backlog: length of a full queue, at which messages that arrive are lost.
-        send_reward: what a message that gets through pays; must be positive.
-        collision_reward: what a message that collides costs; must not be positive.
-        observation: what an island sees: ``state``, or ``local``, its own backlog.
-        episode_limit: number of steps.
     """
 
     name = "aloha_large"

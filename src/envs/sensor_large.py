@@ -36,15 +36,7 @@ class SensorLarge(Sensor):
     Targets compete for sensors only with those near by, so that the best plan of a state is put together from those of
     groups of targets that share sensors with no others; within a group all that has been decided counts by the sensors
     that are taken.  A target that has no free cell to move to stays.
-
-    Args:
-        rows, cols: sensors per column and per row.
-        n_preys: number of targets.
-        reward: ``linear`` (a target pays more, the more sensors see it) or ``flat`` (more ties, more mismatch).
-        catch_reward: what a target pays that is seen by two or more sensors (times k / 2 for k, if ``linear``).
-        scan_cost: what each scan costs.
-        observation: what a sensor sees: ``state``, or ``local``, its eight neighbouring cells.
-        episode_limit: number of steps.
+    Arguments are those of :class:`.Sensor`.
     """
 
     name = "sensor_large"

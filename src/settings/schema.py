@@ -183,8 +183,9 @@ OF_FRAMEWORK = {"map_name": Key(str, is_name=True, doc="what the game is called 
 
 
 def env_args_of(cls: type) -> dict[str, Key]:
-    """The arguments of an environment class, by its signature; what they mean is said by its docstring."""
-    said = documented(cls.__doc__ or "")
+    """The arguments of an environment class, by its signature; what they mean is said by its docstring, or by that of
+    a class that it extends."""
+    said = {name: text for each in reversed(cls.__mro__) for name, text in documented(each.__doc__ or "").items()}
     return {name: Key(entry.annotation, doc=said.get(name, ""))
             for name, entry in inspect.signature(cls, eval_str=True).parameters.items()}
 
