@@ -292,7 +292,7 @@ class Trial:
         if self.buffer is not None:
             state["buffer"] = self.buffer.state_dict()
         facts = {"game": self.runner.game.spec(), "config": self.config, "made_by": self.made_by,
-                 "record": self.record, **self.runner.facts()}
+                 "record": self.record, **self.runner.facts(), **self.learner.facts()}
         told = {"series": self.watch.series, "tested_at": self.tested_at}
         model = checkpoint.save(self._models, self.runner.t_env, self.learner, state, facts, told)
         self.saved_at = self.runner.t_env

@@ -31,6 +31,9 @@ def check_effects(config: Mapping[str, Any]) -> None:
         raise UserError(f"batch_size_run={config['batch_size_run']} has no effect without runner=episode: the "
                         f"episodes of runner={config['runner']} are recorded ones; batch_size says how many an update "
                         "learns from.")
+    if config.get("offline_selection") and not RUNNERS[config["runner"]].learns_offline:
+        raise UserError(f"offline_selection=true has no effect with runner={config['runner']}, whose "
+                        "episodes are played, not recorded; set offline_selection=false.")
     if config["agent"] != CORE["agent"].before and not config["use_rnn"]:
         raise UserError(f"agent={config['agent']} has no effect without use_rnn=true: agents without a memory have no "
                         "such network.")

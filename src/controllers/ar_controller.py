@@ -59,15 +59,14 @@ class AutoregressiveMAC(Controller):
                        test_mode: bool = False) -> Tensor:
         inputs = self.observe(ep_batch, t_ep, bs)
         available = ep_batch["avail_actions"][bs, t_ep]
-        greedy = test_mode and self.args.test_greedy
         self.keys.settle(test_mode)
-        shared = self.args.shared_seed and not greedy
+        if test_mode and self.args.test_greedy:
+            return self.greedy(inputs, available)
+        shared = self.args.shared_seed
         key = self.keys.draw(ep_batch, bs, t_ep, self.n_agents, test_mode) if shared else None
 
         def choose(agent: int, logits: Tensor) -> Tensor:
             logits = masked_logits(logits, available[:, agent])
-            if greedy:
-                return logits.argmax(-1)
             # On the CPU, where the generator lives, so that a run is the same with any device.
             probs = threshold(logits.softmax(-1), self.args.beta, self.args.beta_mode).cpu()
             if key is not None:
@@ -75,6 +74,11 @@ class AutoregressiveMAC(Controller):
             return sample_actions(probs, self.generators[test_mode]).to(logits.device)
 
         return self.agent.rollout(inputs, choose)
+
+    @th.no_grad()
+    def greedy(self, inputs: Tensor, available: Tensor) -> Tensor:
+        """Every agent's most likely action, given those of the agents before it."""
+        return self.agent.rollout(inputs, lambda agent, logits: masked_logits(logits, available[:, agent]).argmax(-1))
 
     def conditional(self, available: Tensor) -> Callable[[int, Tensor], Tensor]:
         """Eq. 8's probabilities ``[B, k, A]`` from (agent, logits ``[B, k, A]``), for masks ``[B, N, A]``."""

@@ -178,6 +178,11 @@ class Controller(ABC):
                        test_mode: bool = False) -> Tensor:
         """Actions ``[len(bs), N]`` at time ``t_ep`` of the episodes ``bs``."""
 
+    def greedy(self, inputs: Tensor, available: Tensor) -> Tensor | None:
+        """The actions ``[R, N]`` of tests with ``test_greedy``, from what agents make of what they see ``[R, G, F]``
+        and masks ``[R, N, A]``; None of controllers that are not asked without being played."""
+        return None
+
     @abstractmethod
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Rows ``[B, N, A]`` at time ``t``: logits, or values of actions."""

@@ -54,6 +54,10 @@ class IndependentMAC(Controller):
         """Actions ``[B, N]`` by those values; here the best, whatever the mode."""
         return values.argmax(-1)
 
+    @th.no_grad()
+    def greedy(self, inputs: Tensor, available: Tensor) -> Tensor:
+        return self.values(inputs, available.bool()).argmax(-1)
+
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         rows: Tensor = self.agent(self.observe(ep_batch, t))
         return rows

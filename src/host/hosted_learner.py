@@ -73,7 +73,8 @@ class HostedLearner:
         state = {"runner": runner.state_dict(), "episode": 0, "torch": th.get_rng_state(), "curve": runner.curve}
         self.learner.save_models(path)
         checkpoint.save_tensors(state, Path(path) / "run.th")
-        facts = {"game": runner.game.spec(), "config": runner.config, "made_by": runner.made_by, **runner.facts()}
+        facts = {"game": runner.game.spec(), "config": runner.config, "made_by": runner.made_by, **runner.facts(),
+                 **self.learner.facts()}
         checkpoint.write_manifest(Path(path), runner.t_env, facts)
         checkpoint.prune(Path(path).parent, runner.args.kept)
 

@@ -16,7 +16,17 @@ LIMIT_ENDS = ("an episode that its limit ended is over; false: it counts as cut 
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimitSettings(Settings):
+class SelectionSettings(Settings):
+    """Of learners whose policies follow values."""
+
+    offline_selection: bool = setting(before=False,
+                                      doc="where recorded states and joint actions repeat (nine of ten steps), the "
+                                          "policy that is kept is the best of forty of the run's, by what the recorded "
+                                          "episodes say alone; false: the last one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings(SelectionSettings):
     """Of learners of values, to which it matters what the episode limit is."""
 
     limit_ends: bool | str | None = setting(choices=(True, False, None, RECORDED), before=RECORDED,

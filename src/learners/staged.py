@@ -14,6 +14,7 @@ from ..conventions.experience import EpisodeSource
 from ..errors import UserError
 from ..utils.checkpoint import load_networks, save_tensors
 from .base import Learner, Stage
+from .best_so_far import BestSoFar
 
 
 class StagedLearner:
@@ -26,6 +27,7 @@ class StagedLearner:
 
     def __init__(self, mac: Controller, learners: Sequence[Learner]) -> None:
         self.mac, self.learners = mac, list(learners)
+        self._choices: dict[str, BestSoFar] = {}
         mac.enter(self.at(1).stage.name)
 
     @property
@@ -45,12 +47,29 @@ class StagedLearner:
         """One update; returns and raises as :meth:`.Learner.train`."""
         learner = self.at(t_env)
         self.mac.enter(learner.stage.name)
-        return learner.train(batch, t_env, episode_num)
+        stats = learner.train(batch, t_env, episode_num)
+        return {**stats, **self.judge(t_env)} if self.judges(t_env) else stats
 
     def use_data(self, source: EpisodeSource) -> None:
         """Tells every stage where the recorded episodes are."""
         for learner in self.learners:
             learner.use_data(source)
+            if BestSoFar.wanted(learner):
+                self._choices[learner.stage.name] = BestSoFar(learner, source)
+
+    def judges(self, t_env: int) -> bool:
+        """Whether the policy is judged by the recorded episodes after the update at ``t_env``."""
+        choice = self._choices.get(self.at(t_env).stage.name)
+        return choice is not None and choice.due(t_env)
+
+    def judge(self, t_env: int) -> dict[str, float]:
+        """Judges it; at the end of a stage the best one is put back.  Returns statistics."""
+        return self._choices[self.at(t_env).stage.name].judge(t_env)
+
+    def facts(self) -> dict[str, Any]:
+        """Which policy was chosen in stages that are over, plain JSON."""
+        found = {name: choice.found for name, choice in self._choices.items() if choice.found}
+        return {"selected": found} if found else {}
 
     def verify(self) -> None:
         """Raises what updates have not told yet, as :meth:`.Learner.verify`."""
@@ -70,7 +89,8 @@ class StagedLearner:
     def state_dict(self) -> dict[str, Any]:
         """The controller, and every stage by its name."""
         return {"mac": self.mac.state_dict(),
-                "stages": {each.stage.name: each.state_dict() for each in self.learners}}
+                "stages": {each.stage.name: each.state_dict() for each in self.learners},
+                "choices": {name: choice.state_dict() for name, choice in self._choices.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any], evaluate: bool = False) -> None:
         """Takes up a state.
@@ -96,6 +116,9 @@ class StagedLearner:
                     learner.console.warning("the stage '%s' began at t_env %d and goes on from there, whatever the "
                                             "settings of earlier stages say now", name, state["stages"][name]["begin"])
                     learner.stage = dataclasses.replace(learner.stage, begin=state["stages"][name]["begin"])
+        for name, choice in self._choices.items():
+            if name in begun and name in state.get("choices", {}):  # else of a run without
+                choice.load_state_dict(state["choices"][name])
         self._make_room()
         if begun and begun[-1] in own:
             self.mac.enter(begun[-1])

@@ -10,11 +10,11 @@ from ..conventions.settings import ConventionSettings
 from ..errors import UserError
 from ..modules.settings import CriticSettings
 from ..settings import setting
-from .settings import LIMIT_ENDS
+from .settings import LIMIT_ENDS, SelectionSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CpaArSettings(CriticSettings):
+class CpaArSettings(SelectionSettings, CriticSettings):
     """Of the autoregressive teacher."""
 
     # Those of the critics, which need torch.

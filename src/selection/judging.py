@@ -10,11 +10,11 @@ import numpy as np
 from ..errors import UserError
 from ..runners.offline_runner import OfflineRunner
 from ..settings import Settings
+from ..valuation.table import REPEATED, Table, repeated
+from .asking import asked
 from .effort import Effort
 from .networks import Networks
 from .plays import Candidate
-from .recorded import recorded
-from .table import REPEATED, Table, repeated
 from .verdict import Verdict, verdict
 
 
@@ -40,7 +40,7 @@ def judge(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings
     """
     if not caution >= 0.0 or caution == float("inf"):
         raise UserError(f"caution must be a number of at least 0, not {caution:g}.")
-    steps = recorded(source, candidates, args, seed)
+    steps = asked(source, candidates, args, seed)
     gamma = 1.0 if steps.fixed else args.gamma
     again = repeated(steps)
     chosen = way if way != "auto" else "table" if again >= REPEATED else "networks"

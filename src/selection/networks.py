@@ -22,9 +22,9 @@ from ..modules.followed import Followed, target_pairs
 from ..modules.losses import behaviour_loss, in_support, is_unseen, log_policy, taken
 from ..settings import Settings
 from ..utils.progress import counted
+from ..valuation.estimate import Estimate
+from ..valuation.recorded import Recorded
 from .effort import Effort
-from .estimate import Estimate
-from .recorded import Recorded
 
 AT_ONCE = 4096  # rows that are evaluated together
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimate import Estimate
+from ..valuation.estimate import Estimate
 from .plays import Candidate
 
 TIED = 1e-6  # bounds that differ by less than this share of the largest are the same

@@ -84,7 +84,9 @@ def test_later_sources_win() -> None:
     (["recipes.poor=3"], "'recipes.poor' must be a mapping"), (["recipes={a b: {}}"], "below config key 'recipes'"),
     (["mac=ar_mca"], "unknown mac 'ar_mca' (did you mean 'ar_mac'?)"), (["learner=x"], "unknown learner 'x'"),
     (["env=xro"], "unknown game 'xro' (did you mean 'xor'?)"), (["runner=offlin"], "(did you mean 'offline'?)"),
-    (["runner=episode", "buffer_size=5", "batch_size=6"], "buffer_size=5 must be at least batch_size=6")])
+    (["runner=episode"], "offline_selection=true has no effect with runner=episode"),
+    (["runner=episode", "offline_selection=false", "buffer_size=5", "batch_size=6"],
+     "buffer_size=5 must be at least batch_size=6")])
 def test_bad_settings_are_told_before_anything_runs(words: list[str], complaint: str) -> None:
     with pytest.raises(UserError, match=re.escape(complaint)):
         resolve("cpa_ar", "xor", words)
@@ -164,7 +166,7 @@ def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_pat
 def test_missing_keys(tmp_path: Path) -> None:
     short = write(tmp_path, "name: x\nmac: ar_mac\nlearner: cpa_ar_learner\nbeta: 0.0\nbeta_mode: ratio\n"
                             "shared_seed: false\nalpha: 1.0\nalpha_share: 0.1\nconservatism: 0.0\n"
-                            "soft_values: true\ncritic_time: true\n"
+                            "soft_values: true\ncritic_time: true\noffline_selection: false\n"
                             "value_hidden_dim: 8\n"
                             "mixer_weights: softmax\ntarget_weight: one\nalpha_q: 1000.0")
     with pytest.raises(UserError, match="config key 'weight' is missing"):

@@ -30,7 +30,7 @@ def test_no_pair_complains_of_keys_that_the_user_never_wrote(alg: str) -> None:
 
 @pytest.mark.parametrize(("alg", "words", "told"), [
     ("bc", ["learner=maicq_learner"],
-     r"config keys 'limit_ends', 'alpha', .* are missing: learner=maicq_learner needs .*take --config=maicq or"),
+     r"config keys 'offline_selection', .* are missing: learner=maicq_learner needs .*take --config=maicq or"),
     ("qmix", ["mac=greedy_mac"], r"does not read epsilon_start, .*, which --config=qmix sets; take --config=cql|;"),
     ("bc", ["learning_rate=0.1"], r"unknown config key 'learning_rate' \(did you mean 'lr'\?\)"),
     ("bc", ["discount=0.9"], r"\(did you mean 'gamma'\?\)"), ("bc", ["device=cuda"], r"\(did you mean 'use_cuda'\?\)"),

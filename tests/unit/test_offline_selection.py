@@ -17,13 +17,13 @@ from torch import Tensor
 from epymarl_cpa import UserError, select
 from epymarl_cpa.config import resolve
 from epymarl_cpa.main import entry
-from epymarl_cpa.selection import recorded as module
+from epymarl_cpa.selection import asking as module
 from epymarl_cpa.selection.effort import Effort
-from epymarl_cpa.selection.estimate import Estimate
 from epymarl_cpa.selection.networks import Networks
-from epymarl_cpa.selection.recorded import Recorded
-from epymarl_cpa.selection.table import Table, repeated
 from epymarl_cpa.settings import Settings
+from epymarl_cpa.valuation.estimate import Estimate
+from epymarl_cpa.valuation.recorded import Recorded
+from epymarl_cpa.valuation.table import Table, repeated
 
 STATES, LIMIT = 3, 4
 PAYS = np.random.default_rng(0).normal(size=(STATES, 2, 2))

@@ -35,7 +35,9 @@ def trials(alg: str, env: str, folder: Path, *words: str, seeds: tuple[int, ...]
     ("cpa_ar", "aloha"), ("cpa_ar", "bridge"), ("cpa_ar_printed", "aloha"), ("bcq", "xor"), ("cql", "permutation"),
     ("cfcql", "xor"), ("qmix_offline", "xor")])
 def test_every_seed_learns_what_it_learns_alone(alg: str, env: str, tmp_path: Path) -> None:
-    words = ["t_max=12", *(["policy_start=0.3", f"limit_ends={env == 'xor'}"] if alg == "cpa_ar" else [])]
+    words = ["t_max=12"]
+    if alg == "cpa_ar":
+        words += ["policy_start=0.3", f"limit_ends={env == 'xor'}", "offline_selection=false"]
     if env == "bridge":  # episodes differ in length, but many steps are the same
         words += ["recipes.medium.mixture.crossing=1.0", "recipes.medium.mixture.random=0.0"]
     alone, together = trials(alg, env, tmp_path, *words), trials(alg, env, tmp_path, *words)
@@ -52,6 +54,20 @@ def test_every_seed_learns_what_it_learns_alone(alg: str, env: str, tmp_path: Pa
         for name, net in one.nets.items():
             for key, value in net.state_dict().items():
                 assert th.allclose(value, other.nets[name].state_dict()[key], atol=2e-4), (name, key)
+
+
+def test_every_seed_keeps_its_best_policy(tmp_path: Path) -> None:
+    configs = [resolve("cpa_ar", "xor", [*FEW, f"seed={seed}", f"datasets_path={tmp_path}", "t_max=20",
+                                         "policy_start=0.0"]) for seed in (3, 4)]
+    both = [prepare(config, None, logging.getLogger("stack")) for config in configs]
+    for trial in both:
+        for t in range(1, 21):
+            trial.learner.train(trial.runner.run(), t, t)
+        trial.test()
+    chosen = [trial.learner.facts()["selected"]["training"]["t_env"] for trial in both]
+    for trial, result in zip(both, train_stack(configs), strict=True):
+        assert result["curve"][-1] == pytest.approx([20, trial.summary()["headline"]])
+    assert set(chosen) != {20}
 
 
 def test_seeds_whose_batches_have_fewer_kinds_are_filled_up(tmp_path: Path) -> None:

@@ -51,11 +51,14 @@ def train_stack(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         part = part or (Apart(trials) if reasons[k] else Stack(trials, k))
         for t in range(stage.begin + 1, stage.end + 1):
             part.update(t)
-            if due(t, t - 1, trials[0].args.test_interval) or t == trials[0].learner.t_max:
+            tests = due(t, t - 1, trials[0].args.test_interval) or t == trials[0].learner.t_max
+            if tests or t == stage.end or trials[0].learner.judges(t):
                 part.write_back()
-                for trial in trials:
+            for trial in trials:
+                if isinstance(part, Stack) and trial.learner.judges(t):
+                    trial.learner.judge(t)
+                if tests:
                     trial.test()
-        part.write_back()
         part = None
     return [trial.summary() for trial in trials]
 

@@ -1,8 +1,8 @@
-"""The recorded steps, and what every team would play before and after them."""
+"""The recorded steps, and what teams would play before and after them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch as th
@@ -11,18 +11,12 @@ from torch import Tensor
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import at_limit, transitions
-from ..errors import UserError
+from ..conventions.experience import EpisodeSource
 from ..modules.encoders import Sight
 from ..modules.encoders.memoryless import Memoryless
-from ..runners.offline_runner import OfflineRunner
 from ..settings import Settings
-from ..utils.bounded import check_memory
-from ..utils.progress import counting
-from .plays import Candidate, begin, plays
 
 AT_ONCE = 500  # episodes
-BESIDE = 32  # bytes for a player at a place, beside its actions
-MOST_STEPS = 200_000  # of larger data, so many are drawn by the seed, whole episodes
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class Recorded:
         seen: states as recorded, ``[P, S]``.
         state: encoded, with ``fixed`` also the share of the time that has passed, ``[P, F]``.
         available: bool ``[P, N, A]``.
-        played: joint actions of the players, int16 ``[J, P, N]``.
+        played: joint actions of the players, int16 ``[J, P, N]``; J is 0 where nobody was asked.
         now, after: places before and after every step ``[M]``.
         actions: recorded joint actions ``[M, N]``.
         reward: in the game's units, but for ``reward_min``, ``[M]``.
@@ -95,42 +89,39 @@ class Recorded:
         return worst
 
 
-def recorded(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings, seed: int) -> Recorded:
-    """Reads the data, and asks every team at every recorded step.
+def read(source: EpisodeSource, info: EnvInfo, args: Settings, rows: Tensor, owner: Tensor,
+         ask: Callable[[EpisodeBatch], Tensor] | None = None, tell: Callable[[int], None] | None = None) -> Recorded:
+    """Reads recorded episodes, and asks teams at every step.
 
     Args:
         source: of episodes.
-        candidates: teams for the same game.
+        info: sizes of the environment.
         args: says how states are encoded, and what training rewards are.
-        seed: draws the episodes, if there are too many.
+        rows: numbers of the episodes to look at ``[E]``.
+        owner: number of each player's team ``[J]``.
+        ask: what the players do in episodes ``[B, T + 1, ...]``, int16 ``[J, B, T + 1, N]``; None: there are none.
+        tell: takes how many episodes were read so far.
 
     Raises:
-        UserError: the data are damaged, lack what the agents see, or have no step left; or this machine cannot hold
-            what so many teams play.
+        UserError: the data are damaged, or lack what the agents see.
     """
-    info: EnvInfo = source.info
-    limit, fixed = info.episode_limit, source.limit_is_end
+    limit, fixed, places = info.episode_limit, source.limit_is_end, 0
     encoder = Memoryless(Sight(info.state_shape, 0, args.state_levels), 0)
-    begin(candidates)
     parts: list[dict[str, Tensor]] = []
-    rows, places = _chosen(source, seed), 0
-    owner = th.tensor([number for number, each in enumerate(candidates) for _ in range(each.draws)])
-    entries = int(source.dataset.filled[rows.numpy()].sum())
-    check_memory(f"{len(candidates)} teams", entries * len(owner) * (2 * info.n_agents + BESIDE))
-    with counting(f"asking {len(candidates)} teams", len(rows), "episodes") as counter:
-        for at in range(0, len(rows), AT_ONCE):
-            batch = source.episodes(rows[at: at + AT_ONCE])
-            part = _steps(batch, encoder, args, limit, fixed)
-            there = batch["filled"][..., 0].bool()
-            part["played"] = th.cat([plays(each, batch) for each in candidates])[:, there].transpose(0, 1)
-            for name, first in (("now", places), ("after", places), ("episode", at)):
-                part[name] = part[name] + first
-            parts.append(part)
-            places += len(part["seen"])
-            counter.at(min(at + AT_ONCE, len(rows)))
+    for at in range(0, len(rows), AT_ONCE):
+        batch = source.episodes(rows[at: at + AT_ONCE])
+        part = _steps(batch, encoder, args, limit, fixed)
+        there = batch["filled"][..., 0].bool()
+        played = ask(batch)[:, there] if ask is not None else \
+            th.zeros(len(owner), int(there.sum()), info.n_agents, dtype=th.int16)
+        part["played"] = played.transpose(0, 1)
+        for name, first in (("now", places), ("after", places), ("episode", at)):
+            part[name] = part[name] + first
+        parts.append({name: value.cpu() for name, value in part.items()})
+        places += len(part["seen"])
+        if tell is not None:
+            tell(min(at + AT_ONCE, len(rows)))
     whole = {name: th.cat([part[name] for part in parts]) for name in parts[0]}
-    if not len(whole["reward"]):
-        raise UserError(f"{source.dataset.source} has no step whose outcome is known; nothing can be judged by it.")
     whole["played"] = whole["played"].transpose(0, 1).contiguous()
     return Recorded(**whole, owner=owner, fixed=fixed, limit=limit, n_episodes=len(rows))
 
@@ -150,13 +141,3 @@ def _steps(batch: EpisodeBatch, encoder: Memoryless, args: Settings, limit: int,
         places["state"] = th.cat([places["state"], passed[:, None].to(state.dtype)], 1)
     return {**places, "now": now, "after": after, "actions": step.actions, "reward": step.reward,
             "done": step.done.bool(), "time": step.time, "episode": step.episode}
-
-
-def _chosen(source: OfflineRunner, seed: int) -> Tensor:
-    """The numbers of the episodes to look at, in order."""
-    count = source.dataset.filled.sum(1, dtype=int) - 1
-    if count.sum() <= MOST_STEPS:
-        return th.arange(source.n_episodes)
-    order = th.randperm(source.n_episodes, generator=th.Generator().manual_seed(seed))
-    enough = int((th.from_numpy(count)[order].cumsum(0) <= MOST_STEPS).sum())
-    return order[:max(1, enough)].sort().values

@@ -7,6 +7,7 @@ there is worth the worst return that was ever recorded from a step with as much 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,7 @@ PRIOR = 1.0  # steps that the spread of all pairs counts for in that of one
 
 def repeated(recorded: Recorded) -> float:
     """Share of the steps whose pair of state and joint action was recorded in another step, too."""
-    pair = Pairs.of(recorded).pair
-    return float((np.bincount(pair)[pair] > 1).mean())
+    return Pairs.of(recorded).repeated
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Pairs:
 
     Attributes:
         place: number of the state at every place ``[P']``.
+        shown: a place of each state ``[U]``.
         state, after: number of the state before and after every step ``[M]``.
         pair: number of every step's pair ``[M]``.
         first: a step of each pair ``[P]``.
@@ -42,6 +43,7 @@ class Pairs:
     """
 
     place: Ints
+    shown: Ints
     state: Ints
     after: Ints
     pair: Ints
@@ -54,7 +56,12 @@ class Pairs:
         first, number = distinct(recorded.seen.numpy())
         state = number[recorded.now.numpy()]
         pairs, pair = distinct(np.concatenate([state[:, None], recorded.actions.numpy()], 1))
-        return Pairs(number, state, number[recorded.after.numpy()], pair, pairs, len(first))
+        return Pairs(number, first, state, number[recorded.after.numpy()], pair, pairs, len(first))
+
+    @property
+    def repeated(self) -> float:
+        """Share of the steps whose pair was recorded in another step, too."""
+        return float((np.bincount(self.pair)[self.pair] > 1).mean())
 
 
 class Table:
@@ -63,10 +70,11 @@ class Table:
     Args:
         recorded: steps and players.
         gamma: discount.
+        pairs: those of the steps, if they are known.
     """
 
-    def __init__(self, recorded: Recorded, gamma: float) -> None:
-        self.recorded, self.gamma, self.pairs = recorded, gamma, Pairs.of(recorded)
+    def __init__(self, recorded: Recorded, gamma: float, pairs: Pairs | None = None) -> None:
+        self.recorded, self.gamma, self.pairs = recorded, gamma, pairs or Pairs.of(recorded)
         pair = self.pairs.pair
         self.reward, self.done = recorded.reward.double().numpy(), recorded.done.numpy()
         self.count = np.bincount(pair).astype(np.float64)
@@ -97,7 +105,26 @@ class Table:
 
     def team(self, players: Ints) -> tuple[float, float, float, float]:
         """Value, error, error by the first states, and unseen share, of one team."""
-        policy = self._policy(players)
+        return self._judged(self._policy(players))
+
+    def of(self, actions: Ints) -> tuple[float, float]:
+        """Value and error of a team that plays the joint actions ``[U, N]`` in the states."""
+        pairs, n_known = self.pairs, len(self.count)
+        asked = np.concatenate([np.arange(pairs.n_states)[:, None], actions], 1)
+        first, number = distinct(np.concatenate([self._known, asked]))
+        which = np.full(len(first), -1)
+        which[number[:n_known]] = np.arange(n_known)
+        pair = which[number[n_known:]]
+        unseen = float((pair[pairs.state] < 0).mean())
+        return self._judged(_Policy(np.arange(pairs.n_states), pair, np.ones(pairs.n_states), unseen))[:2]
+
+    @cached_property
+    def _known(self) -> Ints:
+        """State and joint action of each pair ``[P, 1 + N]``."""
+        first = self.pairs.first
+        return np.concatenate([self.pairs.state[first][:, None], self.recorded.actions.numpy()[first]], 1)
+
+    def _judged(self, policy: _Policy) -> tuple[float, float, float, float]:
         values = self._values(policy)
         value = values[-1]
         mean = float(self.starts @ value)
@@ -109,7 +136,7 @@ class Table:
         pairs, recorded = self.pairs, self.recorded
         state = np.tile(pairs.place, len(players))
         asked = recorded.played[players].flatten(0, 1).numpy().astype(np.int64)
-        known = np.concatenate([pairs.state[pairs.first][:, None], recorded.actions.numpy()[pairs.first]], 1)
+        known = self._known
         rows = np.concatenate([known, np.concatenate([state[:, None], asked], 1)])
         first, number = distinct(rows)
         which = np.full(len(first), -1)

@@ -1,0 +1,1 @@
+"""What a team is worth by recorded episodes that are counted."""
