@@ -175,7 +175,9 @@ def _hindrance(learner: Learner, source: EpisodeSource) -> str:
 def _counted(learner: Learner, source: EpisodeSource) -> tuple[_Counted | None, str]:
     """The recorded episodes as a model; None, and why, where they do not repeat."""
     args: Settings = learner.args
-    recorded = read(source, learner.info, args, th.arange(source.n_episodes), th.zeros(0, dtype=th.long))
+    asked = learner.limit_ends  # as it learns; the data tell where it takes each episode's word
+    fixed = source.limit_is_end if asked is None else asked
+    recorded = read(source, learner.info, args, th.arange(source.n_episodes), th.zeros(0, dtype=th.long), fixed)
     if not len(recorded.reward):
         return None, "no recorded step has a known outcome"
     pairs = Pairs.of(recorded)

@@ -38,7 +38,7 @@ def asked(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings
     entries = int(source.dataset.filled[rows.numpy()].sum())
     check_memory(f"{len(candidates)} teams", entries * len(owner) * (2 * source.info.n_agents + BESIDE))
     with counting(f"asking {len(candidates)} teams", len(rows), "episodes") as counter:
-        found = read(source, source.info, args, rows, owner,
+        found = read(source, source.info, args, rows, owner, source.limit_is_end,
                      lambda batch: th.cat([plays(each, batch) for each in candidates]), counter.at)
     if not len(found.reward):
         raise UserError(f"{source.dataset.source} has no step whose outcome is known; nothing can be judged by it.")

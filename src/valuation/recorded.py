@@ -89,7 +89,7 @@ class Recorded:
         return worst
 
 
-def read(source: EpisodeSource, info: EnvInfo, args: Settings, rows: Tensor, owner: Tensor,
+def read(source: EpisodeSource, info: EnvInfo, args: Settings, rows: Tensor, owner: Tensor, fixed: bool,
          ask: Callable[[EpisodeBatch], Tensor] | None = None, tell: Callable[[int], None] | None = None) -> Recorded:
     """Reads recorded episodes, and asks teams at every step.
 
@@ -99,13 +99,14 @@ def read(source: EpisodeSource, info: EnvInfo, args: Settings, rows: Tensor, own
         args: says how states are encoded, and what training rewards are.
         rows: numbers of the episodes to look at ``[E]``.
         owner: number of each player's team ``[J]``.
+        fixed: whether the limit of steps is the game's own end.
         ask: what the players do in episodes ``[B, T + 1, ...]``, int16 ``[J, B, T + 1, N]``; None: there are none.
         tell: takes how many episodes were read so far.
 
     Raises:
         UserError: the data are damaged, or lack what the agents see.
     """
-    limit, fixed, places = info.episode_limit, source.limit_is_end, 0
+    limit, places = info.episode_limit, 0
     encoder = Memoryless(Sight(info.state_shape, 0, args.state_levels), 0)
     parts: list[dict[str, Tensor]] = []
     for at in range(0, len(rows), AT_ONCE):

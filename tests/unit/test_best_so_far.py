@@ -128,6 +128,15 @@ def test_where_it_cannot_be_counted_the_last_policy_is_kept(
     assert np.char.find(built.learner.facts()["selected"]["training"]["reason"], reason.split(r"\d")[0]) >= 0
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_limit_means_what_it_means_to_the_learner(ends: bool, tmp_path: Path) -> None:
+    built = trial(tmp_path, "recipes.medium.episodes=1000", f"limit_ends={ends}", env="bridge")
+    counted, _ = module._counted(built.learner.learners[0], built.runner)  # type: ignore[arg-type]
+    assert counted is not None
+    assert (counted.table.recorded.fixed, counted.table.gamma) == (ends, 1.0 if ends else built.args.gamma)
+    assert "limit_told" not in vars(built.runner), "nobody asked the data"
+
+
 def test_judging_moves_nothing_of_training(tmp_path: Path) -> None:
     outcome = []
     for selects in (True, False):
