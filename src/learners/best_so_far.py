@@ -7,7 +7,7 @@ counted (:mod:`..valuation.table`), without playing and without networks, so the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class BestSoFar:
         source: of the recorded episodes.
 
     Attributes:
-        found: what was chosen at the end, plain JSON; empty before.
+        found: what was chosen, and when (``at``), or why nothing was, plain JSON; empty before the end.
     """
 
     def __init__(self, learner: Learner, source: EpisodeSource) -> None:
@@ -69,7 +69,7 @@ class BestSoFar:
         ends = t_env >= self.learner.stage.end
         if self._counted is None:
             if ends:
-                self.found = {"t_env": t_env, "reason": self._reason}
+                self.found = {"at": t_env, "reason": self._reason}
                 self.learner.console.info("the last policy is kept, not the best one by the recorded episodes: %s "
                                           "(offline_selection)", self._reason)
             return {}
@@ -87,7 +87,7 @@ class BestSoFar:
         assert best is not None
         for param, kept in zip(self.learner.mac.parameters(), best.params, strict=True):
             param.copy_(kept)
-        self.found = {"t_env": best.t_env, "value": best.value, "error": best.error, "last_value": last}
+        self.found = {"at": t_env, "t_env": best.t_env, "value": best.value, "error": best.error, "last_value": last}
         self._best = None
         if best.t_env == t_env:
             console.info("the last policy is the best one by the recorded episodes: worth %.4f, standard error %.4f "
@@ -104,15 +104,22 @@ class BestSoFar:
         return {"found": self.found, "best": {} if best is None else vars(best)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes up what :meth:`state_dict` gave.
+        """Takes up what :meth:`state_dict` gave, after the policy itself.
+
+        In a stage that is to last longer than it did, what was chosen is the best so far.
 
         Raises:
             KeyError, TypeError, ValueError: it is something else, or of other networks.
         """
-        found, best = state["found"], state["best"]
+        found, best, own = state["found"], state["best"], [*self.learner.mac.parameters()]
         if not isinstance(found, dict) or not isinstance(best, dict):
             raise TypeError("the best policy so far is none")
-        self.found, self._best = found, _Judged.of(best, [*self.learner.mac.parameters()]) if best else None
+        if found and found["at"] < self.learner.stage.end:
+            kept = [param.detach().clone() for param in own]
+            best = {**{key: found[key] for key in ("t_env", "value", "error")}, "params": kept} if "value" in found \
+                else {}
+            found = {}
+        self.found, self._best = found, _Judged.of(best, own) if best else None
 
 
 class _Judged:
@@ -126,7 +133,7 @@ class _Judged:
         return self.value - CAUTION * self.error
 
     @staticmethod
-    def of(state: dict[str, Any], own: list[Tensor]) -> _Judged:
+    def of(state: Mapping[str, Any], own: Sequence[Tensor]) -> _Judged:
         """One that was kept; raises ValueError unless it has the networks ``own``."""
         kept = _Judged(**state)
         sound = (isinstance(kept.t_env, int) and isinstance(kept.value, float) and isinstance(kept.error, float)

@@ -66,7 +66,7 @@ def test_a_policy_that_was_lost_is_put_back(alg: str, tmp_path: Path) -> None:
     assert learn(built, 200) == {"selected_t_env": kept["t_env"], "selected_value": 1.0}
     assert all(map(th.equal, built.mac.parameters(), kept["params"])) and worth(built) == 1.0
     found = built.learner.facts()["selected"]["training"]
-    assert found == {"t_env": kept["t_env"], "value": 1.0, "error": kept["error"], "last_value": 0.0}
+    assert found == {"at": 200, "t_env": kept["t_env"], "value": 1.0, "error": kept["error"], "last_value": 0.0}
     assert not built.learner.judges(201)
 
 
@@ -174,7 +174,23 @@ def test_a_run_that_goes_on_keeps_the_best_so_far(tmp_path: Path) -> None:
     assert th.equal(policy(whole.mac), policy(other.mac)) and whole.learner.facts() == other.learner.facts()
 
 
+def test_a_run_that_is_made_longer_begins_with_what_was_chosen(tmp_path: Path) -> None:
+    built, other = trial(tmp_path, "t_max=200", "lr=0.01", "dataset=poor"), \
+        trial(tmp_path, "t_max=220", "lr=0.01", "dataset=poor")
+    learn(built, 200)
+    chosen = built.learner.facts()["selected"]["training"]
+    folder = save(tmp_path / "models", 200, built.learner, {}, {"game": {}, "config": {}, "made_by": {}})
+    load_into(other.learner, folder)
+    assert other.learner.facts() == {}
+    best = other.learner.state_dict()["choices"]["training"]["best"]
+    assert best["t_env"] == chosen["t_env"] and all(map(th.equal, best["params"], built.mac.parameters()))
+    other.runner.t_env = 219
+    other.learner.learners[0].train = lambda *batch: spoil(other.mac) or {}  # type: ignore
+    assert learn(other, 220)["selected_t_env"] == chosen["t_env"] and worth(other) == 1.0
+
+
 @pytest.mark.parametrize("change", [
+    lambda choice: choice.update(found={"at": "late"}), lambda choice: choice.update(found={"t_env": 3}),
     lambda choice: choice.pop("best"), lambda choice: choice.update(best=3), lambda choice: choice.update(found=None),
     lambda choice: choice["best"].pop("params"), lambda choice: choice["best"].update(more=1),
     lambda choice: choice["best"].update(value="high"), lambda choice: choice["best"].update(params=[]),
