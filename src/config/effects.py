@@ -31,6 +31,9 @@ def check_effects(config: Mapping[str, Any]) -> None:
         raise UserError(f"batch_size_run={config['batch_size_run']} has no effect without runner=episode: the "
                         f"episodes of runner={config['runner']} are recorded ones; batch_size says how many an update "
                         "learns from.")
+    if config["reward_scale"] is None and not RUNNERS[config["runner"]].learns_offline:
+        raise UserError(f"reward_scale=null has no effect with runner={config['runner']}, which has no "
+                        "recorded rewards to tell it by; set reward_scale=1.")
     if config.get("offline_selection") and not RUNNERS[config["runner"]].learns_offline:
         raise UserError(f"offline_selection=true has no effect with runner={config['runner']}, whose "
                         "episodes are played, not recorded; set offline_selection=false.")

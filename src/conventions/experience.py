@@ -12,6 +12,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import played_steps
 
 AT_ONCE = 1000  # episodes
+FEW = 1000  # episodes that tell how large rewards are
 
 
 class EpisodeSource(Protocol):
@@ -91,6 +92,22 @@ def team_reward(batch: EpisodeBatch, share_sum: bool) -> Tensor:
 def returns_of(batch: EpisodeBatch, share_sum: bool) -> Tensor:
     """Undiscounted returns of a batch's episodes, ``[B]``, double."""
     return (team_reward(batch, share_sum)[:, :-1] * played_steps(batch, outcomes=False)).sum(1).double()
+
+
+def typical_reward(source: EpisodeSource, least: float | None, share_sum: bool) -> float:
+    """The root of the mean square of the team's rewards, in up to :data:`FEW` episodes from everywhere.
+
+    Args:
+        source: of the episodes.
+        least: to which rewards are raised before (``reward_min``), if to any.
+        share_sum: as for `Experience.of`.
+    """
+    rows = th.linspace(0, source.n_episodes - 1, min(source.n_episodes, FEW), dtype=th.float64).long()
+    batch = source.episodes(rows)
+    reward = team_reward(batch, share_sum)[:, :-1][played_steps(batch)].double()
+    if not len(reward):
+        return 0.0
+    return float(reward.clamp(min=least).square().mean().sqrt() if least is not None else reward.square().mean().sqrt())
 
 
 def _padded(value: Tensor, length: int) -> Tensor:

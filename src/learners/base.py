@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from logging import Logger
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.merged import MergedSteps, merged, told_of_its_own
 from ..components.transitions import Transitions, at_limit, last_actions, transitions
 from ..controllers.base import Controller
-from ..conventions.experience import EpisodeSource
+from ..conventions.experience import EpisodeSource, typical_reward
 from ..errors import Diverged, UserError
 from ..modules.agent_mlp import AgentMLP
 from ..modules.encoders import Encoder, Sight
@@ -181,8 +182,24 @@ class Learner(ABC):
             done = last_actions(batch["actions_onehot"], slice(None), slice(None)).flatten(2)
             state = state_encoder(th.cat([batch["state"], done.to(batch["state"].dtype)], -1)[:, :, None])[:, :, 0]
         inputs = None if self.alike else self.mac.encode(batch, encoder)
-        return transitions(batch, state, inputs, args.reward_scale, args.reward_min,
+        return transitions(batch, state, inputs, self.reward_scale, args.reward_min,
                            args.reward_scalarisation == "sum", self.outcomes)
+
+    @cached_property
+    def reward_scale(self) -> float:
+        """What training rewards are multiplied by.
+
+        By itself (``reward_scale=null``) so that typical ones are not larger than 1, as networks take long to say large
+        numbers.
+        """
+        if (asked := self.args.reward_scale) is not None:
+            return asked
+        unit = 1.0 if self.source is None else \
+            typical_reward(self.source, self.args.reward_min, self.args.reward_scalarisation == "sum")
+        if unit <= 1.0:
+            return 1.0
+        self.console.info("training rewards are divided by %.4g, their typical size (reward_scale)", unit)
+        return 1.0 / unit
 
     @property
     def alike(self) -> bool:

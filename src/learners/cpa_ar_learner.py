@@ -83,7 +83,8 @@ class CpaArLearner(Learner):
         weights = judgement.log_weights.exp().clamp(max=self.args.weight_clip)
         stats = {"weight_mean": step.mean(weights), "weight_max": weights.max(), **judgement.stats}
         if isinstance(judgement.alpha, Tensor):
-            stats |= {"alpha": judgement.alpha, "critic_error": judgement.error.sqrt()}
+            unit = 1.0 / self.reward_scale  # both in the game's rewards
+            stats |= {"alpha": unit * judgement.alpha, "critic_error": unit * judgement.error.sqrt()}
         if of_policy is not None:
             losses["policy_loss"] = self._policy_loss(step, of_policy, seen, judgement)
         return losses, stats

@@ -63,7 +63,10 @@ class Settings:
     dataset: str = setting(doc="a recipe of the game (good, medium, poor), or a file or folder in any format we read")
     recipes: dict[str, Any] = setting(doc="the game's recipes, by name (see the environment's YAML)")
     datasets_path: str = setting(decides=_FILES, doc="folder where data sets made from recipes are kept")
-    reward_scale: float = setting(low=1e-9, doc="training rewards are multiplied by this; evaluation never is")
+    reward_scale: float | None = setting(low=1e-9,
+                                         doc="training rewards are multiplied by this; null: by one over the typical "
+                                             "recorded reward (the root of the mean square), where that is larger than "
+                                             "1; evaluation never is")
     reward_min: float | None = setting(low=-1e30, high=1e30,
                                        doc="training rewards are raised to at least this before scaling")
 

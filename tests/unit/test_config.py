@@ -84,8 +84,8 @@ def test_later_sources_win() -> None:
     (["recipes.poor=3"], "'recipes.poor' must be a mapping"), (["recipes={a b: {}}"], "below config key 'recipes'"),
     (["mac=ar_mca"], "unknown mac 'ar_mca' (did you mean 'ar_mac'?)"), (["learner=x"], "unknown learner 'x'"),
     (["env=xro"], "unknown game 'xro' (did you mean 'xor'?)"), (["runner=offlin"], "(did you mean 'offline'?)"),
-    (["runner=episode"], "offline_selection=true has no effect with runner=episode"),
-    (["runner=episode", "offline_selection=false", "buffer_size=5", "batch_size=6"],
+    (["runner=episode", "reward_scale=1.0"], "offline_selection=true has no effect with runner=episode"),
+    (["runner=episode", "reward_scale=1.0", "offline_selection=false", "buffer_size=5", "batch_size=6"],
      "buffer_size=5 must be at least batch_size=6")])
 def test_bad_settings_are_told_before_anything_runs(words: list[str], complaint: str) -> None:
     with pytest.raises(UserError, match=re.escape(complaint)):
