@@ -208,6 +208,9 @@ class Trial:
                 # After all that is told at this time, so that a run that goes on from here has told the same.
                 if args.save_model and due(t_env, before, args.saving_interval):
                     self._save_if_possible()
+            if self.stopped and self.learner.settle(self.runner.t_env) and self.tested_at == self.runner.t_env:
+                self.test()
+                self.curve[-1][1], self.saved_at = headline_of(self.runner.game, self.results), -1
             if signal.made:
                 self.console.warning("interrupted at t_env %d", self.runner.t_env)
                 self._save()

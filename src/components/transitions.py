@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,7 +73,7 @@ class Transitions:
         return Transitions(**fields)
 
 
-def played_steps(batch: EpisodeBatch, outcomes: bool = True) -> Tensor:
+def played_steps(batch: EpisodeBatch | Mapping[str, Tensor], outcomes: bool = True) -> Tensor:
     """Bool ``[B, T]``: steps before the end whose outcome is known.
 
     EPyMARL's own mask also counts the last entry of an episode that was cut off before the horizon;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,6 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import played_steps
 
 AT_ONCE = 1000  # episodes
-FEW = 1000  # episodes that tell how large rewards are
 
 
 class EpisodeSource(Protocol):
@@ -25,6 +25,10 @@ class EpisodeSource(Protocol):
     @property
     def limit_is_end(self) -> bool:
         """Whether the episode limit is to be taken for the game's own end."""
+
+    @property
+    def typical_reward(self) -> float:
+        """The root of the mean square of the team's rewards, raised to ``reward_min``; 0 where there are none."""
 
     def episodes(self, rows: Tensor) -> EpisodeBatch:
         """The episodes ``rows`` ``[B]``."""
@@ -83,7 +87,7 @@ class Experience:
         return (self.reward[:, :-1] * self.played).sum(1)
 
 
-def team_reward(batch: EpisodeBatch, share_sum: bool) -> Tensor:
+def team_reward(batch: EpisodeBatch | Mapping[str, Tensor], share_sum: bool) -> Tensor:
     """The team's reward as it was recorded, neither scaled nor cut, ``[B, T + 1]``; argument as of `Experience.of`."""
     reward: Tensor = batch["reward"].sum(2) if share_sum else batch["reward"].mean(2)
     return reward
@@ -92,22 +96,6 @@ def team_reward(batch: EpisodeBatch, share_sum: bool) -> Tensor:
 def returns_of(batch: EpisodeBatch, share_sum: bool) -> Tensor:
     """Undiscounted returns of a batch's episodes, ``[B]``, double."""
     return (team_reward(batch, share_sum)[:, :-1] * played_steps(batch, outcomes=False)).sum(1).double()
-
-
-def typical_reward(source: EpisodeSource, least: float | None, share_sum: bool) -> float:
-    """The root of the mean square of the team's rewards, in up to :data:`FEW` episodes from everywhere.
-
-    Args:
-        source: of the episodes.
-        least: to which rewards are raised before (``reward_min``), if to any.
-        share_sum: as for `Experience.of`.
-    """
-    rows = th.linspace(0, source.n_episodes - 1, min(source.n_episodes, FEW), dtype=th.float64).long()
-    batch = source.episodes(rows)
-    reward = team_reward(batch, share_sum)[:, :-1][played_steps(batch)].double()
-    if not len(reward):
-        return 0.0
-    return float(reward.clamp(min=least).square().mean().sqrt() if least is not None else reward.square().mean().sqrt())
 
 
 def _padded(value: Tensor, length: int) -> Tensor:

@@ -19,7 +19,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..components.merged import MergedSteps, merged, told_of_its_own
 from ..components.transitions import Transitions, at_limit, last_actions, transitions
 from ..controllers.base import Controller
-from ..conventions.experience import EpisodeSource, typical_reward
+from ..conventions.experience import EpisodeSource
 from ..errors import Diverged, UserError
 from ..modules.agent_mlp import AgentMLP
 from ..modules.encoders import Encoder, Sight
@@ -194,9 +194,8 @@ class Learner(ABC):
         """
         if (asked := self.args.reward_scale) is not None:
             return asked
-        unit = 1.0 if self.source is None else \
-            typical_reward(self.source, self.args.reward_min, self.args.reward_scalarisation == "sum")
-        if unit <= 1.0:
+        unit = 1.0 if self.source is None or self.mac.imitated is not None else self.source.typical_reward
+        if unit <= 1.0:  # or nothing is learned from rewards
             return 1.0
         self.console.info("training rewards are divided by %.4g, their typical size (reward_scale)", unit)
         return 1.0 / unit
@@ -309,14 +308,19 @@ class Learner(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a continued stage needs beside the controller: networks with targets, optimisers, counters."""
+        told = {"reward_scale": self.reward_scale} if self.args.reward_scale is None and self.source is not None else {}
         return {"nets": {name: net.state_dict() for name, net in self.nets.items()}, **self.update.state_dict(),
-                "log_stats_t": self.log_stats_t, "begin": self.stage.begin}
+                "log_stats_t": self.log_stats_t, "begin": self.stage.begin, **told}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
         self.update.load_state_dict(state)
         self.log_stats_t = state["log_stats_t"]
+        if self.args.reward_scale is None and (scale := state.get("reward_scale")) is not None:  # also on other data
+            if not (isinstance(scale, float) and 0.0 < scale <= 1.0):
+                raise ValueError("the scale of the rewards is none")
+            self.reward_scale = scale
 
 
 def trained(net: nn.Module) -> list[Tensor]:

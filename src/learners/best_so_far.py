@@ -7,29 +7,26 @@ counted (:mod:`..valuation.table`), without playing and without networks, so the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch as th
 from torch import Tensor
 
-from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
-from ..settings import Settings
-from ..valuation.recorded import read
-from ..valuation.table import REPEATED, Pairs, Table
 from .base import Learner
+from .counted import Counted, counted, hindrance
 from .settings import SelectionSettings
 
 TIMES = 40  # a stage's policy is judged so often
 CAUTION = 1.0  # standard errors taken off what it is estimated to be worth
 TIED = 1e-6  # values that differ by less than this share are the same: then the later policy is kept
-ROOM = 1 << 28  # bytes of recorded episodes that are counted at most
 
 
 class BestSoFar:
-    """Judges the policy of a stage from time to time, and puts the best one back at its end.
+    """Judges the policy of a stage from time to time, by its likeliest actions, and puts the best one back at its end.
 
     Args:
         learner: of the stage.
@@ -43,8 +40,9 @@ class BestSoFar:
         self.learner, self.source = learner, source
         self.found: dict[str, Any] = {}
         self._best: _Judged | None = None
-        self._counted: _Counted | None = None
-        self._reason = _hindrance(learner, source)
+        self._last: _Judged | None = None
+        self._counted: Counted | None = None
+        self._reason = hindrance(learner, source)
 
     @staticmethod
     def wanted(learner: Learner) -> bool:
@@ -58,55 +56,74 @@ class BestSoFar:
         passed = t_env - stage.begin
         return not self.found and passed * TIMES // stage.length > (passed - 1) * TIMES // stage.length
 
-    def judge(self, t_env: int) -> dict[str, float]:
-        """Judges the policy of now; at the end of the stage the best one is put back.
+    def judge(self, t_env: int) -> None:
+        """Judges the policy of now, and keeps it if it is the best."""
+        if not self._reason and self._counted is None:
+            self._counted, self._reason = counted(self.learner, self.source)
+        if self._counted is None:
+            return
+        now = self._judged(t_env)
+        if self._best is not None and self._best.value is None:  # of a checkpoint, maybe of a run on other data
+            self._put(self._best)
+            self._best = self._judged(self._best.t_env)
+            self._put(now)
+        if self._best is None or now.bound >= self._best.bound - TIED * abs(self._best.bound):
+            self._best = now
+        self._last = now
+
+    def settle(self, t_env: int) -> dict[str, float]:
+        """Ends the choice: judges the policy of now, puts the best one back, and tells.
 
         Returns:
             Statistics.
         """
-        if not self._reason and self._counted is None:
-            self._counted, self._reason = _counted(self.learner, self.source)
-        ends = t_env >= self.learner.stage.end
-        if self._counted is None:
-            if ends:
-                self.found = {"at": t_env, "reason": self._reason}
-                self.learner.console.info("the last policy is kept, not the best one by the recorded episodes: %s "
-                                          "(offline_selection)", self._reason)
+        if self.found:
             return {}
-        mac = self.learner.mac
-        value, error = self._counted.value(self.learner)
-        bound = value - CAUTION * error
-        if self._best is None or bound >= self._best.bound - TIED * abs(self._best.bound):
-            self._best = _Judged(t_env, value, error, [param.detach().clone() for param in mac.parameters()])
-        return self._settle(t_env, value) if ends else {}
-
-    @th.no_grad()
-    def _settle(self, t_env: int, last: float) -> dict[str, float]:
-        """Puts the best policy back."""
+        self.judge(t_env)
         best, console = self._best, self.learner.console
-        assert best is not None
-        for param, kept in zip(self.learner.mac.parameters(), best.params, strict=True):
-            param.copy_(kept)
-        self.found = {"at": t_env, "t_env": best.t_env, "value": best.value, "error": best.error, "last_value": last}
+        if best is None or best.value is None or self._last is None:
+            self.found = {"at": t_env, "reason": self._reason}
+            console.info("the last policy is kept, not the best one by the recorded episodes: %s (offline_selection)",
+                         self._reason)
+            return {}
+        self._put(best)
+        self.found = {"at": t_env, "t_env": best.t_env, "value": best.value, "error": best.error,
+                      "last_value": float(self._last.value or 0.0)}
         self._best = None
         if best.t_env == t_env:
             console.info("the last policy is the best one by the recorded episodes: worth %.4f, standard error %.4f "
                          "(offline_selection)", best.value, best.error)
         else:
             console.info("the policy of t_env %d is kept: by the recorded episodes it is worth %.4f, standard error "
-                         "%.4f, the last one %.4f (offline_selection)", best.t_env, best.value, best.error, last)
+                         "%.4f, the last one %.4f (offline_selection)", best.t_env, best.value, best.error,
+                         self.found["last_value"])
         return {"selected_t_env": best.t_env, "selected_value": best.value}
+
+    def _judged(self, t_env: int) -> _Judged:
+        """The policy of now, and what it is worth."""
+        assert self._counted is not None
+        value, error = self._counted.value(self.learner)
+        return _Judged(t_env, [param.detach().clone() for param in self.learner.mac.parameters()], value, error)
+
+    @th.no_grad()
+    def _put(self, policy: _Judged) -> None:
+        for param, kept in zip(self.learner.mac.parameters(), policy.params, strict=True):
+            param.copy_(kept)
 
     # --- keeping ---
     def state_dict(self) -> dict[str, Any]:
         """The best policy so far, or what was chosen in the end."""
         best = self._best
-        return {"found": self.found, "best": {} if best is None else vars(best)}
+        return {"found": self.found, "best": {} if best is None else {"t_env": best.t_env, "params": best.params}}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], over: bool) -> None:
         """Takes up what :meth:`state_dict` gave, after the policy itself.
 
-        In a stage that is to last longer than it did, what was chosen is the best so far.
+        In a stage that lasts longer than it did, what was chosen is the best so far.  It is counted anew.
+
+        Args:
+            state: the state.
+            over: whether a later stage has begun.
 
         Raises:
             KeyError, TypeError, ValueError: it is something else, or of other networks.
@@ -114,85 +131,51 @@ class BestSoFar:
         found, best, own = state["found"], state["best"], [*self.learner.mac.parameters()]
         if not isinstance(found, dict) or not isinstance(best, dict):
             raise TypeError("the best policy so far is none")
-        if found and found["at"] < self.learner.stage.end:
-            kept = [param.detach().clone() for param in own]
-            best = {**{key: found[key] for key in ("t_env", "value", "error")}, "params": kept} if "value" in found \
-                else {}
-            found = {}
+        if found:
+            _check_found(found)
+            if not over and found["at"] < self.learner.stage.end:
+                kept = [param.detach().clone() for param in own]
+                best = {"t_env": found["t_env"], "params": kept} if "t_env" in found else {}
+                found = {}
         self.found, self._best = found, _Judged.of(best, own) if best else None
 
 
+@dataclass(frozen=True)
 class _Judged:
-    """A policy, and what it is worth."""
+    """A policy, and what it is worth.
 
-    def __init__(self, t_env: int, value: float, error: float, params: list[Tensor]) -> None:
-        self.t_env, self.value, self.error, self.params = t_env, value, error, params
+    Attributes:
+        t_env: when it was learned.
+        params: its parameters.
+        value, error: estimated mean return, and its standard error; None before it has been counted.
+    """
+
+    t_env: int
+    params: list[Tensor]
+    value: float | None = None
+    error: float = 0.0
 
     @property
     def bound(self) -> float:
-        return self.value - CAUTION * self.error
+        return -math.inf if self.value is None else self.value - CAUTION * self.error
 
     @staticmethod
     def of(state: Mapping[str, Any], own: Sequence[Tensor]) -> _Judged:
         """One that was kept; raises ValueError unless it has the networks ``own``."""
-        kept = _Judged(**state)
-        sound = (isinstance(kept.t_env, int) and isinstance(kept.value, float) and isinstance(kept.error, float)
-                 and isinstance(kept.params, list) and len(kept.params) == len(own)
+        kept = _Judged(state["t_env"], state["params"])
+        sound = (set(state) == {"t_env", "params"} and type(kept.t_env) is int and isinstance(kept.params, list)
+                 and len(kept.params) == len(own)
                  and all(isinstance(one, Tensor) and one.shape == other.shape and one.dtype == other.dtype
                          and bool(one.isfinite().all()) for one, other in zip(kept.params, own, strict=True)))
         if not sound:
             raise ValueError("the best policy so far is not of these networks")
-        return kept
+        return _Judged(kept.t_env, [one.to(other.device) for one, other in zip(kept.params, own, strict=True)])
 
 
-class _Counted:
-    """The recorded episodes as a model, and the states that a policy is asked in.
-
-    Args:
-        table: the model.
-        state: every state as it was recorded ``[U, S]``.
-        available: bool ``[U, N, A]``.
-    """
-
-    def __init__(self, table: Table, state: Tensor, available: Tensor) -> None:
-        self.table, self.state, self.available = table, state, available
-
-    @th.no_grad()
-    def value(self, learner: Learner) -> tuple[float, float]:
-        """What the learner's policy is worth, and the standard error of that."""
-        mac = learner.mac
-        device = next(iter(mac.parameters())).device
-        actions = mac.greedy(mac.encoder(self.state.to(device)[:, None]), self.available.to(device))
-        assert actions is not None
-        return self.table.of(actions.cpu().numpy().astype(np.int64))
-
-
-def _hindrance(learner: Learner, source: EpisodeSource) -> str:
-    """Why nothing can be counted, before anybody has looked at the data; nothing if it may be."""
-    mac = learner.mac
-    if not mac.sees_state_alone:
-        return "its agents do not see the state alone"
-    if type(mac).greedy is Controller.greedy:
-        return "its controller cannot be asked what it would do"
-    if source.n_episodes * learner.info.episode_bytes > ROOM:
-        return "the recorded episodes are too large to be counted"
-    return ""
-
-
-def _counted(learner: Learner, source: EpisodeSource) -> tuple[_Counted | None, str]:
-    """The recorded episodes as a model; None, and why, where they do not repeat."""
-    args: Settings = learner.args
-    asked = learner.limit_ends  # as it learns; the data tell where it takes each episode's word
-    fixed = source.limit_is_end if asked is None else asked
-    recorded = read(source, learner.info, args, th.arange(source.n_episodes), th.zeros(0, dtype=th.long), fixed)
-    if not len(recorded.reward):
-        return None, "no recorded step has a known outcome"
-    pairs = Pairs.of(recorded)
-    if (share := pairs.repeated) < REPEATED:
-        return None, f"only {100 * share:.0f} % of the recorded steps repeat, so that it cannot be counted what a " \
-                     "policy is worth"
-    available = recorded.available[pairs.shown]
-    if not th.equal(available[pairs.place], recorded.available):
-        return None, "the actions that are available do not follow from the state"
-    table = Table(recorded, 1.0 if recorded.fixed else args.gamma, pairs)
-    return _Counted(table, recorded.seen[pairs.shown], available), ""
+def _check_found(found: Mapping[str, Any]) -> None:
+    """Raises ValueError unless it is what a choice leaves behind."""
+    kinds = {"at": int, "reason": str} if "reason" in found else \
+        {"at": int, "t_env": int, "value": float, "error": float, "last_value": float}
+    if set(found) != set(kinds) or any(type(found[name]) is not kind for name, kind in kinds.items()) \
+            or not all(math.isfinite(value) for value in found.values() if isinstance(value, float)):
+        raise ValueError("what was chosen by the recorded episodes is no choice")

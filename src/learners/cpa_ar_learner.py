@@ -75,7 +75,7 @@ class CpaArLearner(Learner):
             return self._seen(log_policy(self.behaviour(step.next_state[:, None], step.next_actions),
                                          step.next_available))
 
-        self.critic.limit_ends = self.limit_ends
+        self.critic.limit_ends, self.critic.reward_scale = self.limit_ends, self.reward_scale
         judgement = self.critic.judge(step, seen, next_seen, of_critic, next_chain)
         if th.is_grad_enabled():
             self.critic.temperature.heed(judgement.error, step.mean(step.reward.square()))

@@ -48,7 +48,9 @@ class StagedLearner:
         learner = self.at(t_env)
         self.mac.enter(learner.stage.name)
         stats = learner.train(batch, t_env, episode_num)
-        return {**stats, **self.judge(t_env)} if self.judges(t_env) else stats
+        if self.judges(t_env):
+            stats |= self.judge(t_env)
+        return stats
 
     def use_data(self, source: EpisodeSource) -> None:
         """Tells every stage where the recorded episodes are."""
@@ -63,8 +65,18 @@ class StagedLearner:
         return choice is not None and choice.due(t_env)
 
     def judge(self, t_env: int) -> dict[str, float]:
-        """Judges it; at the end of a stage the best one is put back.  Returns statistics."""
-        return self._choices[self.at(t_env).stage.name].judge(t_env)
+        """Judges it; at the end of the stage the best one is put back.  Returns statistics."""
+        learner = self.at(t_env)
+        choice = self._choices[learner.stage.name]
+        if t_env >= learner.stage.end:
+            return choice.settle(t_env)
+        choice.judge(t_env)
+        return {}
+
+    def settle(self, t_env: int) -> bool:
+        """Puts the best policy back where a stage is left before its end; returns whether it is another than now's."""
+        choice = self._choices.get(self.at(t_env).stage.name)
+        return choice is not None and t_env > 0 and choice.settle(t_env).get("selected_t_env", t_env) != t_env
 
     def facts(self) -> dict[str, Any]:
         """Which policy was chosen in stages that are over, plain JSON."""
@@ -118,7 +130,7 @@ class StagedLearner:
                     learner.stage = dataclasses.replace(learner.stage, begin=state["stages"][name]["begin"])
         for name, choice in self._choices.items():
             if name in begun and name in state.get("choices", {}):  # else of a run without
-                choice.load_state_dict(state["choices"][name])
+                choice.load_state_dict(state["choices"][name], begun[-1] != name)
         self._make_room()
         if begun and begun[-1] in own:
             self.mac.enter(begun[-1])
@@ -133,6 +145,8 @@ class StagedLearner:
                 following.console.warning("the stage '%s' has learned for %d updates already; '%s' begins after them",
                                           one.stage.name, one.update.count, following.stage.name)
                 following.stage = dataclasses.replace(following.stage, begin=learned)
+                if (choice := self._choices.get(one.stage.name)) is not None:
+                    choice.settle(learned)
 
     def save_models(self, path: str) -> None:
         """Writes ``learner.th`` (everything), and the controller alone for those who only want to act."""

@@ -54,6 +54,7 @@ class Critic(nn.Module):
             judges each by itself.  A subclass with another ``judge`` says it anew.
         limit_ends: whether the episode limit is the game's own end; else values are those of any time, and its networks
             are told 0 as the time.
+        reward_scale: what rewards were multiplied by.
         temperature: of its weights.
     """
 
@@ -63,7 +64,7 @@ class Critic(nn.Module):
     def __init__(self, n_state: int, info: EnvInfo, args: CriticSettings) -> None:
         super().__init__()
         self.n_state, self.info, self.args = n_state, info, args
-        self.gamma, self.limit_ends = args.gamma, True
+        self.gamma, self.limit_ends, self.reward_scale = args.gamma, True, 1.0
         self.horizon = info.episode_limit if args.critic_time else 0
         self.temperature = Temperature(args.alpha, args.alpha_share)
         self.build()
@@ -83,6 +84,8 @@ class Critic(nn.Module):
 
     def alpha(self, step: Transitions) -> float | Tensor:
         """The temperature by which M steps are judged."""
+        if self.temperature.fixed is not None:
+            return self.temperature.fixed * self.reward_scale
         alpha: float | Tensor = self.temperature(step.mean(step.reward.square()),
                                                  carried(self.info.episode_limit, self.gamma, self.limit_ends))
         return alpha

@@ -12,8 +12,8 @@ class CriticSettings(Settings):
     """Of the critics of autoregressive teachers (:mod:`.critics`)."""
 
     alpha: float | None = setting(low=1e-6,
-                                  doc="temperature: small follows the values, large the data; null: it follows the "
-                                      "critic's error")
+                                  doc="temperature, in the game's rewards: small follows the values, large the "
+                                      "data; null: it follows the critic's error")
     alpha_share: float = setting(low=0.0, before=0.15,
                                  doc="of the critic's error that the temperature is, times the root of the number of "
                                      "steps through which values are carried back (alpha: null)")

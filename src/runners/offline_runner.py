@@ -16,8 +16,8 @@ from ..components.drawn import DrawnBatch
 from ..components.episode_buffer import EpisodeBatch
 from ..components.on_demand import OnDemand
 from ..components.transforms import OneHot
-from ..components.transitions import NO_NEXT
-from ..conventions.experience import EpisodeSource
+from ..components.transitions import NO_NEXT, played_steps
+from ..conventions.experience import EpisodeSource, team_reward
 from ..data import OfflineDataset, load_dataset
 from ..data.arrays import EpisodeArrays
 from ..data.ends import LimitTold, limit_told
@@ -30,6 +30,7 @@ from . import REGISTRY
 from .base import Runner
 
 FEW = 200  # episodes that tell whether states tell the time
+MANY = 1000  # episodes that tell how large rewards are
 AT_ONCE = 2**26  # bytes of episodes that are looked at together
 
 
@@ -128,6 +129,25 @@ class OfflineRunner(Runner):
         self.console.info("the episode limit %s: %s", "ends the game" if told.is_end else
                           "only cuts episodes off, so that values are those of any time", told.reason)
         return told
+
+    @cached_property
+    def typical_reward(self) -> float:
+        """The root of the mean square of the team's rewards, in up to :data:`MANY` episodes from everywhere.
+
+        They are as training takes them, but for ``reward_scale``; nothing but what tells them is read.
+        """
+        args, data = self.args, self.dataset
+        rows = th.linspace(0, self.n_episodes - 1, min(self.n_episodes, MANY), dtype=th.float64).long().numpy()
+        read = ("reward", "terminated", "filled", "no_next", *(() if args.common_reward else ("agent_reward",)))
+        told: dict[str, Any] = {key: data.column(key, slice(None))[rows] for key in read if data.shape(key) is not None}
+        size = told["filled"].shape
+        columns = self._columns(EpisodeArrays(
+            **told, state=np.zeros((*size, 0), np.float32), actions=np.zeros((*size, 0), np.int64),
+            avail_actions=np.zeros((*size, 0, 0), np.bool_), behaviour=np.zeros(len(rows), np.int64), meta=data.meta))
+        reward = team_reward(columns, args.reward_scalarisation == "sum")[:, :-1][played_steps(columns)].double()
+        if args.reward_min is not None:
+            reward = reward.clamp(min=args.reward_min)
+        return float(reward.square().mean().sqrt()) if len(reward) else 0.0
 
     def run(self) -> EpisodeBatch:
         """The next batch of recorded episodes ``[batch_size, T + 1, ...]``, cut to the longest of them."""

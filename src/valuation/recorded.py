@@ -138,7 +138,7 @@ def _steps(batch: EpisodeBatch, encoder: Memoryless, args: Settings, limit: int,
     places = {"seen": batch["state"][there], "state": state[there],
               "available": batch["avail_actions"][there].bool()}
     if fixed:
-        passed = th.arange(there.shape[1]).expand(there.shape)[there] / limit
+        passed = th.arange(there.shape[1], device=there.device).expand(there.shape)[there] / limit
         places["state"] = th.cat([places["state"], passed[:, None].to(state.dtype)], 1)
     return {**places, "now": now, "after": after, "actions": step.actions, "reward": step.reward,
             "done": step.done.bool(), "time": step.time, "episode": step.episode}

@@ -79,15 +79,15 @@ class Table:
         self.reward, self.done = recorded.reward.double().numpy(), recorded.done.numpy()
         self.count = np.bincount(pair).astype(np.float64)
         self.pays = np.bincount(pair, self.reward) / self.count
-        # In a game that its limit ends, states before the last step lead on whatever the time.
-        follows = ~self.done
-        known = np.bincount(pair, follows, len(self.count))
-        ends = np.zeros(len(self.count)) if recorded.fixed else 1.0 - known / self.count
+        # What the last step leads to, in a game that its limit ends, tells nothing of earlier ones in the same state.
+        self._timely = recorded.time.numpy() + 1 < recorded.limit if recorded.fixed else np.ones(len(pair), np.bool_)
+        follows = ~self.done & self._timely
+        known = np.bincount(pair, self._timely, len(self.count))
         flows = np.stack([pair, self.pairs.after], 1)[follows]
         kind, flow = distinct(flows) if len(flows) else (np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._from, self._to = flows[kind].T
-        self._share = np.bincount(flow, minlength=len(kind)) / known[self._from] * (1.0 - ends[self._from])
-        self._lost = (known == 0) & recorded.fixed  # nobody recorded what follows
+        self._share = np.bincount(flow, minlength=len(kind)) / known[self._from]  # the rest has ended
+        self._lost = known == 0  # nobody recorded what follows
         to_go = recorded.returns_to_go(gamma).numpy()
         self.spread = float(to_go.std()) or 1.0
         self.worst = recorded.worst_to_go(gamma).numpy()
@@ -196,7 +196,7 @@ class Table:
         Args:
             value: of the states ``[U]``; None for the last step of an episode, after which nothing counts.
         """
-        rows = ~self.done if self.recorded.fixed and value is not None else np.ones(len(self.done), np.bool_)
+        rows = self._timely if value is not None else np.ones(len(self.done), np.bool_)
         pair, size = self.pairs.pair[rows], len(self.count)
         outcome = self.reward[rows]
         if value is not None:

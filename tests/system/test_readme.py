@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from epymarl_cpa.experiments.analysis.comparison import Comparison
+from epymarl_cpa.experiments.analysis.reliability import reliabilities, runs_table
 from epymarl_cpa.experiments.reports.sections import short_table
 from epymarl_cpa.experiments.rows.paper import Methods
 from epymarl_cpa.experiments.rows.reading import read_rows
@@ -140,7 +141,8 @@ def shrunk(command: str, folder: Path) -> list[str]:
     words[:1] = [sys.executable, "-m", "epymarl_cpa"] if words[0] == "epymarl-cpa" else [sys.executable]
     words = [str(ROOT / word) if word == "src/main.py" else word for word in words]
     if re.search(r"experiments\.(table|report)", command):
-        rows = {"table1.jsonl": "table1", "results/sweeps/teacher": "teacher", "results/sweeps/students": "students"}
+        rows = {"table1.jsonl": "table1", "hundred.jsonl": "hundred", "results/sweeps/teacher": "teacher",
+                "results/sweeps/students": "students"}
         words = [str(ROOT / f"docs/results/{rows[word]}.jsonl") if word in rows else word for word in words]
         return [*words, "--repetitions=200"] if "report" in command else words
     if "cpa benchmark" in command:
@@ -278,6 +280,11 @@ def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files
     shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", DOCS[ROOT / f"docs/{page}.md"], re.S)
     rows = read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
     assert shown and shown[1] == (diversity if page == "diversity" else compact)(rows)
+
+
+def test_the_table_of_a_hundred_seeds_counts_committed_rows() -> None:
+    shown = re.search(r"<!-- hundred -->\n(.*?)\n<!-- /hundred -->", DOCS[ROOT / "docs/method.md"], re.S)
+    assert shown and shown[1] == runs_table(reliabilities(read_rows([ROOT / "docs/results/hundred.jsonl"])))
 
 
 def test_the_table_of_the_printed_method_is_made_of_its_rows_once_there_are_some() -> None:

@@ -14,7 +14,7 @@ from epymarl_cpa.config import resolve
 from epymarl_cpa.controllers.base import Controller
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.evaluation.play import evaluate, headline_of
-from epymarl_cpa.learners import best_so_far as module
+from epymarl_cpa.learners import counted as module
 from epymarl_cpa.learners.best_so_far import BestSoFar
 from epymarl_cpa.run import Trial, prepare
 from epymarl_cpa.runners.offline_runner import OfflineRunner
@@ -60,13 +60,12 @@ def test_a_policy_that_was_lost_is_put_back(alg: str, tmp_path: Path) -> None:
     built = trial(tmp_path, "t_max=200", "lr=0.01", "dataset=poor", "offline_selection=true", alg=alg)
     learn(built, 198)
     kept = built.learner.state_dict()["choices"]["training"]["best"]
-    assert kept["value"] == 1.0
     built.learner.learners[0].train = lambda *batch: spoil(built.mac) or {}  # type: ignore
     assert learn(built, 199) == {} and worth(built) == 0.0
     assert learn(built, 200) == {"selected_t_env": kept["t_env"], "selected_value": 1.0}
     assert all(map(th.equal, built.mac.parameters(), kept["params"])) and worth(built) == 1.0
     found = built.learner.facts()["selected"]["training"]
-    assert found == {"at": 200, "t_env": kept["t_env"], "value": 1.0, "error": kept["error"], "last_value": 0.0}
+    assert found == {"at": 200, "t_env": kept["t_env"], "value": 1.0, "error": found["error"], "last_value": 0.0}
     assert not built.learner.judges(201)
 
 
@@ -86,23 +85,23 @@ def test_it_is_the_judgement_of_the_verb(env: str, words: list[str], tmp_path: P
     learn(built, 30)
     learner, source = built.learner.learners[0], built.runner
     assert isinstance(source, OfflineRunner)
-    counted, reason = module._counted(learner, source)
-    assert counted is not None and reason == ""
+    model, reason = module.counted(learner, source)
+    assert model is not None and reason == ""
     team = [Candidate(name, tmp_path, 0, built.config, built.mac) for name in ("one", "other")]
     found = judge(source, team, built.args, way="table")
-    assert counted.value(learner) == pytest.approx((found.value[0], found.error[0]), rel=1e-12)
+    assert model.value(learner) == pytest.approx((found.value[0], found.error[0]), rel=1e-12)
 
 
 def test_what_is_counted_is_what_the_game_pays(tmp_path: Path) -> None:
     built = trial(tmp_path, "t_max=40", "lr=0.01", "dataset=poor")
     learn(built, 20)
-    counted, _ = module._counted(built.learner.learners[0], built.runner)  # type: ignore[arg-type]
-    assert counted is not None
+    model, _ = module.counted(built.learner.learners[0], built.runner)  # type: ignore[arg-type]
+    assert model is not None
     seen = set()
     for _ in range(20):
         for param in built.mac.agent.parameters():
             th.nn.init.normal_(param)
-        seen.add(value := counted.value(built.learner.learners[0])[0])
+        seen.add(value := model.value(built.learner.learners[0])[0])
         assert value == worth(built)
     assert seen == {0.0, 1.0}
 
@@ -131,9 +130,9 @@ def test_where_it_cannot_be_counted_the_last_policy_is_kept(
 @pytest.mark.parametrize("ends", [True, False])
 def test_the_limit_means_what_it_means_to_the_learner(ends: bool, tmp_path: Path) -> None:
     built = trial(tmp_path, "recipes.medium.episodes=1000", f"limit_ends={ends}", env="bridge")
-    counted, _ = module._counted(built.learner.learners[0], built.runner)  # type: ignore[arg-type]
-    assert counted is not None
-    assert (counted.table.recorded.fixed, counted.table.gamma) == (ends, 1.0 if ends else built.args.gamma)
+    model, _ = module.counted(built.learner.learners[0], built.runner)  # type: ignore[arg-type]
+    assert model is not None
+    assert (model.table.recorded.fixed, model.table.gamma) == (ends, 1.0 if ends else built.args.gamma)
     assert "limit_told" not in vars(built.runner), "nobody asked the data"
 
 
@@ -189,11 +188,75 @@ def test_a_run_that_is_made_longer_begins_with_what_was_chosen(tmp_path: Path) -
     assert learn(other, 220)["selected_t_env"] == chosen["t_env"] and worth(other) == 1.0
 
 
+def continued(tmp_path: Path, built: Trial, other: Trial) -> Trial:
+    """The other trial, after it took up what the first one has learned."""
+    folder = save(tmp_path / "models", built.runner.t_env, built.learner, {},
+                  {"game": {}, "config": {}, "made_by": {}})
+    load_into(other.learner, folder)
+    other.runner.t_env = built.runner.t_env
+    return other
+
+
+def test_on_other_data_what_was_best_is_counted_anew(tmp_path: Path) -> None:
+    words = ["lr=0.01", "dataset=poor"]
+    built, other = trial(tmp_path, *words, "t_max=100"), trial(tmp_path, *words, "t_max=300")
+    learn(built, 100)
+    assert worth(built) == 1.0
+    runner = other.runner
+    assert isinstance(runner, OfflineRunner)
+    runner.dataset = runner.dataset.with_arrays(reward=-0.5 * runner.dataset.reward)
+    continued(tmp_path, built, other)
+    learn(other, 300)
+    found = other.learner.facts()["selected"]["training"]
+    assert found["value"] == 0.0 and worth(other) == 0.0, "what paid 1 costs 0.5 now"
+
+
+def test_a_stage_that_is_left_early_ends_with_the_best_so_far(tmp_path: Path) -> None:
+    """Since a continued run asks for less of it than it has learned already."""
+    words = ["student_t_max=4", "lr=0.01", "policy_start=0.0", "dataset=poor"]
+    built = trial(tmp_path, "t_max=200", *words, alg="cpa_pa")
+    learn(built, 150)
+    kept = built.learner.state_dict()["choices"]["teacher"]["best"]["params"]
+    spoil(built.mac.part("teacher"))
+    other = continued(tmp_path, built, trial(tmp_path, "t_max=100", *words, alg="cpa_pa"))
+    assert all(map(th.equal, other.mac.part("teacher").parameters(), kept))
+    assert other.learner.facts()["selected"]["teacher"]["at"] == 150
+
+
+def test_what_was_chosen_stays_chosen_once_students_learn(tmp_path: Path) -> None:
+    words = ["student_t_max=40", "lr=0.01", "policy_start=0.0"]
+    built = trial(tmp_path, "t_max=40", *words, alg="cpa_pa")
+    learn(built, 50)
+    chosen = built.learner.facts()
+    other = continued(tmp_path, built, trial(tmp_path, "t_max=60", *words, alg="cpa_pa"))
+    assert other.learner.facts() == chosen != {}
+
+
+def test_a_run_that_an_observer_ends_keeps_the_best_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = trial(tmp_path, "t_max=400", "lr=0.01", "dataset=poor", "test_interval=100", "use_tensorboard=false")
+    learn(built, 155)
+    assert worth(built) == 1.0
+
+    def stops() -> bool:
+        built.stopped = {"by": "me", "t_env": built.runner.t_env}
+        return True
+
+    monkeypatch.setattr(built, "_heeds_observers", stops)
+    spoil(built.mac)
+    built.begin()
+    built.test()
+    assert built.curve[-1] == [155, 0.0]
+    result = built.run()
+    assert result["headline"] == 1.0 and result["curve"][-1] == [155, 1.0]
+    assert built.learner.facts()["selected"]["training"]["at"] == 155
+
+
 @pytest.mark.parametrize("change", [
     lambda choice: choice.update(found={"at": "late"}), lambda choice: choice.update(found={"t_env": 3}),
     lambda choice: choice.pop("best"), lambda choice: choice.update(best=3), lambda choice: choice.update(found=None),
     lambda choice: choice["best"].pop("params"), lambda choice: choice["best"].update(more=1),
-    lambda choice: choice["best"].update(value="high"), lambda choice: choice["best"].update(params=[]),
+    lambda choice: choice["best"].update(t_env="late"), lambda choice: choice["best"].update(params=[]),
+    lambda choice: choice.update(found={"at": 9, "t_env": 9, "value": float("nan"), "error": 0.0, "last_value": 0.0}),
     lambda choice: choice["best"]["params"][0].fill_(float("nan")),
     lambda choice: choice["best"]["params"].__setitem__(0, th.zeros(2))])
 def test_what_is_no_best_policy_is_told(change: Any, tmp_path: Path) -> None:

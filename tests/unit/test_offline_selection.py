@@ -83,6 +83,26 @@ def test_counting_is_exact_where_nothing_is_left_to_chance(fixed: bool, gamma: f
     assert found.error == pytest.approx([0.0, 0.0], abs=1e-6) and found.unseen.tolist() == [0.0, 0.0]
 
 
+def test_episodes_that_end_before_the_limit_that_ends_the_game_are_over() -> None:
+    """Of games whose states tell the time, say; what ended does not go on from the worst return."""
+    game = replace(data(fixed=False, episodes=300), fixed=True, limit=30)
+    found = Table(game, 1.0).estimate()
+    assert found.value == pytest.approx([ends(team, 30) for team in TEAMS], abs=1e-5)
+    assert found.error.max() < 1e-6
+
+
+def ends(team: np.ndarray, limit: int) -> float:
+    """What a team earns in the game whose end is joint action (1, 1) in state 2, or the limit."""
+    state, total = 0, 0.0
+    for _ in range(limit):
+        a, b = team[state]
+        total += PAYS[state, a, b]
+        if state == 2 and a and b:
+            break
+        state = (state + a + 2 * b) % STATES
+    return total
+
+
 def test_the_error_of_counting_is_how_far_it_is_off() -> None:
     """Over many data sets with noisy rewards, the standard error is the spread of the values."""
     rng, values, errors = np.random.default_rng(0), [], []
