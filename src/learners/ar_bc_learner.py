@@ -21,7 +21,7 @@ class ArBcLearner(Learner):
     """Maximum likelihood of the recorded joint actions under Eq. 4's factorisation."""
 
     mac: AutoregressiveMAC
-    outcomes = False
+    outcomes = rewarded = False
 
     @classmethod
     def reads_critic_input(cls, args: Settings) -> bool:

@@ -83,11 +83,13 @@ class Learner(ABC):
     Attributes:
         outcomes: whether its losses look at what steps lead to; one that only imitates does not, and learns from steps,
             too, after which nobody recorded the state.
+        rewarded: whether its losses look at rewards; those of students, who imitate, do not.
     """
 
     args: Settings
     mac: Controller
     outcomes: ClassVar[bool] = True
+    rewarded: ClassVar[bool] = True
 
     def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
@@ -194,7 +196,7 @@ class Learner(ABC):
         """
         if (asked := self.args.reward_scale) is not None:
             return asked
-        unit = 1.0 if self.source is None or self.mac.imitated is not None else self.source.typical_reward
+        unit = 1.0 if self.source is None or not self.rewarded else self.source.typical_reward
         if unit <= 1.0:  # or nothing is learned from rewards
             return 1.0
         self.console.info("training rewards are divided by %.4g, their typical size (reward_scale)", unit)
@@ -329,8 +331,8 @@ def trained(net: nn.Module) -> list[Tensor]:
 
 
 #: what a learner may override so that several seeds of it can still be trained as one
-STACKABLE = frozenset(("args", "mac", "outcomes", "reads_critic_input", "build", "losses", "steps", "unread",
-                       "limit_ends"))
+STACKABLE = frozenset(("args", "mac", "outcomes", "rewarded", "reads_critic_input", "build", "losses", "steps",
+                       "unread", "limit_ends"))
 
 
 def unstackable(learner: type[Learner]) -> list[str]:

@@ -20,7 +20,7 @@ class BcLearner(Learner):
     """
 
     mac: BasicMAC
-    outcomes = False
+    outcomes = rewarded = False
 
     @classmethod
     def reads_critic_input(cls, args: Settings) -> bool:

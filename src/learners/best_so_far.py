@@ -47,7 +47,7 @@ class BestSoFar:
     @staticmethod
     def wanted(learner: Learner) -> bool:
         """Whether the settings ask for it, in a stage whose policy follows values."""
-        return (learner.outcomes and learner.mac.imitated is None and isinstance(learner.args, SelectionSettings)
+        return (learner.rewarded and isinstance(learner.args, SelectionSettings)
                 and learner.args.offline_selection)
 
     def due(self, t_env: int) -> bool:

@@ -18,6 +18,7 @@ class TaughtLearner(Learner):
 
     args: TeachingSettings
     mac: StudentMAC
+    rewarded = False
 
     @classmethod
     def stages(cls, args: Settings) -> Sequence[Stage]:

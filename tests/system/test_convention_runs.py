@@ -121,6 +121,7 @@ def test_diversity_is_that_of_the_key_and_beside_a_teacher_only_where_there_is_o
 
 # ------------------------------------------------------------------------------------------------- refusals
 LOCAL = ("policy_input=obs", "env_args.observation=local", "use_rnn=true")
+ONLINE = ("runner=episode", "buffer_size=32", "reward_scale=1.0", "offline_selection=false")
 
 
 @pytest.mark.parametrize(("env", "words", "sentence"), [
@@ -130,9 +131,9 @@ LOCAL = ("policy_input=obs", "env_args.observation=local", "use_rnn=true")
      "improvement=table is not possible here: the histories of 50 steps are too many; set improvement=imitation."),
     ("sensor", [*LOCAL, "improvement=table", "student_t_max=2", "fit_share=0.1", "plans=2"],
      "joint observations are too many; set improvement=imitation."),
-    ("dpomdp", ["runner=episode", "improvement=imitation", "buffer_size=32"],
+    ("dpomdp", [*ONLINE, "improvement=imitation"],
      "conventions are learned from recorded episodes as a whole; use runner=offline."),
-    ("dpomdp", ["runner=episode", "buffer_size=32"],
+    ("dpomdp", [*ONLINE],
      "conventions are learned from recorded episodes as a whole; use runner=offline."),
     ("dpomdp", ["key=cvae_index"], "key=cvae_index reads the key together with the state"),
     ("dpomdp", ["improvement=tables"], "improvement")])
