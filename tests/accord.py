@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from known import known_game
 from numpy.typing import NDArray
 
 from epymarl_cpa.data.behaviours import REGISTRY as BEHAVIOURS
 from epymarl_cpa.data.behaviours import Behaviour, JointPolicy
-from epymarl_cpa.envs import REGISTRY
 from epymarl_cpa.envs.game import Game, IntArray, Step
 
 #: what each of the two teams flips: agent 1's answers, or agent 0's
@@ -74,13 +74,10 @@ def team(flips: tuple[int, int]) -> Behaviour:
 @contextmanager
 def known(folder: Path) -> Iterator[str]:
     """The game and its teams are known inside the ``with`` block, by the environment file whose path this gives."""
-    file = folder / "accord.yaml"
-    file.write_text(YAML)
-    REGISTRY["accord"] = Accord
     BEHAVIOURS.update({f"accord/{name}": team(flips) for name, flips in TEAMS.items()})
     try:
-        yield str(file)
+        with known_game(Accord, YAML, folder) as file:
+            yield file
     finally:
-        del REGISTRY["accord"]
         for name in TEAMS:
             del BEHAVIOURS[f"accord/{name}"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+from known import known_game
 from numpy.typing import NDArray
 
-from epymarl_cpa.envs import REGISTRY
 from epymarl_cpa.envs.game import Game, IntArray, Step
 
 PAYS = np.array([[11.0, -30.0, 0.0], [-30.0, 7.0, 6.0], [0.0, 0.0, 5.0]])
@@ -47,13 +46,6 @@ class Climbing(Game):
         return f"round {state[0]}"
 
 
-@contextmanager
-def known(folder: Path) -> Iterator[str]:
+def known(folder: Path) -> AbstractContextManager[str]:
     """The game is known inside the ``with`` block, by the environment file whose path this gives."""
-    file = folder / "climbing.yaml"
-    file.write_text(YAML)
-    REGISTRY["climbing"] = Climbing
-    try:
-        yield str(file)
-    finally:
-        del REGISTRY["climbing"]
+    return known_game(Climbing, YAML, folder)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+from known import known_game
 from numpy.typing import NDArray
 
-from epymarl_cpa.envs import REGISTRY
 from epymarl_cpa.envs.game import Game, IntArray, Step
 
 YAML = """env: recall
@@ -47,13 +46,6 @@ class Recall(Game):
         return f"step {state[0]}: {'left' if state[1] == 0 else 'right'}"
 
 
-@contextmanager
-def known(folder: Path) -> Iterator[str]:
+def known(folder: Path) -> AbstractContextManager[str]:
     """The game is known inside the ``with`` block, by the environment file whose path this gives."""
-    file = folder / "recall.yaml"
-    file.write_text(YAML)
-    REGISTRY["recall"] = Recall
-    try:
-        yield str(file)
-    finally:
-        del REGISTRY["recall"]
+    return known_game(Recall, YAML, folder)

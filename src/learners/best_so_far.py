@@ -41,6 +41,7 @@ class BestSoFar:
         self.found: dict[str, Any] = {}
         self._best: _Judged | None = None
         self._last: _Judged | None = None
+        self._loaded: _Kept | None = None  # the best of a checkpoint, maybe of a run on other data: to be counted anew
         self._counted: Counted | None = None
         self._reason = hindrance(learner, source)
 
@@ -63,9 +64,9 @@ class BestSoFar:
         if self._counted is None:
             return
         now = self._judged(t_env)
-        if self._best is not None and self._best.value is None:  # of a checkpoint, maybe of a run on other data
-            self._put(self._best)
-            self._best = self._judged(self._best.t_env)
+        if self._loaded is not None:
+            self._put(self._loaded)
+            self._best, self._loaded = self._judged(self._loaded.t_env), None
             self._put(now)
         if self._best is None or now.bound >= self._best.bound - TIED * abs(self._best.bound):
             self._best = now
@@ -81,14 +82,14 @@ class BestSoFar:
             return {}
         self.judge(t_env)
         best, console = self._best, self.learner.console
-        if best is None or best.value is None or self._last is None:
+        if best is None or self._last is None:
             self.found = {"at": t_env, "reason": self._reason}
             console.info("the last policy is kept, not the best one by the recorded episodes: %s (offline_selection)",
                          self._reason)
             return {}
         self._put(best)
         self.found = {"at": t_env, "t_env": best.t_env, "value": best.value, "error": best.error,
-                      "last_value": float(self._last.value or 0.0)}
+                      "last_value": self._last.value}
         self._best = None
         if best.t_env == t_env:
             console.info("the last policy is the best one by the recorded episodes: worth %.4f, standard error %.4f "
@@ -106,14 +107,14 @@ class BestSoFar:
         return _Judged(t_env, [param.detach().clone() for param in self.learner.mac.parameters()], value, error)
 
     @th.no_grad()
-    def _put(self, policy: _Judged) -> None:
+    def _put(self, policy: _Kept) -> None:
         for param, kept in zip(self.learner.mac.parameters(), policy.params, strict=True):
             param.copy_(kept)
 
     # --- keeping ---
     def state_dict(self) -> dict[str, Any]:
         """The best policy so far, or what was chosen in the end."""
-        best = self._best
+        best = self._best or self._loaded
         return {"found": self.found, "best": {} if best is None else {"t_env": best.t_env, "params": best.params}}
 
     def load_state_dict(self, state: Mapping[str, Any], over: bool) -> None:
@@ -137,39 +138,39 @@ class BestSoFar:
                 kept = [param.detach().clone() for param in own]
                 best = {"t_env": found["t_env"], "params": kept} if "t_env" in found else {}
                 found = {}
-        self.found, self._best = found, _Judged.of(best, own) if best else None
+        self.found, self._best, self._loaded = found, None, _Kept.of(best, own) if best else None
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """A policy, and what it is worth.
-
-    Attributes:
-        t_env: when it was learned.
-        params: its parameters.
-        value, error: estimated mean return, and its standard error; None before it has been counted.
-    """
+class _Kept:
+    """A policy: when it was learned, and its parameters."""
 
     t_env: int
     params: list[Tensor]
-    value: float | None = None
-    error: float = 0.0
-
-    @property
-    def bound(self) -> float:
-        return -math.inf if self.value is None else self.value - CAUTION * self.error
 
     @staticmethod
-    def of(state: Mapping[str, Any], own: Sequence[Tensor]) -> _Judged:
+    def of(state: Mapping[str, Any], own: Sequence[Tensor]) -> _Kept:
         """One that was kept; raises ValueError unless it has the networks ``own``."""
-        kept = _Judged(state["t_env"], state["params"])
+        kept = _Kept(state["t_env"], state["params"])
         sound = (set(state) == {"t_env", "params"} and type(kept.t_env) is int and isinstance(kept.params, list)
                  and len(kept.params) == len(own)
                  and all(isinstance(one, Tensor) and one.shape == other.shape and one.dtype == other.dtype
                          and bool(one.isfinite().all()) for one, other in zip(kept.params, own, strict=True)))
         if not sound:
             raise ValueError("the best policy so far is not of these networks")
-        return _Judged(kept.t_env, [one.to(other.device) for one, other in zip(kept.params, own, strict=True)])
+        return _Kept(kept.t_env, [one.to(other.device) for one, other in zip(kept.params, own, strict=True)])
+
+
+@dataclass(frozen=True)
+class _Judged(_Kept):
+    """One with its estimated mean return, and the standard error of that."""
+
+    value: float
+    error: float
+
+    @property
+    def bound(self) -> float:
+        return self.value - CAUTION * self.error
 
 
 def _check_found(found: Mapping[str, Any]) -> None:

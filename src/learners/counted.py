@@ -8,12 +8,11 @@ from torch import Tensor
 
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
-from ..valuation.recorded import read
+from ..valuation.recorded import MOST_STEPS, read
 from ..valuation.table import REPEATED, Pairs, Table
 from .base import Learner
 
 ROOM = 1 << 28  # bytes of recorded episodes that are counted at most
-STEPS = 200_000  # of longer data episodes from everywhere are counted, so many steps
 
 
 class Counted:
@@ -54,7 +53,7 @@ def counted(learner: Learner, source: EpisodeSource) -> tuple[Counted | None, st
     """The recorded episodes as a model; None, and why, where they do not repeat."""
     asked = learner.limit_ends  # as it learns; the data tell where it takes each episode's word
     fixed = source.limit_is_end if asked is None else asked
-    most = max(1, STEPS // learner.info.episode_limit)
+    most = max(1, MOST_STEPS // learner.info.episode_limit)
     rows = th.linspace(0, source.n_episodes - 1, min(most, source.n_episodes), dtype=th.float64).long()
     recorded = read(source, learner.info, learner.args, rows, th.zeros(0, dtype=th.long), fixed)
     if not len(recorded.reward):

@@ -12,11 +12,10 @@ from ..runners.offline_runner import OfflineRunner
 from ..settings import Settings
 from ..utils.bounded import check_memory
 from ..utils.progress import counting
-from ..valuation.recorded import Recorded, read
+from ..valuation.recorded import MOST_STEPS, Recorded, read
 from .plays import Candidate, begin, plays
 
 BESIDE = 32  # bytes for a player at a place, beside its actions
-MOST_STEPS = 200_000  # of larger data, so many are drawn by the seed, whole episodes
 
 
 def asked(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings, seed: int) -> Recorded:

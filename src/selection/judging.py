@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from ..runners.offline_runner import OfflineRunner
 from ..settings import Settings
-from ..valuation.table import REPEATED, Table, repeated
+from ..valuation.table import REPEATED, Pairs, Table
 from .asking import asked
 from .effort import Effort
 from .networks import Networks
@@ -42,9 +42,10 @@ def judge(source: OfflineRunner, candidates: Sequence[Candidate], args: Settings
         raise UserError(f"caution must be a number of at least 0, not {caution:g}.")
     steps = asked(source, candidates, args, seed)
     gamma = 1.0 if steps.fixed else args.gamma
-    again = repeated(steps)
+    pairs = Pairs.of(steps)
+    again = pairs.repeated
     chosen = way if way != "auto" else "table" if again >= REPEATED else "networks"
-    estimate = Table(steps, gamma).estimate() if chosen == "table" else \
+    estimate = Table(steps, gamma, pairs).estimate() if chosen == "table" else \
         Networks(steps, gamma, args, seed, effort).estimate()
     if not np.isfinite([estimate.value, estimate.error]).all():
         raise UserError("the values of the teams are not finite: the recorded rewards are too large to judge by.")

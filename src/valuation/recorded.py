@@ -17,6 +17,7 @@ from ..modules.encoders.memoryless import Memoryless
 from ..settings import Settings
 
 AT_ONCE = 500  # episodes
+MOST_STEPS = 200_000  # of larger data, so many are looked at, whole episodes
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,6 @@ SWEEPS, CLOSE = 2000, 1e-4  # at most so many, or until nothing changes by more 
 PRIOR = 1.0  # steps that the spread of all pairs counts for in that of one
 
 
-def repeated(recorded: Recorded) -> float:
-    """Share of the steps whose pair of state and joint action was recorded in another step, too."""
-    return Pairs.of(recorded).repeated
-
-
 @dataclass(frozen=True)
 class Pairs:
     """U states, P pairs of a state and a joint action that were recorded there.
@@ -109,14 +104,10 @@ class Table:
 
     def of(self, actions: Ints) -> tuple[float, float]:
         """Value and error of a team that plays the joint actions ``[U, N]`` in the states."""
-        pairs, n_known = self.pairs, len(self.count)
-        asked = np.concatenate([np.arange(pairs.n_states)[:, None], actions], 1)
-        first, number = distinct(np.concatenate([self._known, asked]))
-        which = np.full(len(first), -1)
-        which[number[:n_known]] = np.arange(n_known)
-        pair = which[number[n_known:]]
-        unseen = float((pair[pairs.state] < 0).mean())
-        return self._judged(_Policy(np.arange(pairs.n_states), pair, np.ones(pairs.n_states), unseen))[:2]
+        states = np.arange(self.pairs.n_states)
+        pair = self._pair(states, actions)
+        unseen = float((pair[self.pairs.state] < 0).mean())
+        return self._judged(_Policy(states, pair, np.ones(len(states)), unseen))[:2]
 
     @cached_property
     def _known(self) -> Ints:
@@ -124,7 +115,16 @@ class Table:
         first = self.pairs.first
         return np.concatenate([self.pairs.state[first][:, None], self.recorded.actions.numpy()[first]], 1)
 
+    def _pair(self, state: Ints, actions: Ints) -> Ints:
+        """The numbers ``[R]`` of pairs of states ``[R]`` and joint actions ``[R, N]``; -1: never recorded."""
+        known = len(self._known)
+        first, number = distinct(np.concatenate([self._known, np.concatenate([state[:, None], actions], 1)]))
+        which = np.full(len(first), -1)
+        which[number[:known]] = np.arange(known)
+        return which[number[known:]]
+
     def _judged(self, policy: _Policy) -> tuple[float, float, float, float]:
+        """Value, error, error by the first states, and unseen share, of a policy."""
         values = self._values(policy)
         value = values[-1]
         mean = float(self.starts @ value)
@@ -136,17 +136,11 @@ class Table:
         pairs, recorded = self.pairs, self.recorded
         state = np.tile(pairs.place, len(players))
         asked = recorded.played[players].flatten(0, 1).numpy().astype(np.int64)
-        known = self._known
-        rows = np.concatenate([known, np.concatenate([state[:, None], asked], 1)])
-        first, number = distinct(rows)
-        which = np.full(len(first), -1)
-        which[number[: len(known)]] = np.arange(len(known))
-        number = number[len(known):]
-        used, count = np.unique(number, return_counts=True)
-        at = rows[first[used], 0]
+        pair = self._pair(state, asked)
+        (at, used), count = np.unique(np.stack([state, pair]), axis=1, return_counts=True)
         total = np.bincount(state, minlength=pairs.n_states)
-        before = number.reshape(len(players), -1)[:, recorded.now.numpy()]
-        return _Policy(at, which[used], count / total[at], float((which[before] < 0).mean()))
+        before = pair.reshape(len(players), -1)[:, recorded.now.numpy()]
+        return _Policy(at, used, count / total[at], float((before < 0).mean()))
 
     def _onward(self, value: Floats) -> Floats:
         """What follows each pair is worth, discounted ``[P]``, from values of states ``[U]``."""

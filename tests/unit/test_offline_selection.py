@@ -23,7 +23,7 @@ from epymarl_cpa.selection.networks import Networks
 from epymarl_cpa.settings import Settings
 from epymarl_cpa.valuation.estimate import Estimate
 from epymarl_cpa.valuation.recorded import Recorded
-from epymarl_cpa.valuation.table import Table, repeated
+from epymarl_cpa.valuation.table import Pairs, Table
 
 STATES, LIMIT = 3, 4
 PAYS = np.random.default_rng(0).normal(size=(STATES, 2, 2))
@@ -77,7 +77,7 @@ def exact(team: np.ndarray, fixed: bool, gamma: float) -> float:
 @pytest.mark.parametrize(("fixed", "gamma"), [(True, 1.0), (True, 0.8), (False, 0.9)])
 def test_counting_is_exact_where_nothing_is_left_to_chance(fixed: bool, gamma: float) -> None:
     recorded = data(fixed=fixed)
-    assert repeated(recorded) == 1.0
+    assert Pairs.of(recorded).repeated == 1.0
     found = Table(recorded, gamma).estimate()
     assert found.value == pytest.approx([exact(team, fixed, gamma) for team in TEAMS], abs=2e-3)
     assert found.error == pytest.approx([0.0, 0.0], abs=1e-6) and found.unseen.tolist() == [0.0, 0.0]
