@@ -21,6 +21,10 @@ from .arrays import EpisodeArrays
 LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
           "terminated": (np.bool_, 2), "filled": (np.bool_, 2), "behaviour": (np.int64, 1), "obs": (np.float32, 4),
           "agent_reward": (np.float32, 3), "no_next": (np.bool_, 2)}
+#: what a data set may say of itself under these names, and no other kind of thing
+PROVENANCE: dict[str, type[dict[str, Any]] | type[list[Any]]] = {
+    "spec": dict, "recipe": dict, "behaviours": list, "assumed": list, "unrecorded": list}
+WORDS: dict[type, str] = {dict: "a table", list: "a list"}
 AT_ONCE = 2**26  # bytes of episodes whose states are looked at together
 
 
@@ -102,11 +106,10 @@ def check_some_step(data: EpisodeArrays) -> None:
 
 
 def _provenance(data: EpisodeArrays) -> None:
-    for key, kind, word in (("spec", dict, "a table"), ("recipe", dict, "a table"), ("behaviours", list, "a list"),
-                            ("assumed", list, "a list"), ("unrecorded", list, "a list")):
+    for key, kind in PROVENANCE.items():
         if not isinstance(data.meta.get(key, kind()), kind):
             found = type(data.meta[key]).__name__
-            raise UserError(f"{data.source}: '{key}' of the provenance must be {word}, not {found}.")
+            raise UserError(f"{data.source}: '{key}' of the provenance must be {WORDS[kind]}, not {found}.")
     names = data.meta.get("behaviours", [])
     wrong = (data.behaviour < -1) | (data.behaviour >= len(names))
     if wrong.any():

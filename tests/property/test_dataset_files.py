@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.arrays import ARRAYS
 from epymarl_cpa.data.formats.npy_folder import load_npy_folder
+from epymarl_cpa.data.validate import PROVENANCE
 from epymarl_cpa.errors import UserError
 
 Arrays = dict[str, Any]
@@ -45,7 +46,7 @@ def valid(draw: st.DrawFn) -> Arrays:
     state = np.where(rng.random((e, t + 1, s)) < 0.2, rng.choice(extreme, (e, t + 1, s)),
                      rng.normal(size=(e, t + 1, s)).astype(np.float32))
     filled = time <= length[:, None]
-    meta = draw(st.dictionaries(st.text().filter(lambda key: key not in ("spec", "recipe", "behaviours")), PLAIN,
+    meta = draw(st.dictionaries(st.text().filter(lambda key: key not in PROVENANCE), PLAIN,
                                 max_size=3))
     names = draw(st.lists(st.text(), min_size=1, max_size=3))
     return {"state": state, "actions": actions, "avail_actions": available,
