@@ -1,7 +1,8 @@
 """From a command to a team that is good enough, in a process of its own.
 
 A run is evaluated often, and an observer is not needed: its curve says when it was good enough, and Sacred's record
-when that was.  Evaluations and the making of the data are part of the time.
+when that was.  Evaluations and the making of the data are part of the time.  What an untrained team happens to do does
+not count, nor does what the next evaluation does not confirm.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ GOALS = {"XOR 1.00": Goal("xor", "medium", ("test_interval=20",), "test_return_m
          "Sensor 30.0": Goal("sensor", "medium", ("test_interval=50",), "test_return_mean", 30.0),
          "Aloha, good data, 96 messages": Goal("aloha", "good", ("test_interval=50",), "test_messages_sent_mean", 96.0)}
 NOTE = "`cpa_ar`, one thread, from the start of the process: importing, making or loading the data, learning, and " \
-       "evaluating {episodes} episodes each time. `usual`: with the `t_max` of the game's file; `short`: with the " \
-       "`t_max` that is named, since a run begins to learn its policy after a share of `t_max`. Medians over the " \
-       "seeds {seeds}; `-`: not reached."
+       "evaluating {episodes} episodes each time, until two evaluations in a row are good enough, of which the first " \
+       "counts; an untrained team's does not. `usual`: with the `t_max` of the game's file; `short`: with the one " \
+       "that is named, since a run begins to learn its policy after a share of `t_max`. Medians over the seeds " \
+       "{seeds}; `-`: not reached."
 #: a shorter run for each game
 SHORT = {"xor": 200, "permutation": 300, "bridge": 800, "sensor": 1000, "aloha": 1000}
 
@@ -91,8 +93,23 @@ def _reach(plan: Plan, goal: Goal, seed: int, episodes: int, t_max: int) -> tupl
         series = json.loads(found.read_text(encoding="utf-8")).get(goal.metric)
         if series is None:
             raise UserError(f"the run '{' '.join(words)}' knows no {goal.metric}.")
-        for t_env, value, when in zip(series["steps"], series["values"], series["timestamps"], strict=True):
-            if value >= goal.least:
-                wall = (datetime.fromisoformat(when) - started).total_seconds()
-                return wall, wall * ended.cpu / ended.wall, int(t_env)
-    return None
+        found_at = first_enough(series["steps"], series["values"], goal.least)
+        if found_at is None:
+            return None
+        wall = (datetime.fromisoformat(series["timestamps"][found_at]) - started).total_seconds()
+        return wall, wall * ended.cpu / ended.wall, int(series["steps"][found_at])
+
+
+def first_enough(steps: Sequence[int], values: Sequence[float], least: float) -> int | None:
+    """The first evaluation of a team that has learned whose value is enough, and so is the next one's, if there is one.
+
+    Args:
+        steps: ``t_env`` of each evaluation; 0 is before learning.
+        values: of each evaluation.
+        least: what is enough.
+
+    Returns:
+        Its place in the series; None: there is none.
+    """
+    enough = [value >= least for value in values]
+    return next((k for k, t_env in enumerate(steps) if t_env > 0 and all(enough[k:k + 2])), None)
