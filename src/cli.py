@@ -123,7 +123,7 @@ def _trial(script: str, begun: Begun | None, asked: Request) -> Callable[..., fl
         try:
             result = run(config, _run, _log, begun, records_of(_run))
             _run.info["result"] = result
-            attach(_run, config, result, time.monotonic() - started, asked.env, asked.updates)
+            attach(_run, config, result, time.monotonic() - started, asked.alg, asked.env, asked.updates)
             _tell_next(_log, following(script, config, asked.env, asked.updates, _model_of(_run)))
         except UserError as error:
             _run._get_captured_output()

@@ -35,7 +35,8 @@ class Request:
         updates: the words that change it.
         options: Sacred's words.
         unfinished: the run that goes on, if not a new one is asked for.
-        env: value of ``--env-config``; empty for a run that goes on, and for a model that is only evaluated.
+        alg, env: values of ``--config`` and ``--env-config``; empty for a run that goes on, and for a model that is
+            only evaluated.
     """
 
     config: dict[str, Any]
@@ -43,6 +44,7 @@ class Request:
     updates: list[str]
     options: list[str]
     unfinished: resume.Unfinished | None = None
+    alg: str = ""
     env: str = ""
 
 
@@ -83,7 +85,7 @@ def read_request(argv: Sequence[str], console: logging.Logger) -> Request:
         chosen["seed"] = checkpoint.find_whole(chosen["checkpoint_path"], chosen["load_step"])[1]["config"].get("seed")
     if chosen["seed"] is None and chosen["runner"] == "record":
         chosen["seed"] = seed_of(chosen["record_to"])
-    return Request(chosen, defaults, words, options, env=env)
+    return Request(chosen, defaults, words, options, alg=alg, env=env)
 
 
 def _evaluation(model: str, words: list[str], options: list[str], console: logging.Logger) -> Request:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import data
-from ..config import FOLDER, load_env, read_yaml
+from ..config import FOLDER, load_env, read_yaml, word
 from ..data import OfflineDataset
 from ..data.formats import load
 from ..data.mapped import MappedDataset
 from ..errors import UserError
 from .teams import checked_seed
-from .words import named, word
+from .words import named
 
 
 def load_dataset(source: str | os.PathLike[str], dataset: str | os.PathLike[str] | None = None, *, seed: int = 0,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, overload
 
-from ..config import read_env
+from ..config import read_env, word
 from ..envs import make_game, ours, own_args
 from ..envs.gym_adapter import GameGymEnv
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..envs.parallel import GameParallelEnv
 from ..errors import UserError
-from .words import named, word
+from .words import named
 
 
 @overload

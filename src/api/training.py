@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..build import rehearse
-from ..config import resolve
+from ..config import resolve, word
 from ..data import OfflineDataset
 from ..data.generate import keep
 from ..errors import UserError
@@ -29,7 +29,7 @@ from .evaluating import Evaluation
 from .playing import TeamPolicy, load_policy
 from .teams import checked_seed
 from .undisturbed import undisturbed
-from .words import named, word
+from .words import named
 
 #: what train() is not for, and what is
 ELSEWHERE = {"evaluate": "evaluate(model)", "render": "make_env(..., render_mode=...)",
@@ -153,7 +153,7 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
             facts, values, series, model, place = _alone(config, said)
     for sentence in said.warnings:
         warnings.warn(sentence, stacklevel=2)
-    row = row_of(config, facts, time.monotonic() - began, game, words)
+    row = row_of(config, facts, time.monotonic() - began, method, game, words)
     return TrainedRun(method, game, config["dataset"], config["seed"], Evaluation.of(facts, values),
                       {name: Series(np.array(times, np.int64), np.array(each, np.float64))
                        for name, (times, each) in series.items()},

@@ -1,33 +1,11 @@
-"""Python values as the ``key=value`` words of a command line."""
+"""What scripts may give as a name."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from ..config import parse_overrides
 from ..errors import UserError, clipped
-
-
-def word(key: str, value: Any) -> str:
-    """``key=value``, from which a configuration reads back the same value.
-
-    Args:
-        key: of the configuration.
-        value: None, a truth value, a number, text, a path, or a list or mapping of such; NumPy's numbers, too.
-
-    Raises:
-        UserError: it is something else.
-    """
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if isinstance(value, str) and value and parse_overrides([f"text={value}"]) == {"text": value}:
-        return f"{key}={value}"  # as people write it
-    return f"{key}={_flow(key, value)}"
 
 
 def named(what: str, value: Any) -> str:
@@ -39,33 +17,3 @@ def named(what: str, value: Any) -> str:
     if isinstance(value, str | os.PathLike) and isinstance(text := os.fspath(value), str):
         return text
     raise UserError(f"{what} must be a name or a path, not {clipped(repr(value))}.")
-
-
-def _flow(key: str, value: Any) -> str:
-    """The value as YAML on one line."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_flow(key, each) for each in value)}]"
-    if isinstance(value, Mapping):
-        parts = [f"{_quoted(str(name))}: {_flow(key, each)}" for name, each in value.items()]
-        return f"{{{', '.join(parts)}}}"
-    raise UserError(f"the config key '{key}' cannot be {clipped(repr(value))}, a {type(value).__name__}; give a "
-                    "number, text, a truth value, a path, or a list or dict of such.")
-
-
-def _quoted(text: str) -> str:
-    plain = (letter if " " <= letter <= "~" and letter not in '"\\' else f"\\U{ord(letter):08x}" for letter in text)
-    return f'"{"".join(plain)}"'

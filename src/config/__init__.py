@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .files import FOLDER, find_config
     from .reading import merge, parse_overrides, read_yaml, take_option
     from .resolving import keys_of, load_env, mac_of, read_env, resolve, resolve_again
+    from .written import word
 
 __getattr__ = on_demand(
     __name__,
     **dict.fromkeys(("FOLDER", "find_config"), "files"),
     **dict.fromkeys(("merge", "parse_overrides", "read_yaml", "take_option"), "reading"),
-    **dict.fromkeys(("keys_of", "load_env", "mac_of", "read_env", "resolve", "resolve_again"), "resolving"))
+    **dict.fromkeys(("keys_of", "load_env", "mac_of", "read_env", "resolve", "resolve_again"), "resolving"),
+    word="written")
 
 __all__ = ["FOLDER", "find_config", "keys_of", "load_env", "mac_of", "merge", "parse_overrides", "read_env",
-           "read_yaml", "resolve", "resolve_again", "take_option"]
+           "read_yaml", "resolve", "resolve_again", "take_option", "word"]

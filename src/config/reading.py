@@ -144,8 +144,13 @@ def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
     return updates
 
 
+COMMENT = re.compile(r"(^|\s)#")
+
+
 def _value(text: str) -> Any:
-    """``text`` as YAML; what is no YAML, and nothing at all, is text."""
+    """``text`` as YAML; what is no YAML, nothing at all, and what YAML would take for a comment, is text."""
+    if COMMENT.search(text) and text.lstrip()[:1] not in tuple("'\"[{"):
+        return text
     try:
         return yaml.load(text, Loader=_Loader) if text else ""
     except _BAD:

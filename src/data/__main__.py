@@ -7,12 +7,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 from .. import config
 from ..envs.overcooked import Overcooked
 from ..errors import UserError
-from ..utils.files import reason
 from ..utils.process import told_if_interrupted
 from ..utils.progress import showing
 from . import OfflineDataset, load_dataset
@@ -20,7 +18,7 @@ from .chunks import split
 from .describe import describe
 from .fitting import fitted, remarks
 from .formats import read
-from .formats.mapped import Mapped, append
+from .formats.mapped import append
 from .generate import cache_file, generate
 from .merge import merge
 from .overcooked import human_pairs
@@ -66,7 +64,7 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
     if args.command == "append":
         return _append(args, words)
     if args.command == "people":
-        return _people(args.source, args.out, words)
+        return _people(args, words)
     game, recipes = config.load_env(args.env_config, words)
     if args.command == "make":
         if args.quality not in recipes:
@@ -74,7 +72,8 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
         if args.out is None:
             load_dataset(args.quality, game, recipes, args.seed, args.datasets_path)
             return str(cache_file(game, recipes[args.quality], args.seed, args.quality, args.datasets_path))
-        _save(generate(game, recipes[args.quality], args.seed, args.quality), args.out)
+        data = generate(game, recipes[args.quality], args.seed, args.quality)
+        write_dataset(split(data), args.out, args.to, args.force)
         return str(args.out)
     data = load_dataset(args.data, game, recipes, args.seed, args.datasets_path)
     if args.command == "validate":
@@ -84,17 +83,6 @@ def _run(args: argparse.Namespace, words: Sequence[str]) -> str:
     return "\n".join([told, *remarks(data, game)])
 
 
-def _save(data: OfflineDataset, out: Path) -> None:
-    """Writes new data: a folder that stays on the disk where the name asks for one, else an ``.npz`` file."""
-    if out.suffix.lower() in Mapped.suffixes:
-        write_dataset(split(data), out)
-        return
-    try:
-        data.save(out)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written ({reason(error)}).") from None
-
-
 def _append(args: argparse.Namespace, words: Sequence[str]) -> str:
     """Adds the episodes of other data to a folder."""
     if words:
@@ -102,17 +90,18 @@ def _append(args: argparse.Namespace, words: Sequence[str]) -> str:
     for source in args.sources:
         if source.resolve() == args.target.resolve():
             raise UserError(f"{source} would be added to itself.")
-    found = [append(read(source), args.target) for source in args.sources][-1]
+    found = append(merge([partial(read, source) for source in args.sources]), args.target)  # all of them, or none
     return f"{args.target}: {found.episodes} episodes."
 
 
-def _people(source: Path, out: Path, words: Sequence[str]) -> str:
+def _people(args: argparse.Namespace, words: Sequence[str]) -> str:
     """The trials of people in one layout of Overcooked."""
     game, _ = config.load_env("overcooked", words)
     assert isinstance(game, Overcooked)
-    data = human_pairs(source, game)
-    _save(data, out)
-    return f"{out}: {data.n_episodes} episodes and {data.steps.sum()} steps of {len(data.meta['behaviours'])} pairs."
+    data = human_pairs(args.source, game)
+    write_dataset(split(data), args.out, args.to, args.force)
+    pairs = len(data.meta["behaviours"])
+    return f"{args.out}: {data.n_episodes} episodes and {data.steps.sum()} steps of {pairs} pairs."
 
 
 def _write(args: argparse.Namespace, words: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from ..errors import UserError
 from .arrays import EpisodeArrays
 from .chunks import spans
 from .dataset import OfflineDataset
+from .origins import listed, origins
 from .validate import foreign_rules
 
 
@@ -58,7 +59,13 @@ def check_team(data: OfflineDataset, game: Game) -> None:
 def remarks(data: OfflineDataset, game: Game) -> Iterator[str]:
     """Sentences about what users of the data must know."""
     yield from filter(None, [foreign_rules(data, game), open_ends(data, game)])
-    yield from (f"{data.source}: {assumed}." for assumed in data.meta.get("assumed", []))
+    parts = origins(data.meta)
+    assumed = dict.fromkeys(each for part in parts for each in listed(part, "assumed"))
+    yield from (f"{data.source}: {each}." for each in assumed)
+    unmasked = sum("avail_actions" in listed(part, "unrecorded") for part in parts)
+    if 0 < unmasked < len(parts):
+        yield (f"{data.source}: {unmasked} of the {len(parts)} data sets that it was merged from do not say which "
+               "actions were available; in their episodes all count as available.")
 
 
 def open_ends(data: OfflineDataset, game: Game) -> str:

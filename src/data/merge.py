@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import UserError
 from .chunks import pad, some
 from .dataset import OfflineDataset
+from .origins import MERGED, origins
 
 #: reads a data set in parts, from its first one every time
 Reader = Callable[[], Iterator[OfflineDataset]]
@@ -19,8 +20,8 @@ def merge(readers: Sequence[Reader]) -> Iterator[OfflineDataset]:
     """The episodes of all data sets one after the other, in parts.
 
     Horizons are padded to the longest.  Where the provenances differ, what they share is kept, behaviours
-    are numbered anew, and the rest is listed by data set under ``merged``.  Where only some have ``obs``,
-    the others get their state for every agent.
+    are numbered anew, and the rest is listed by data set under ``merged``; data sets that were merged before are there
+    one by one.  Where only some have ``obs``, the others get their state for every agent.
 
     Raises:
         UserError: the data sets are of different games or sizes, or whatever a reader raises.
@@ -119,6 +120,7 @@ def _provenance(metas: list[dict[str, Any]]) -> tuple[dict[str, Any], list[list[
         if name not in union:
             union.append(name)
     shared = {key: value for key, value in metas[0].items()
-              if key not in ("behaviours", "merged") and all(key in meta and meta[key] == value for meta in metas)}
-    rest = [{key: value for key, value in meta.items() if key not in shared} for meta in metas]
-    return {**shared, "behaviours": union, "merged": rest}, [[union.index(name) for name in own] for own in names]
+              if key not in ("behaviours", MERGED) and all(key in meta and meta[key] == value for meta in metas)}
+    every = [each for meta in metas for each in origins(meta)]
+    rest = [{key: value for key, value in each.items() if key not in shared} for each in every]
+    return {**shared, "behaviours": union, MERGED: rest}, [[union.index(name) for name in own] for own in names]

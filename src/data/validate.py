@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..envs.game import Game
 from ..errors import UserError
 from .arrays import EpisodeArrays
+from .origins import origins
 
 #: dtype and number of axes of every array
 LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
@@ -213,9 +214,7 @@ def foreign_rules(data: EpisodeArrays, game: Game) -> str:
 
     Rules that are unknown, as in data of other programs, are not other ones.
     """
-    merged = data.meta.get("merged")
-    metas = [data.meta, *(merged if isinstance(merged, list) else [])]
-    recorded = [meta["rules"] for meta in metas if isinstance(meta, dict) and meta.get("rules")]
+    recorded = [each["rules"] for each in origins(data.meta) if each.get("rules")]
     other = next((rules for rules in recorded if rules != game.rules()), None)
     if other is None:
         return ""

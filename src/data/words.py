@@ -28,6 +28,7 @@ def parser_of_words(folder: str) -> argparse.ArgumentParser:
             command.add_argument("--quality", required=True, help="name of the recipe")
             command.add_argument("--out", type=Path,
                                  help="file, or folder x.mapped, to write instead of one in the folder")
+            _add_writing(command)
         else:
             command.add_argument("data", help=A_DATASET)
     people = commands.add_parser("people", help="make a data set of people who cooked together", allow_abbrev=False,
@@ -36,8 +37,14 @@ def parser_of_words(folder: str) -> argparse.ArgumentParser:
     people.add_argument("source", type=Path, metavar="SRC", help="the file of trials")
     people.add_argument("--out", type=Path, required=True, metavar="DST",
                         help="the .npz file, or folder x.mapped, to write")
+    _add_writing(people)
     _add_changing(commands)
     return parser
+
+
+def _add_writing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--to", metavar="FORMAT", help="of what is written (default: told by its name)")
+    command.add_argument("--force", action="store_true", help="replace what is there if it is a data set")
 
 
 def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,6 +75,5 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     selected.add_argument("--action", type=int, metavar="NUMBER", help="an action, from 0, that some agent plays")
     selected.add_argument("--behaviour", metavar="NAME", help="the behaviour that made the episode")
     for command in (convert, merged, selected):
-        command.add_argument("--to", metavar="FORMAT", help="of DST (default: told by its name)")
-        command.add_argument("--force", action="store_true", help="replace DST if it is a data set")
+        _add_writing(command)
         command.add_argument("--env-config", metavar="NAME", help="game against which to check the data, too")

@@ -59,7 +59,7 @@ class PartFiles:
         self._make()
         for leftover in self.folder.glob(".part-*"):  # of a write that a kill cut off
             leftover.unlink(missing_ok=True)
-        for file in sorted(self.folder.glob("part-*.npz")):
+        for file in sorted(self.folder.glob("part-*.npz"), key=lambda file: (len(file.name), file.name)):  # by number
             wanted = part_file(self.folder, self._count)
             if file != wanted:
                 raise UserError(f"{self.folder} lacks {wanted.name}; delete the folder to record afresh.")

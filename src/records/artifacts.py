@@ -19,7 +19,7 @@ from ..utils.files import reason
 JSON = "application/json"
 
 
-def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], seconds: float, env: str,
+def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], seconds: float, alg: str, env: str,
            words: Sequence[str]) -> None:
     """Gives Sacred's run the files ``manifest.json``, ``data.json`` and ``row.jsonl``, as far as there is something.
 
@@ -31,7 +31,7 @@ def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], secon
         config: of the run.
         result: what :func:`epymarl_cpa.run.run` returned.
         seconds: how long it took.
-        env: value of ``--env-config``; empty for a run that was resumed.
+        alg, env: values of ``--config`` and ``--env-config``; empty for a run that was resumed.
         words: what was changed on the command line.
     """
     if not run.observers:
@@ -43,7 +43,7 @@ def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], secon
         if data := json.loads(text).get("dataset"):
             files["data.json"] = json.dumps(data, indent=1)
     if "headline" in result and env:
-        row = row_of(config, result, seconds, env, words)
+        row = row_of(config, result, seconds, alg, env, words)
         files["row.jsonl"] = json.dumps(row) + "\n"
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -55,11 +55,11 @@ def attach(run: Any, config: Mapping[str, Any], result: Mapping[str, Any], secon
                                                  tempfile.gettempdir(), reason(error))
 
 
-def row_of(config: Mapping[str, Any], result: Mapping[str, Any], seconds: float, env: str,
+def row_of(config: Mapping[str, Any], result: Mapping[str, Any], seconds: float, alg: str, env: str,
            words: Sequence[str]) -> dict[str, Any]:
-    """A run as a row of a table; arguments as of :func:`attach`."""
+    """A run as a row of a table, as sweeps write it; arguments as of :func:`attach`."""
     changed = [word for word in words if _names_rows(word, config)]
-    return {"alg": config["name"], "env": env, "dataset": config["dataset"], "seed": config["seed"],
+    return {"alg": alg, "env": env, "dataset": config["dataset"], "seed": config["seed"],
             **({"with": changed} if changed else {}), "version": __version__, "seconds": round(seconds, 1),
             "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **result}
 

@@ -22,7 +22,7 @@ class Unfinished:
     """A run that goes on.
 
     Attributes:
-        config: as it was resolved when the run began.
+        config: with which the run began, or was resumed last.
         begun: what the run needs to know; None where it left nothing but its settings.
         records: kind and number of each of its records, its folder under the results first, if it has one.
         results: the folder of results that it lies in, wherever that was when it began.
@@ -56,8 +56,10 @@ def find(asked: str, results: Path, tell: Callable[[str], object], where: str = 
 
 
 def _last(results: Path, where: str) -> Path:
-    records = sorted((results / "sacred").glob(f"{where}/[0-9]*/{RECORD}"), key=lambda file: file.stat().st_mtime_ns)
-    open_ones = [file.parent for file in records if read(file.parent).get("status") not in ("COMPLETED", "QUEUED")]
+    entries = {file.parent: read(file.parent) for file in (results / "sacred").glob(f"{where}/[0-9]*/{RECORD}")}
+    open_ones = sorted((folder for folder, entry in entries.items()
+                        if entry.get("status") not in ("COMPLETED", "QUEUED")),
+                       key=lambda folder: (_last_sign(entries[folder]), len(folder.name), folder.name))
     stopped = [folder for folder in open_ones if not is_alive(folder)]
     if begun := [folder for folder in stopped if is_there(folder / "config.json")]:  # others learned nothing yet
         return begun[-1]
@@ -70,6 +72,20 @@ def _last(results: Path, where: str) -> Path:
     raise UserError(f"resume=last: no run below {results} was stopped before its end.")
 
 
+def _last_sign(entry: Mapping[str, Any]) -> str:
+    """When a run was last heard of, as its record says; whoever marks it as killed later does not make it younger."""
+    return max(str(entry.get(key) or "") for key in ("start_time", "heartbeat", "stop_time"))
+
+
+def _asked_last(folder: Path) -> dict[str, Any] | None:
+    """The configuration in a record, which is what the run was last asked for; None if it is missing or damaged."""
+    try:
+        config = json.loads(read_text(folder / "config.json"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return config if isinstance(config, dict) and isinstance(config.get("seed"), int) else None
+
+
 def _need_stopped(folder: Path, further: bool) -> None:
     if is_alive(folder):
         raise UserError(f"the run in {folder} is still going on; it can be resumed when it has been stopped.")
@@ -80,11 +96,8 @@ def _need_stopped(folder: Path, further: bool) -> None:
 def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Unfinished:
     entry = read(folder)
     _need_stopped(folder, further)
-    try:
-        config = json.loads(read_text(folder / "config.json"))
-    except (OSError, ValueError, RecursionError):
-        config = None
-    if not entry or not isinstance(config, dict) or not isinstance(config.get("seed"), int):
+    config = _asked_last(folder)
+    if not entry or config is None:
         raise UserError(f"{folder} is no whole record of a run: its {RECORD} or config.json is missing or damaged; "
                         "name the folder of its models, or start it anew.")
     models = _models(folder, str(entry.get("model", "")))
@@ -94,8 +107,8 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
                           _above(folder, 4))
     chosen, manifest = checkpoint.find_whole(str(models), 0, "resume", tell)
     others = _records(manifest)[1:]
-    return Unfinished(manifest["config"], Begun(models.name, chosen), [("Folder", str(folder)), *others],
-                      _above(folder, 4))
+    # Its checkpoint may be older than the settings with which it was resumed before it was killed.
+    return Unfinished(config, Begun(models.name, chosen), [("Folder", str(folder)), *others], _above(folder, 4))
 
 
 def _models(folder: Path, said: str) -> Path | None:
@@ -126,7 +139,8 @@ def _of_models(folder: Path, tell: Callable[[str], object], further: bool) -> Un
     if record is None:
         return Unfinished(manifest["config"], Begun(name, chosen), records[1:], results)
     _need_stopped(record, further)
-    return Unfinished(manifest["config"], Begun(name, chosen), [("Folder", str(record)), *records[1:]], results)
+    config = _asked_last(record) or manifest["config"]
+    return Unfinished(config, Begun(name, chosen), [("Folder", str(record)), *records[1:]], results)
 
 
 def _above(folder: Path, levels: int) -> Path:

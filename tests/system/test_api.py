@@ -31,8 +31,7 @@ from epymarl_cpa import (
     make_env,
     train,
 )
-from epymarl_cpa.api.words import word
-from epymarl_cpa.config import parse_overrides
+from epymarl_cpa.config import parse_overrides, word
 from epymarl_cpa.deploy.policy import Policy
 from epymarl_cpa.errors import Diverged
 from epymarl_cpa.experiments.rows.reading import fault_of

@@ -184,6 +184,16 @@ def test_damaged_and_missing_parts(tiny_run: Run, small_parts: None, monkeypatch
     assert "lacks part-00000.npz; delete the folder to record afresh" in capsys.readouterr().err
 
 
+def test_more_than_a_hundred_thousand_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their numbers have a digit more than the others', and follow them."""
+    monkeypatch.setattr(PartFiles, "_checked", lambda self, file: SimpleNamespace(n_episodes=1))
+    monkeypatch.setattr(recording_parts, "part_file", lambda folder, number: folder / f"part-{number:01d}.npz")
+    (tmp_path / "x.npz.parts").mkdir()
+    for number in range(12):
+        (tmp_path / f"x.npz.parts/part-{number}.npz").touch()
+    assert PartFiles(tmp_path / "x.npz", {}).episodes == 12
+
+
 @pytest.mark.parametrize(("words", "sentence"), [
     (["record_to="], "writes to the file record_to=<name>.npz, not to ''"),
     (["record_to=x.txt"], "not to 'x.txt'"), (["record_steps=[3]"], "needs record_from=<folder"),

@@ -251,6 +251,17 @@ def test_the_row_can_be_reported(tiny_run: Run) -> None:
     assert len(json.loads((RECORD / "data.json").read_text())["digest"]) == 64
 
 
+def test_the_row_of_a_method_of_ones_own_bears_its_name(tiny_run: Run) -> None:
+    """Two methods are never one in a table because one extends the other."""
+    from epymarl_cpa.experiments.rows.reading import read_rows
+
+    Path("mine.yaml").write_text("extends: bc\nlr: 0.01\n")
+    place = tiny_run(alg="./mine.yaml").sacred
+    assert place
+    row, = read_rows([place / "row.jsonl"])
+    assert row["alg"] == "./mine.yaml"
+
+
 def test_a_row_tells_what_was_changed_and_of_which_game(tiny_run: Run) -> None:
     """Rows of other settings or another game are never put together with it."""
     from epymarl_cpa.experiments.rows.names import game_of, settings_of_row

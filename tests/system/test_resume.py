@@ -17,7 +17,8 @@ import torch as th
 from outcome import Outcome, equal
 
 from epymarl_cpa.cli import main
-from epymarl_cpa.records.alive import hold, release
+from epymarl_cpa.records.alive import hold, mark_killed, release
+from epymarl_cpa.records.resume import find
 from epymarl_cpa.run import Trial
 from epymarl_cpa.utils import checkpoint
 
@@ -193,6 +194,25 @@ def test_a_longer_run(tiny_run: Run) -> None:
     longer = Outcome(0, RECORD, models())
     assert [t for t, _ in longer.series()["test_return_mean"]] == [0, 4, 8, 12]
     assert equal(longer.state(), state) and longer.series() == series and longer.result() == result
+
+
+@pytest.mark.parametrize("by", ["last", "record", "models"])
+def test_changed_settings_hold_though_the_run_was_killed_before_it_saved(by: str, tiny_run: Run,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_run("t_max=8", "test_interval=4")
+    killed(lambda: resumed(f"resume={RECORD}", "t_max=16", "lr=0.02"), 10, monkeypatch)
+    resumed(f"resume={ {'last': 'last', 'record': RECORD, 'models': models()}[by]}")
+    again = Outcome(0, RECORD, models())
+    assert again.record("run")["status"] == "COMPLETED" and again.steps()[-1] == 16
+    assert (again.record("config")["t_max"], again.record("config")["lr"]) == (16, 0.02)
+
+
+def test_the_last_run_is_the_one_that_was_heard_of_last(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever marks an older one as killed, as each new run in its place does, changes nothing of that."""
+    killed(lambda: tiny_run(*WORDS), 10, monkeypatch)
+    killed(lambda: tiny_run(*WORDS, env="permutation"), 10, monkeypatch)
+    mark_killed(RECORD)
+    assert find("last", Path("results"), print).records[0] == ("Folder", "results/sacred/ar_bc/permutation/1")
 
 
 @pytest.mark.parametrize(("asked", "sentence"), [

@@ -93,6 +93,22 @@ def test_a_run_that_is_listed_twice_is_one(grid: Path) -> None:
     assert len(read_grid(str(grid))) == 2
 
 
+def test_names_of_rows_are_never_longer_than_names_of_files_may_be(grid: Path) -> None:
+    data = grid.parent / "/".join(["a" * 60] * 4) / "episodes.npz"
+    grid.write_text(GRID.replace("datasets: [good]", f"datasets: ['{data}']"))
+    one, two = read_grid(str(grid))
+    assert one.id != two.id and max(len(spec.id) for spec in (one, two)) < 200
+    assert one.id.rpartition("-")[2] != one.with_seed(1).id.rpartition("-")[2], "the digest tells them apart"
+
+
+def test_folders_may_have_any_names(grid: Path) -> None:
+    """Those with letters that mean something in YAML, too: models and records lie where the rows are."""
+    for place in ("res #2", "a: b", "[x]"):
+        assert main([str(grid), f"--out={place}", "--only=alg=cpa_ar"]) == 0
+        row, = Path(place, "tiny").glob("*.json")
+        assert (Path(place, "tiny") / json.loads(row.read_text())["model"]).exists()
+
+
 def test_a_failing_run_costs_no_other(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grid.write_text(GRID.replace("[good]", "[./missing.npz, good]"))
     assert main([str(grid), "--out=rows", "--backend=serial"]) == 1

@@ -137,6 +137,17 @@ def test_rows_of_a_file_of_other_data_never_count(capsys: pytest.CaptureFixture[
     assert "0 of 2 runs are done already" in said.out
 
 
+def test_what_lies_beside_data_may_be_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    """A link that leads nowhere, such as editors leave, is none of the data."""
+    assert data(["make", "--env-config=xor", "--quality=good", "--out=mine.mapped"]) == 0
+    Path("own.yaml").write_text(GRID.replace("[good]", "[mine.mapped]").partition("parts:")[0] + "algs: [ar_bc]\n")
+    line = ["own.yaml", "--out=rows", "--backend=serial"]
+    assert main(line) == 0
+    Path("mine.mapped/.#notes").symlink_to("nowhere")
+    assert main(line) == 0
+    assert "2 of 2 runs are done already" in capsys.readouterr().out
+
+
 def test_rows_of_other_settings_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ALL, "--only=alg=ar_bc"]) == 0
     Path("tiny.yaml").write_text(GRID.replace("hidden_dim=8", "hidden_dim=9"))

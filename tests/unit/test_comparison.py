@@ -96,6 +96,11 @@ def test_a_seed_counts_once_whatever_its_method_is_called() -> None:
         Comparison.of(given, methods)
 
 
+def test_a_row_that_does_not_know_the_optimum_is_told() -> None:
+    with pytest.raises(UserError, match="the rows of bc on xor, good, do not know the game's optimum"):
+        Comparison.of(rows("bc", [1.0], headline_optimum=None), METHODS)
+
+
 def test_columns_follow_the_list_of_methods() -> None:
     given = [*rows("something new", [1.0]), *rows("newest", [1.0]), *rows("cpa_pa pool_size=1 beta=1", [1.0]),
              *rows("bc", [1.0]), *rows("qmix", [1.0])]

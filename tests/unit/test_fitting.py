@@ -147,6 +147,18 @@ def test_what_is_said_of_missing_last_states() -> None:
     assert [*remarks(foreign((T,), assumed=["it is so"]), game())][1:] == ["theirs: it is so."]
 
 
+def test_what_is_said_of_data_sets_that_were_merged() -> None:
+    """Each of them has its say, however often they were merged."""
+    merged = [{"assumed": ["it is so"], "unrecorded": ["avail_actions"]}, {"merged": [{"assumed": ["it is so"]}, {}]}]
+    whole = generate(game(), {"episodes": 3, "mixture": {"random": 1.0}}, 0)
+    data = OfflineDataset(**whole.arrays, meta={"behaviours": ["random"], "merged": merged}, source="theirs")
+    assert [*remarks(data, game())] == [
+        "theirs: it is so.", "theirs: 1 of the 3 data sets that it was merged from do not say which actions were "
+        "available; in their episodes all count as available."]
+    odd = OfflineDataset(**whole.arrays, meta={"behaviours": ["random"], "merged": [{"assumed": 3, "unrecorded": "x"}]})
+    assert not [*remarks(odd, game())]
+
+
 @pytest.mark.parametrize("learner", [Learner, BcLearner, ArBcLearner])
 def test_steps_without_a_state_after_them(learner: type[Learner], tmp_path: Path) -> None:
     """All count in returns; beyond the horizon nothing follows; what was cut off before is only imitated."""

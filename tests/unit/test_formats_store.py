@@ -50,7 +50,8 @@ def test_merge_keeps_what_is_shared() -> None:
     assert data.avail_actions[:3, 4:].all() and not data.filled[:3, 4:].any()
     np.testing.assert_array_equal(data.returns, np.concatenate([one.returns, two.returns]))
     again = merged(data, made(meta={"behaviours": ["a"], "spec": spec}))
-    assert again.meta["behaviours"] == ["a", "b", "c"] and len(again.meta["merged"]) == 2
+    assert again.meta == {"spec": spec, "behaviours": ["a", "b", "c"], "merged": [
+        *data.meta["merged"], {"behaviours": ["a"]}]}, "one by one, whatever was merged first"
     foreign = merged(one, made(meta={"format": "vault"}, behaviour=np.full(3, -1)))
     assert "spec" not in foreign.meta and foreign.meta["merged"][0]["spec"] == spec
 

@@ -272,6 +272,14 @@ def test_append(folder: Path) -> None:
     opened(folder).check()
 
 
+def test_a_folder_may_grow_for_ever(folder: Path) -> None:
+    """Its provenance lists what was added, and never nests."""
+    for seed in range(1, 6):
+        append(split(made(1, seed=seed)), folder)
+    assert [each.get("part") for each in opened(folder).meta["merged"]] == [None, 1, 2, 3, 4, 5]
+    assert not any("merged" in each for each in opened(folder).meta["merged"])
+
+
 def test_an_append_that_does_not_come_to_its_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> Iterator[OfflineDataset]:
         yield from split(made(7))
@@ -350,10 +358,17 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     for words, why in ((["append", "a.mapped", "a.mapped"], "added to itself"),
                        (["append", "a.npz", "a.mapped"], "a.npz is no folder"),
                        (["append", "absent.mapped", "a.npz"], "absent.mapped is no folder"),
-                       (["append", "a.mapped", "absent.npz"], "there is no file or folder absent.npz")):
+                       (["append", "a.mapped", "absent.npz"], "there is no file or folder absent.npz"),
+                       (["append", "a.mapped", "a.npz", "absent.npz"], "there is no file or folder absent.npz"),
+                       ([*make, "--out=a.npz"], "a.npz exists already"),
+                       ([*make, "--out=notes.txt", "--force"], "notes.txt")):
+        Path("notes.txt").write_text("my notes")
         assert main(words) == 2
         out = capsys.readouterr().err
         assert why in out and out.count("\n") == 1
+    assert load(Path("a.mapped")).n_episodes == 15000, "all or none"
+    assert Path("notes.txt").read_text() == "my notes"
+    assert main([*make, "--seed=1", "--out=a.npz", "--force"]) == 0 and load(Path("a.npz")).meta["seed"] == 1
 
 
 def test_recordings(tmp_path: Path) -> None:

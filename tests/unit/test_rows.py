@@ -39,6 +39,8 @@ def test_folders_and_files_of_rows_are_read_in_order(tmp_path: Path) -> None:
     (json.dumps({**ROW, "made_by": "me"}), "'made_by' that is no mapping with texts"),
     (json.dumps({**ROW, "made_by": {"code": 3}}), "'made_by' that is no mapping with texts"),
     (json.dumps({**ROW, "stopped": True}), "'stopped' that does not say by which observer"),
+    (json.dumps({**ROW, "headline_random": "x"}), "has a 'headline_random' that is no finite number"),
+    (json.dumps({**ROW, "tv": float("inf")}), "has a 'tv' that is no finite number"),
     ("", "holds none; rows of sweeps are needed"),
     ("[" * 100_000, "line 1 is no whole JSON object"),
 ])

@@ -198,3 +198,6 @@ def test_edited_rules_give_new_data_and_old_files_are_told(tmp_path: Path, monke
         assert foreign_rules(OfflineDataset(**data.arrays, meta={**meta, "behaviours": ["random"]}), game) == ""
     merged = OfflineDataset(**data.arrays, meta={"behaviours": ["random"], "merged": [{"rules": "other"}]})
     assert "digest other" in foreign_rules(merged, game)
+    inner = [{"merged": [{"rules": "other"}]}]
+    nested = OfflineDataset(**data.arrays, meta={"behaviours": ["random"], "merged": inner})
+    assert "digest other" in foreign_rules(nested, game)

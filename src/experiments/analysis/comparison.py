@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import UserError
 from ..rows.paper import Methods, Task, Value, table1
 from ..rows.reading import Rows
 from .statistics import SAME
@@ -72,11 +73,14 @@ class Comparison:
 
     @staticmethod
     def of(rows: Rows, methods: Methods) -> Comparison:
-        """Compares the rows of the paper's 15 tasks; one row each of a method, task and seed."""
+        """Compares the rows of the paper's 15 tasks; one row each of a method, task and seed.
+
+        Raises:
+            UserError: a row does not know the optimum of its game.
+        """
         groups = methods.grouped(rows)
         tasks = [task for task in table1().names if any(task in group for group in groups.values())]
-        optimum = {task: float(group[task][0]["headline_optimum"])
-                   for task in tasks for group in groups.values() if task in group}
+        optimum = {task: _optimum(group[task]) for task in tasks for group in groups.values() if task in group}
         cells: dict[tuple[Task, str], Cell] = {}
         for task in tasks:
             ours = {method: _value(group[task]) for method, group in groups.items() if task in group}
@@ -100,6 +104,15 @@ class Comparison:
         """The seeds that most cells have; none without cells."""
         counts = Counter(cell.seeds for cell in self.cells.values())
         return counts.most_common(1)[0][0] if counts else ()
+
+
+def _optimum(rows: list[dict[str, Any]]) -> float:
+    best = rows[0]["headline_optimum"]
+    if best is None:
+        row = rows[0]
+        raise UserError(f"the rows of {row['alg']} on {row['env']}, {row['dataset']}, do not know the game's "
+                        "optimum ('headline_optimum'), which all games of the paper have; make them anew.")
+    return float(best)
 
 
 def _value(rows: list[dict[str, Any]]) -> Value:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...config import word
 from ...errors import UserError
 from ...utils.progress import counted
 from .fresh import ONE_THREAD
@@ -95,7 +96,7 @@ def _row(plan: Plan, name: str, folder: Path, env: str) -> Row:
         np.savez(arrays, state=data.state, actions=data.actions, available=data.avail_actions, reward=data.reward,
                  terminated=data.terminated, filled=data.filled)
         data.save(own)
-        words = [f"datasets_path={place}", *plan.words]
+        words = [word("datasets_path", place), *plan.words]
         about = {"env": env, "dataset": str(own), "steps": steps, "words": words, "warm": plan.times(30)}
         programs = {"theirs": (name, folder.absolute(), plan.python or sys.executable, kind.method),
                     "same method": ("ourselves", HERE.parents[1], sys.executable, kind.method),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...config import word
 from ...errors import UserError
 from ...experiments.sweeps.stack import Stack
 from ...utils.progress import counted
@@ -44,7 +45,7 @@ def together(plan: Plan, method: str, env: str, seeds: int) -> Call:
         UserError: the method or the game cannot be trained so.
     """
     first = trial_of(plan, method, env)
-    same = f"dataset={first.runner.place}"  # making data for every seed would take longer than all the rest
+    same = word("dataset", first.runner.place)  # making data for every seed would take longer than all the rest
     stack = Stack([first, *(trial_of(plan, method, env, same, seed=seed) for seed in range(1, seeds))])
     t_env = first.learner.stages[0].length // 2
     return lambda: stack.update(t_env)

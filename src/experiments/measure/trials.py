@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ...config import load_env, resolve
+from ...config import load_env, resolve, word
 from ...config.files import names
 from ...data.generate import generate
 from ...learners.base import Stage
@@ -29,9 +29,9 @@ def config_of(plan: Plan, method: str, env: str, *words: str, seed: int = 0) -> 
         UserError: the method, the environment or a word does not fit.
     """
     given = any(word.startswith("dataset=") for word in (*words, *plan.words))
-    small = [f"dataset={_small(plan.folder, env)}"] if plan.quick and env in names("envs") and not given else []
+    small = [word("dataset", _small(plan.folder, env))] if plan.quick and env in names("envs") and not given else []
     cuda = ["use_cuda=true"] if plan.device == "cuda" else []
-    return resolve(method, env, [f"seed={seed}", f"datasets_path={plan.folder}", f"torch_threads={plan.threads}",
+    return resolve(method, env, [f"seed={seed}", word("datasets_path", plan.folder), f"torch_threads={plan.threads}",
                                  "save_model=false", *cuda, *small, *words, *plan.words])
 
 

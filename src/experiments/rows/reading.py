@@ -18,6 +18,9 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "env": str, "dataset": str, "alg": str, "seed": int, "headline": (int, float),
     "headline_optimum": (int, float, type(None)),  # None: the game's is unknown
     "seconds": (int, float), "peak_mb": (int, float)}
+#: what rows may have besides, in numbers; what is unknown is missing or null
+MAY_HAVE = ("headline_random", "headline_bound", "return", "collisions", "score", "marginal_entropy", "joint_entropy",
+            "modes", "teacher_modes", "modes_covered", "tv", "mismatch_rate", "optimal_share", "stacked", "t_max")
 Row = dict[str, Any]
 MOST = 2**30  # bytes of a file of rows
 Rows = Sequence[Row]
@@ -161,6 +164,11 @@ def fault_of(row: Row) -> str:
             return f"has no usable '{key}'"
         if isinstance(value, float) and not math.isfinite(value):
             return f"has the '{key}' {value}, not a finite number"
+    for key in MAY_HAVE:
+        value = row.get(key)
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)
+                                  or not math.isfinite(value)):
+            return f"has a '{key}' that is no finite number"
     if not row["alg"].strip():
         return "has an empty 'alg'"
     if not _is_curve(row.get("curve") or []):

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from ...config import FOLDER, keys_of, read_yaml, resolve
+from ...config import FOLDER, keys_of, read_yaml, resolve, word
 from ...envs.trust import check_key
 from ...errors import UserError
 from ...settings import CORE
@@ -25,6 +25,7 @@ from .search import SEARCH, from_search
 LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
 TEACHERS, STACK, PARTS = "teachers", "stack", "parts"
 MOST = 10_000  # seeds of a span
+LONGEST = 150  # letters of a row's name before its digest: names of files must not have more than 255
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class RunSpec:
             decides["stack"] = self.stack
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:10]
         readable = f"{self.alg}-{self.env}-{self.config['dataset']}-seed{self.config['seed']}"
-        return f"{re.sub(r'[^A-Za-z0-9_.=-]+', '_', readable)}-{digest}"
+        return f"{re.sub(r'[^A-Za-z0-9_.=-]+', '_', readable)[:LONGEST]}-{digest}"
 
     def together(self) -> tuple[RunSpec, ...]:
         """The runs of this run's stack, in the order of their seeds in the grid; this run alone if it has none."""
@@ -189,7 +190,7 @@ def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:
         if not alg.split():
             raise UserError(f"{path}: the key 'algs' has an entry that names no method.")
         name, *overrides = alg.split()
-        common = (*grid.get("with", []), f"dataset={data}")
+        common = (*grid.get("with", []), word("dataset", data))
         config = resolve(name, env, [*common, "seed=0", *overrides])  # once for all seeds: it takes a while
         if not path.resolve().is_relative_to(FOLDER.resolve()):
             check_key(config["env"], config["env_args"], str(path), "put its folder on PYTHONPATH", own_path=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+from ...config import word
 from ..rows.origin import MADE_BY, code_of
 from ..rows.reading import Row, curve_of
 from .backends import Backend
@@ -121,5 +122,5 @@ def _apart(spec: RunSpec, folder: Path) -> RunSpec:
     place = str(folder / "datasets")
     kept = [override for override in spec.overrides if not override.startswith("datasets_path=")]
     first = spec.first and _apart(spec.first, folder)
-    return replace(spec, overrides=(f"datasets_path={place}", *kept), config={**spec.config, "datasets_path": place},
-                   first=first)
+    return replace(spec, overrides=(word("datasets_path", place), *kept),
+                   config={**spec.config, "datasets_path": place}, first=first)

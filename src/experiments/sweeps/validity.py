@@ -54,7 +54,15 @@ def _data_now(dataset: str, recipes: tuple[str, ...]) -> str:
     path = Path(dataset).expanduser()
     if dataset in recipes or not path.exists():
         return ""
-    return _digest(path, max(file.stat().st_mtime_ns for file in (path, *path.rglob("*"))))
+    return _digest(path, max(_changed(file) for file in (path, *path.rglob("*"))))
+
+
+def _changed(file: Path) -> int:
+    """When a file was changed last; 0 if it is gone by now."""
+    try:
+        return file.lstat().st_mtime_ns  # of a link itself, wherever it leads
+    except OSError:
+        return 0
 
 
 @cache

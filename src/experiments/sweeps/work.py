@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...config import resolve
+from ...config import resolve, word
 from ...errors import UserError
 from ...utils.progress import silent
 from ..rows.origin import MADE_BY
@@ -64,10 +64,10 @@ def _alone(spec: RunSpec, folder: str, model: str) -> Row | str:
     name, *overrides = spec.alg.split()
     if resolve(name, spec.env, [*spec.overrides, *overrides]) != spec.config:
         return "its configuration has been changed since the sweep began; start the sweep again."
-    given = [] if not model else [f"teacher={model}"] if "teacher" in spec.config else \
-        [f"checkpoint_path={model}", "evaluate=true"]
+    given = [] if not model else [word("teacher", model)] if "teacher" in spec.config else \
+        [word("checkpoint_path", model), "evaluate=true"]
     experiment, line = build(["sweep", f"--config={name}", f"--env-config={spec.env}", "--loglevel=WARNING", "with",
-                              *spec.overrides, *overrides, *given, f"local_results_path={folder}/runs",
+                              *spec.overrides, *overrides, *given, word("local_results_path", f"{folder}/runs"),
                               "save_model=false"], rehearsed=False)
     experiment.logger.setLevel("WARNING")
     finished = experiment.run_commandline(line)
