@@ -32,6 +32,7 @@ from .runners import REGISTRY as RUNNERS
 from .settings import UNSET, Settings, check_env_args, settings_of
 from .utils import checkpoint
 from .utils.bounded import check_memory
+from .utils.files import named_path
 from .utils.progress import check_library
 
 Config = Mapping[str, Any]
@@ -227,6 +228,6 @@ def rehearse(config: Config, console: Logger) -> None:
             check_networks(manifest, folder, env.game, config)
             checkpoint.load_into(learner, folder, evaluate=args.evaluate)
         if args.runner == "offline" and not args.evaluate:
-            check_asked(args.dataset, env.game, args.recipes, Path(args.datasets_path).expanduser())
+            check_asked(args.dataset, env.game, args.recipes, named_path(args.datasets_path))
     finally:
         env.close()

@@ -39,7 +39,7 @@ from .request import (
     words_of,
 )
 from .run import Begun, run
-from .utils.files import need_folder
+from .utils.files import named_path, need_folder
 from .utils.logging import get_logger
 from .utils.process import handling, interrupt, program
 from .utils.registry import nearest
@@ -78,7 +78,7 @@ def _way_back(argv: Sequence[str], experiment: Experiment | None) -> str:
         return ""
     options = [hidden(word) for word in words_of(argv)[0] if not word.startswith(("--config", "--env-config"))]
     words = [f"{RESUME}={folder}", *named_again(stopped.config["env"], stopped.config["env_args"])]
-    return "; the run goes on with: " + shlex.join([*program(argv[0]).split(), *options, "with", *words])
+    return "; the run goes on with: " + shlex.join([*shlex.split(program(argv[0])), *options, "with", *words])
 
 
 def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list[str]]:
@@ -97,7 +97,7 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     chosen, unfinished = asked.config, asked.unfinished
     SETTINGS["CAPTURE_MODE"] = "sys"
     SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = False
-    place = Path(chosen["local_results_path"]).expanduser() / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
+    place = named_path(chosen["local_results_path"]) / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
     experiment = Recorded(chosen["name"], base_dir=str(Path(__file__).parent), save_git_info=False)
     experiment.place, experiment.continued = place, unfinished.records if unfinished else ()
     experiment.logger = console

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .config import FOLDER, parse_overrides, read_yaml, resolve, resolve_again, take_option
@@ -15,6 +14,7 @@ from .recording.parts import seed_of
 from .records import resume
 from .settings import CORE
 from .utils import checkpoint
+from .utils.files import named_path
 
 USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
 RESUME = "resume"
@@ -108,11 +108,11 @@ def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], opt
     given = parse_overrides(words)
     named = resolve(alg, env) if alg and env else None
     where = f"{named['name']}/{named['env_args']['map_name']}" if named else "*/*"
-    results = Path(str(given.get("local_results_path", "results"))).expanduser()
+    results = named_path(str(given.get("local_results_path", "results")))
     unfinished = resume.find(goes_on, results, console.warning, where, bool(given))
     chosen = resolve_again(unfinished.config, words)
     if "local_results_path" not in given and \
-            Path(chosen["local_results_path"]).expanduser().resolve() != unfinished.results.resolve():
+            named_path(chosen["local_results_path"]).resolve() != unfinished.results.resolve():
         chosen["local_results_path"] = str(unfinished.results)  # it has been moved, and says nothing of where to write
     check_trusted(chosen, given, f"{RESUME}={goes_on}")
     if named and (named["learner"], named["env"]) != (chosen["learner"], chosen["env"]):

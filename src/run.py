@@ -29,7 +29,9 @@ from .provenance import provenance
 from .runners import REGISTRY as RUNNERS
 from .settings import Decides, Settings
 from .utils import checkpoint
+from .utils.files import named_path
 from .utils.garbage import started
+from .utils.generators import generators, set_generators
 from .utils.process import StopRequest, keep_freed_memory
 from .utils.progress import counting, is_live, showing
 
@@ -131,7 +133,7 @@ class Trial:
         self.buffer = None if self.runner.learns_offline else info.buffer(args.buffer_size, args.seed)
         self.name = begun.name if begun else \
             f"{args.name}_seed{args.seed}_{args.env_args['map_name']}_{datetime.now():%Y%m%d-%H%M%S-%f}"
-        self.results_folder = Path(args.local_results_path).expanduser()
+        self.results_folder = named_path(args.local_results_path)
         self.made_by = {**provenance(config, self.runner.game), **self.runner.made_from()}
         self.episode, self.tested_at, self.saved_at = 0, -1, -1
         self.results: dict[str, Values] = {}
@@ -290,8 +292,8 @@ class Trial:
         if not self.learner.is_finite():
             raise Diverged(f"training diverged: the networks are not finite at t_env {self.runner.t_env}; lower lr, or "
                            "scale the rewards with reward_scale.")
-        state = {"runner": self.runner.state_dict(), "episode": self.episode, "torch": th.get_rng_state(),
-                 "curve": self.curve}
+        state = {"runner": self.runner.state_dict(), "episode": self.episode, "curve": self.curve,
+                 **generators()}
         if self.buffer is not None:
             state["buffer"] = self.buffer.state_dict()
         facts = {"game": self.runner.game.spec(), "config": self.config, "made_by": self.made_by,
@@ -342,7 +344,10 @@ class Trial:
             made_by = manifest.get("made_by", {})
             self.made_by |= {key: made_by[key] for key in ("data", "recipe") if key in made_by}
         self.episode = state["episode"] if same_clock else 0
-        th.set_rng_state(state["torch"])
+        if not same_clock:
+            for learner in self.learner.learners:
+                learner.forget_clock()
+        set_generators(state)
 
     def summary(self) -> dict[str, Any]:
         """The last evaluation beside the exact optimum, if it is known, and the curve."""

@@ -6,7 +6,6 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..errors import UserError, clipped
 from ..experiments.analysis.score import score_of
 from ..experiments.analysis.statistics import REPETITIONS, Estimate, estimates
 from ..experiments.rows.reading import fault_of, grouped, read_rows, without_repeats
+from ..utils.files import named_path
 from .training import TrainedRun
 
 Sources = Iterable[TrainedRun | Mapping[str, Any] | str | os.PathLike[str]]
@@ -124,7 +124,7 @@ def _flat(sources: Iterable[Any]) -> Iterable[Any]:
 
 def _rows(source: TrainedRun | Mapping[str, Any] | str | os.PathLike[str]) -> list[dict[str, Any]]:
     if isinstance(source, str | os.PathLike):
-        return read_rows([Path(source).expanduser()])
+        return read_rows([named_path(source)])
     row = dict(source.row if isinstance(source, TrainedRun) else source)
     if fault := fault_of(row):
         raise UserError(f"a row given to compare() {fault}.")

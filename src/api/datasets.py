@@ -12,6 +12,7 @@ from ..data import OfflineDataset
 from ..data.formats import load
 from ..data.mapped import MappedDataset
 from ..errors import UserError
+from ..utils.files import named_path
 from .teams import checked_seed
 from .words import named
 
@@ -49,7 +50,7 @@ def load_dataset(source: str | os.PathLike[str], dataset: str | os.PathLike[str]
                             "name game and data set, such as load_dataset('sensor', 'medium').")
         if _is_game(source):
             raise UserError(f"'{source}' is a game; name its data set, too: load_dataset('{source}', 'medium').")
-        return load(Path(named("source", source)).expanduser())
+        return load(named_path(named("source", source)))
     words = [word(f"env_args.{key}", value) for key, value in env_args.items()]
     game, recipes = load_env(named("source", source), words)
     return data.load_dataset(named("dataset", dataset), game, recipes, checked_seed(seed), _folder(datasets_path))
@@ -65,9 +66,9 @@ def place_of(data: OfflineDataset, datasets_path: str | os.PathLike[str] | None 
     """
     if isinstance(data, MappedDataset):
         return Path(data.source)
-    return _folder(datasets_path) / f"arrays-{data.digest[:16]}.npz"
+    return _folder(datasets_path) / f"arrays-{data.own_digest[:16]}.npz"
 
 
 def _folder(datasets_path: str | os.PathLike[str] | None) -> Path:
     folder = read_yaml(FOLDER / "default.yaml")["datasets_path"] if datasets_path is None else datasets_path
-    return Path(named("datasets_path", folder)).expanduser()
+    return named_path(named("datasets_path", folder))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,18 @@ from ..cli import build
 from ..errors import UserError
 from ..records.experiment import records_of
 from ..utils.sacred_error import Error
+from .saying import Words
 
 
-def recorded(method: str, game: str, words: Sequence[str], verbose: bool,
+def recorded(method: str, game: str, words: Sequence[str], verbose: bool, warnings: list[str],
              ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], Path, Path | None]:
     """A run as the command line makes it.
 
     Args:
         method, game: values of ``--config`` and ``--env-config``.
         words: what changes their settings.
-        verbose: whether the run tells of itself.
+        verbose: whether the run tells of itself here, and not only in its record.
+        warnings: is given those of the run.
 
     Returns:
         Its result, its last evaluation's values, its series (times and values), its model folder, Sacred's record.
@@ -32,10 +36,10 @@ def recorded(method: str, game: str, words: Sequence[str], verbose: bool,
     Raises:
         UserError: as of the command line.
     """
-    with _sacred_as_it_was():
-        experiment, line = build(["epymarl-cpa", f"--config={method}", f"--env-config={game}",
-                                  *([] if verbose else ["--loglevel=CRITICAL"]), "with", *words])
-        experiment.logger.setLevel(logging.INFO if verbose else logging.CRITICAL)
+    with _sacred_as_it_was(), redirect_stdout(sys.stdout if verbose else StringIO()):
+        experiment, line = build(["epymarl-cpa", f"--config={method}", f"--env-config={game}", "with", *words])
+        said = Words(False)
+        experiment.logger.addHandler(said)
         try:
             run = experiment.run_commandline(line)
         except SystemExit as end:  # how Sacred ends a failed run; its context holds the reason
@@ -43,6 +47,8 @@ def recorded(method: str, game: str, words: Sequence[str], verbose: bool,
             if isinstance(error, Error):  # made of the mistake for Sacred's sake
                 error = error.__context__ if isinstance(error.__context__, UserError) else UserError(str(error))
             raise (error or end) from None
+        finally:
+            warnings += said.warnings
     info: dict[str, Any] = run.info
     series = {name: (info[f"{name}_T"], values) for name, values in info.items() if f"{name}_T" in info}
     values = {name.removeprefix("test_").removesuffix("_episodes"): np.array(each) for name, each in info.items()

@@ -11,6 +11,7 @@ from ..deploy.export import export as write_agents
 from ..errors import UserError
 from ..utils import checkpoint
 from ..utils.bounded import check_memory
+from ..utils.files import named_path
 from .undisturbed import undisturbed
 from .words import named
 
@@ -76,4 +77,4 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: s
         UserError: no whole checkpoint is there, its team cannot be exported, or the folder cannot be written.
     """
     with undisturbed():
-        return write_agents(named("model", model), Path(named("out", out)).expanduser(), key, form)
+        return write_agents(named("model", model), named_path(named("out", out)), key, form)

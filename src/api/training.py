@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -23,10 +22,11 @@ from ..errors import UserError
 from ..records.artifacts import row_of
 from ..run import prepare
 from ..utils import checkpoint
-from ..utils.files import need_folder
+from ..utils.files import named_path, need_folder
 from .datasets import place_of
 from .evaluating import Evaluation
 from .playing import TeamPolicy, load_policy
+from .saying import Words
 from .teams import checked_seed
 from .undisturbed import undisturbed
 from .words import named
@@ -148,7 +148,7 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
         if record:
             from .recording import recorded  # here: Sacred takes a second
 
-            facts, values, series, model, place = recorded(method, game, words, verbose)
+            facts, values, series, model, place = recorded(method, game, words, verbose, said.warnings)
         else:
             facts, values, series, model, place = _alone(config, said)
     for sentence in said.warnings:
@@ -160,27 +160,11 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
                       model, config, tuple(said.warnings), row, place)
 
 
-class Words(logging.Handler):
-    """A logger of one run that is registered nowhere: keeps warnings, and prints all if asked to."""
-
-    def __init__(self, verbose: bool) -> None:
-        super().__init__()
-        self.verbose, self.warnings = verbose, list[str]()
-        self.logger = logging.Logger("epymarl_cpa.train", logging.INFO)
-        self.logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
-            self.warnings.append(record.getMessage())
-        if self.verbose:
-            print(record.getMessage(), file=sys.stdout, flush=True)
-
-
 def _alone(config: dict[str, Any], said: Words) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], Path, None]:
     """A run without a record; returns as :func:`.recording.recorded`."""
     quiet = logging.Logger("epymarl_cpa.rehearsal", logging.CRITICAL)
     rehearse(config, quiet)
-    results = Path(config["local_results_path"]).expanduser()
+    results = named_path(config["local_results_path"])
     need_folder(results)
     trial = prepare(config, None, said.logger)
     facts = trial.run()

@@ -52,7 +52,7 @@ class Views:
             masks = np.broadcast_to(self.team.game.possible(), (len(seen), info.n_agents, info.n_actions)).astype(bool)
         else:
             masks = self._array("action_masks", action_masks, (info.n_agents, info.n_actions)) != 0
-        masks[~masks.any(2)] = True  # of an episode that is over: whatever it does is nothing
+        masks[..., 0] |= ~masks.any(2)  # an agent that can do nothing does 0, as in training
         return seen, masks
 
     def _by_agent(self, observations: Mapping[str, Any], begins: bool) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -78,7 +78,8 @@ class Views:
             if agent in observations:
                 view = observations[agent]
                 inside = view if isinstance(view, Mapping) else {"observation": view}
-                seen[number] = self._part(f"the observation of {agent}", inside.get("observation"), info.obs_shape)
+                size = self.team.game.own_obs_dim(number)  # what is shorter than that of others ends with zeros
+                seen[number, :size] = self._part(f"the observation of {agent}", inside.get("observation"), size)
                 masks[number] = self._part(f"the action_mask of {agent}",
                                            inside.get("action_mask", possible[number]), info.n_actions)
         return seen, masks

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..config.early import check_early
 from ..config.reading import take_option
 from ..errors import UserError, clipped
 from ..utils.bounded import is_there
+from ..utils.files import named_path
 from ..utils.garbage import starting
 from ..utils.process import ending_at_once
 from .helping import COMMANDS, OPTIONS, VALUED, asks_for_help, verb_help
@@ -84,7 +84,7 @@ def _evaluate(words: list[str]) -> list[str]:
     if not words or words[0].startswith("-") or "=" in words[0]:
         raise UserError("evaluate needs the folder of a run's models, as the run printed it: "
                         "evaluate results/models/<run>")
-    if not is_there(Path(words[0]).expanduser()):
+    if not is_there(named_path(words[0])):
         raise UserError(f"there is no model {clipped(words[0])}; give the folder that a run printed as its model.")
     return _line([f"--evaluate={words[0]}"], words[1:])
 

@@ -92,17 +92,20 @@ class RecordedSteps:
 
 
 def recorded_steps(steps: Callable[[EpisodeBatch], Transitions], episodes: Callable[[Tensor], EpisodeBatch],
-                   n_episodes: int, alike: bool, sample: Transitions, n_sample: int) -> RecordedSteps | None:
+                   n_episodes: int, alike: bool, some: int) -> RecordedSteps | None:
     """The steps of a whole data set, or None where they would take too much memory.
 
     Args:
         steps: from episodes to their steps.
         episodes: from numbers to episodes.
         n_episodes, alike: as for :class:`RecordedSteps`.
-        sample: the steps of ``n_sample`` of them.
+        some: of so many episodes the size of all is estimated, the same ones always: a run that goes on must decide as
+            it did before.
     """
+    rows = th.linspace(0, n_episodes - 1, min(some, n_episodes), dtype=th.float64).long()
+    sample = steps(episodes(rows))
     size = sum(value.nbytes for value in vars(sample).values() if value is not None)
-    if not n_sample or size / n_sample * n_episodes > ROOM:
+    if not len(rows) or size / len(rows) * n_episodes > ROOM:
         return None
 
     def parts() -> Iterator[Transitions]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..utils.files import named_path
 from ..utils.registry import nearest
 from .reading import read_yaml
 
@@ -34,7 +35,7 @@ def find_config(kind: str, name: str) -> Path:
     choices = {file.stem: file for file in sorted((FOLDER / kind).glob("*.yaml"))}
     if name in choices:
         return choices[name]
-    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml").expanduser()
+    path = named_path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
     try:
         if path.is_file():
             return path

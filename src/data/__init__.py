@@ -9,7 +9,7 @@ from typing import Any
 from ..envs.game import Game
 from ..errors import UserError, clipped
 from ..utils.bounded import is_there
-from ..utils.files import reason
+from ..utils.files import named_path, reason
 from ..utils.registry import nearest
 from .dataset import OfflineDataset
 from .fitting import check_team, fitted
@@ -34,10 +34,7 @@ def load_dataset(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]]
         UserError: no such recipe or file, a damaged file, or data of another game, or of opponents.
     """
     check_asked(name, game, recipes, folder)
-    if name in recipes:
-        data = cached(game, recipes[name], seed, name, folder)
-    else:
-        data = fitted(load(Path(name).expanduser()), game)
+    data = cached(game, recipes[name], seed, name, folder) if name in recipes else fitted(load(named_path(name)), game)
     check_game(data, game)
     check_team(data, game)
     return data
@@ -59,7 +56,7 @@ def check_asked(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]],
         if why:
             raise UserError(f"the data set cannot be written to {clipped(str(folder))} ({why}); choose another folder "
                             "with datasets_path=<folder>.")
-    elif not is_there(Path(name).expanduser()):
+    elif not is_there(named_path(name)):
         raise UserError(f"there is no recipe and no file '{clipped(name)}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
 

@@ -64,7 +64,12 @@ class OfflineDataset(EpisodeArrays):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over all arrays and the provenance."""
+        """SHA-256 over all arrays and the provenance; where a game counts them in another way, of what was read."""
+        return self.own_digest
+
+    @cached_property
+    def own_digest(self) -> str:
+        """SHA-256 over all arrays as they are here, and the provenance: what a file of them is checked by."""
         return digest_of(self.meta, ((name, array.dtype, array.shape, _blocks(array))
                                      for name, array in self.arrays.items()))
 
@@ -77,7 +82,7 @@ class OfflineDataset(EpisodeArrays):
 
     def save(self, path: Path) -> None:
         """Writes one ``.npz`` file, all or nothing; the digest goes with it."""
-        meta = json.dumps({"format": FORMAT, "digest": self.digest, "meta": self.meta})
+        meta = json.dumps({"format": FORMAT, "digest": self.own_digest, "meta": self.meta})
         with counting(f"writing {path.name}", unit=""):
             write_with(path, lambda file: np.savez_compressed(
                 file, header=np.frombuffer(meta.encode(), dtype=np.uint8), **self.arrays))

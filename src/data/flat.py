@@ -50,8 +50,11 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
     """
     seen = numbers(source, "observations", observations, 3)
     steps, agents = seen.shape[:2]
-    if not steps:
-        raise UserError(f"{source}: key 'observations' holds no step.")
+    if not steps or not agents:
+        raise UserError(f"{source}: key 'observations' holds no {'step' if agents else 'agent'}.")
+    if n_actions is not None and (isinstance(n_actions, bool) or not isinstance(n_actions, int | np.integer)
+                                  or n_actions < 1):
+        raise UserError(f"{source}: n_actions must be a whole number of at least 1, not {n_actions!r}.")
     chosen = whole_numbers(source, "actions", actions, (steps, agents))
     paid = numbers(source, "rewards", rewards, None)
     if paid.shape not in ((steps,), (steps, agents)):

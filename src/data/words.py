@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..utils.files import named_path
 from .formats import REGISTRY
 
 A_DATASET = "a recipe, or a file or folder in a format that can be read"
@@ -22,11 +23,11 @@ def parser_of_words(folder: str) -> argparse.ArgumentParser:
                                       description=f"{what}; words env_args.<key>=<value> change the game.")
         command.add_argument("--env-config", required=True, metavar="NAME", help="game, as in src/config/envs")
         command.add_argument("--seed", type=int, default=0, help="seed of a recipe's data set (default 0)")
-        command.add_argument("--datasets-path", type=Path, default=Path(folder), metavar="FOLDER",
+        command.add_argument("--datasets-path", type=named_path, default=Path(folder), metavar="FOLDER",
                              help=f"where data sets made from recipes are kept (default {folder})")
         if name == "make":
             command.add_argument("--quality", required=True, help="name of the recipe")
-            command.add_argument("--out", type=Path,
+            command.add_argument("--out", type=named_path,
                                  help="file, or folder x.mapped, to write instead of one in the folder")
             _add_writing(command)
         else:
@@ -34,8 +35,8 @@ def parser_of_words(folder: str) -> argparse.ArgumentParser:
     people = commands.add_parser("people", help="make a data set of people who cooked together", allow_abbrev=False,
                                  description="Make a data set of the trials that come with the package overcooked-ai "
                                              "(clean_train_trials.pickle), in one layout: env_args.layout=<name>.")
-    people.add_argument("source", type=Path, metavar="SRC", help="the file of trials")
-    people.add_argument("--out", type=Path, required=True, metavar="DST",
+    people.add_argument("source", type=named_path, metavar="SRC", help="the file of trials")
+    people.add_argument("--out", type=named_path, required=True, metavar="DST",
                         help="the .npz file, or folder x.mapped, to write")
     _add_writing(people)
     _add_changing(commands)
@@ -51,22 +52,22 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     formats = "; ".join(f"{name}: {REGISTRY[name].title}" for name in sorted(REGISTRY))
     convert = commands.add_parser("convert", help="write a data set in another format", allow_abbrev=False,
                                   description=f"Write a data set in another format. Formats: {formats}.")
-    convert.add_argument("source", type=Path, metavar="SRC", help="file or folder to read")
-    convert.add_argument("out", type=Path, metavar="DST", help="file or folder to write")
+    convert.add_argument("source", type=named_path, metavar="SRC", help="file or folder to read")
+    convert.add_argument("out", type=named_path, metavar="DST", help="file or folder to write")
     convert.add_argument("--from", dest="source_format", metavar="FORMAT", help="of SRC (default: found by looking)")
     merged = commands.add_parser("merge", help="join data sets of the same game", allow_abbrev=False,
                                  description=f"Join data sets of the same game. Formats: {formats}.")
-    merged.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="files or folders to read")
-    merged.add_argument("--out", type=Path, required=True, metavar="DST", help="file or folder to write")
+    merged.add_argument("sources", type=named_path, nargs="+", metavar="SRC", help="files or folders to read")
+    merged.add_argument("--out", type=named_path, required=True, metavar="DST", help="file or folder to write")
     added = commands.add_parser("append", help="add episodes to a folder of data on the disk", allow_abbrev=False,
                                 description="Add the episodes of other data sets to a folder x.mapped, whose own "
                                             "episodes are neither copied nor changed.")
-    added.add_argument("target", type=Path, metavar="DST", help="the folder x.mapped")
-    added.add_argument("sources", type=Path, nargs="+", metavar="SRC", help="files or folders to read")
+    added.add_argument("target", type=named_path, metavar="DST", help="the folder x.mapped")
+    added.add_argument("sources", type=named_path, nargs="+", metavar="SRC", help="files or folders to read")
     selected = commands.add_parser("select", help="write some of the episodes", allow_abbrev=False,
                                    description="Write the episodes that meet all that is given.")
-    selected.add_argument("source", type=Path, metavar="SRC", help="file or folder to read")
-    selected.add_argument("--out", type=Path, required=True, metavar="DST", help="file or folder to write")
+    selected.add_argument("source", type=named_path, metavar="SRC", help="file or folder to read")
+    selected.add_argument("--out", type=named_path, required=True, metavar="DST", help="file or folder to write")
     selected.add_argument("--episodes", metavar="LIST", help="numbers of episodes, from 0, such as 1,5-9")
     selected.add_argument("--not-episodes", metavar="LIST", help="numbers of episodes to leave out")
     for bound in ("min", "max"):

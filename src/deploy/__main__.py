@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import UserError
+from ..utils.files import named_path
 from ..utils.process import handling, interrupt
 
 PROGRAM = "python -m epymarl_cpa.deploy"
@@ -42,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("export", help="write one policy file per agent", allow_abbrev=False)
     command.add_argument("model", help="model folder of a run, of any method")
-    command.add_argument("--out", type=Path, default=Path("agents"),
+    command.add_argument("--out", type=named_path, default=Path("agents"),
                          help="folder to write, in place of a team that is there (default agents)")
     command.add_argument("--format", choices=FORMATS, default="numpy",
                          help="numpy (files, and a loader that needs NumPy alone), onnx (graphs), or both")
@@ -55,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--format", choices=FORMATS, help="what is compared (default: what can be here)")
     command.add_argument("--key", default="", help=KEY)
     command = commands.add_parser("play", help="play a game with one process per agent", allow_abbrev=False)
-    command.add_argument("folder", type=Path, help="folder of exported policies, NumPy's")
+    command.add_argument("folder", type=named_path, help="folder of exported policies, NumPy's")
     command.add_argument("--seed", default="0", help="shared seed (default 0), or one for each agent: 1,1,2")
     command.add_argument("--steps", type=int, default=100, help="at least this many joint actions (default 100)")
     command.add_argument("--model", help="model folder of the run, to compare with the controller in one process")
@@ -70,7 +72,7 @@ def _export(args: argparse.Namespace) -> int:
     count = len(files) // (2 if args.format == "both" else 1)
     if args.format != "numpy" and not runtime():
         print("the ONNX graphs were not run: onnxruntime is not installed (pip install 'epymarl-cpa[onnx]')")
-    more = (f"; try: {PROGRAM} play {args.out}" if args.format != "onnx" else
+    more = (f"; try: {PROGRAM} play {shlex.quote(str(args.out))}" if args.format != "onnx" else
             f"; {args.out / 'team.json'} says what each must be told")
     print(f"{count} agents in {args.out}{more}")
     return 0

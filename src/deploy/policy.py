@@ -83,7 +83,8 @@ class Policy:
 
         Args:
             seen: the state ``[S]`` (or the own observation, where ``meta["input"]`` is ``obs``).
-            available: mask ``[A]`` of the own actions; all by default.
+            available: mask ``[A]`` of the own actions; all by default.  An agent that can do nothing does 0, as in
+                training.
             episode, step: numbers that all agents agree on; they decide the key.  An agent that remembers is asked
                 once for every step of an episode, from 0, where it forgets what was before.
             before: what the agents before this one do in this step, where ``meta["before"]`` says that it must know;
@@ -101,9 +102,11 @@ class Policy:
         if not np.isfinite(seen).all():
             raise PolicyError(f"agent {self.meta['agent']} sees a number that is not finite.")
         mask = np.ones(self.meta["n_actions"]) if available is None else np.asarray(available)
-        if mask.shape != (self.meta["n_actions"],) or not mask.any():
+        if mask.shape != (self.meta["n_actions"],):
             raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {self.meta['n_actions']} actions, "
-                              f"at least one of them available, not {mask.tolist()}.")
+                              f"not {mask.tolist()}.")
+        if not mask.any():
+            mask = np.arange(len(mask)) == 0
         own, known = np.asarray(seen, dtype=np.float32), self._known(before)
         x = self._encoder.step(self._look(own, episode, step))
         key = np.zeros((1, 0)) if self._key is None else self._key.draw([episode], step, self.meta["key_numbers"])

@@ -71,6 +71,7 @@ class ExternalGame(Game):
         self.episode_limit = min(limits)
         self.n_agents, self.n_actions, self.state_dim = world.n_agents, world.n_actions, world.state_dim
         self._obs_dim, self._state_is_obs, self._possible = world.obs_dim, world.state_is_obs, world.seats.possible
+        self._own_obs_dims = world.seats.own_obs_dims
         self.action_names = tuple(map(str, range(self.n_actions)))
 
     @abstractmethod
@@ -240,6 +241,9 @@ class ExternalGame(Game):
 
     def possible(self) -> BoolArray:
         return self._possible
+
+    def own_obs_dim(self, agent: int) -> int:
+        return self._own_obs_dims[agent]
 
     def view(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`Game.view`, where the state is the agents' observations one after another.

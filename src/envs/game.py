@@ -199,6 +199,10 @@ class Game(ABC):
         """O, length of an observation."""
         return int(self.view(np.zeros((1, self.state_dim), dtype=np.float32)).shape[2])
 
+    def own_obs_dim(self, agent: int) -> int:
+        """Length of what one agent observes, before it is padded to :attr:`obs_dim`."""
+        return self.obs_dim
+
     def available(self, state: IntArray) -> BoolArray:
         """Mask of the actions that may be chosen, ``[B, N, A]``."""
         return np.ones((len(state), self.n_agents, self.n_actions), dtype=np.bool_)

@@ -1,9 +1,9 @@
 """A digest of the rules of a game, so that data of rules that were edited since are not taken for its own.
 
 What is digested is the source where it is the user's own, and the version where it is a package that was installed.
-Comments, docstrings and what only shows (``draw``, ``picture``, ``render``) do not count.  Files that an argument of an
-environment names do.  Other files that a game reads, and modules that it imports by names made up at run time, are not
-seen.
+Comments, docstrings and what only shows (``draw``, ``picture``, ``possible``, ``render``) do not count.  Files that an
+argument of an environment names do.  Other files that a game reads, and modules that it imports by names made up at run
+time, are not seen.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 
 from ..utils.sources import DIGITS, Source, digest, is_installed, normal, reached, source_of
 
-#: methods that show a state and decide nothing
-SHOWING = {"draw", "picture", "render"}
+#: methods that show a state, or what holds in every state, and decide nothing
+SHOWING = {"draw", "picture", "possible", "render"}
 #: attributes by which environments hold what they wrap, whatever it is
 WRAPPED = ("env", "aec_env", "par_env")
 #: what is wrapped under any other name

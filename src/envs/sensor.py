@@ -136,6 +136,9 @@ class Sensor(Game):
     def available(self, state: IntArray) -> BoolArray:
         return np.broadcast_to(self._mask, (len(state), self.n_agents, self.n_actions))
 
+    def possible(self) -> BoolArray:
+        return self._mask
+
     @cached_property
     def _solutions(self) -> dict[tuple[int, ...], tuple[float, IntArray]]:
         return {}

@@ -111,6 +111,7 @@ class Seats:
 
     Attributes:
         agents: as given.
+        own_obs_dims: the length of what each agent observes.
         obs_dim, n_actions: O and A, the largest of all agents.
         possible: the actions that each agent has, ``[N, A]``.
 
@@ -137,7 +138,8 @@ class Seats:
             if not space.is_np_flattenable:
                 raise UserError(f"the observations of '{agent}' in {key} are {space}, which has no fixed size, but "
                                 "networks here need vectors.")
-        self.obs_dim = max(map(flatdim, self._seen))
+        self.own_obs_dims = [int(flatdim(space)) for space in self._seen]
+        self.obs_dim = max(self.own_obs_dims)
         if not 0 < self.obs_dim <= MOST_SEEN:
             raise UserError(f"the observations in {key} have {self.obs_dim} values; 1 to {MOST_SEEN} are possible.")
         self.n_actions = max(int(space.n) for space in self._actions)

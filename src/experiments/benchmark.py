@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
+from ..utils.files import named_path
 from ..utils.process import told_if_interrupted
 from ..utils.registry import nearest
 from .measure.plan import PARTS, Plan
@@ -39,15 +40,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="everything small, in a minute: only whether it works")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what learns (default cpu)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default 1)")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write everything for programs")
-    parser.add_argument("--page", type=Path, metavar="FILE.md",
+    parser.add_argument("--out", type=named_path, metavar="FILE.json", help="also write everything for programs")
+    parser.add_argument("--page", type=named_path, metavar="FILE.md",
                         help="also put the tables between the marks <!-- benchmark --> of a page")
-    parser.add_argument("--picture", type=Path, metavar="FOLDER",
+    parser.add_argument("--picture", type=named_path, metavar="FOLDER",
                         help="also draw the part 'scale' into a folder (needs the extra 'report')")
-    parser.add_argument("--peer", type=Path, action="append", default=[], metavar="FOLDER",
+    parser.add_argument("--peer", type=named_path, action="append", default=[], metavar="FOLDER",
                         help="a program of others, or another checkout of this, measured beside ours; again for more")
     parser.add_argument("--python", default="", metavar="PROGRAM", help="the interpreter for these (default: this one)")
-    parser.add_argument("--datasets", type=Path, default=Path("datasets"), metavar="FOLDER",
+    parser.add_argument("--datasets", type=named_path, default=Path("datasets"), metavar="FOLDER",
                         help="where data sets made from recipes are kept (default datasets)")
     parser.add_argument("--with", dest="words", action="append", default=[], metavar="KEY=VALUE",
                         help="a setting for all runs that are measured; again for more")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from ..utils.files import reason
+from ..utils.files import named_path, reason
 from ..utils.process import told_if_interrupted
 from .figures import matplotlib_needed
 
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--key", default="",
                         help="env_args.key of the environment, if it is of another package: the model folder alone "
                              "cannot have it imported")
-    parser.add_argument("--out", type=Path, metavar="FILE",
+    parser.add_argument("--out", type=named_path, metavar="FILE",
                         help="picture to write, .png or .svg (needs matplotlib; default: only the table)")
     args = parser.parse_args(argv)
     if args.out and args.out.suffix not in KINDS:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from ..utils.files import reason, write_text
+from ..utils.files import named_path, reason, write_text
 from .rows.store import given_rows
 from .sweeps import BACKENDS
 from .sweeps.grid import read_grid
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="epymarl-cpa recompute", description=__doc__,
         epilog="The exit status is 0 even if rows differ, and 2 for bad input.")
-    parser.add_argument("rows", type=Path, help="file of rows (.jsonl), or folder of a sweep's rows")
+    parser.add_argument("rows", type=named_path, help="file of rows (.jsonl), or folder of a sweep's rows")
     parser.add_argument("--sample", type=int, default=20, help="number of rows (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
     parser.add_argument("--only", action="append", default=[], metavar="KEY=VALUE,...",
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--grid", default="", help="grid of the rows (default: the one of their file's name)")
     parser.add_argument("--workers", type=int, default=2, help="runs at once (default 2)")
     parser.add_argument("--backend", choices=BACKENDS, default="local", help="where runs are done (default local)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the result there, too, as Markdown")
+    parser.add_argument("--out", type=named_path, metavar="FILE", help="write the result there, too, as Markdown")
     args = parser.parse_args(argv)
     from .sweeps.backends import make_backend  # here: they need torch
     from .sweeps.recomputing import RULE, as_markdown, draw, recompute, summary

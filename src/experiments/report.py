@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from ..errors import UserError
+from ..utils.files import named_path
 from ..utils.process import told_if_interrupted
 from .analysis.statistics import REPETITIONS
 from .rows.paper import METHODS, Methods
@@ -21,15 +21,16 @@ def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="epymarl-cpa report",
                                      description="Tables, statistics and figures of finished runs.")
-    parser.add_argument("source", nargs="+", type=Path, help="folder of a sweep's rows, or a .jsonl file of rows")
-    parser.add_argument("--out", required=True, type=Path, help="folder to write the report to")
+    parser.add_argument("source", nargs="+", type=named_path, help="folder of a sweep's rows, or a .jsonl file of rows")
+    parser.add_argument("--out", required=True, type=named_path, help="folder to write the report to")
     parser.add_argument("--figures", action="store_true", help="draw what the rows allow (needs matplotlib)")
     parser.add_argument("--bridge", nargs="+", default=[], metavar="MODEL",
                         help="draw Figure 5: model folder of cpa_pa on bridge (its teacher is drawn, too), "
                              "or of cpa_ar and then of cpa_pa")
     parser.add_argument("--columns", nargs="+", default=[], metavar="METHOD",
                         help="tables of these methods only, by the names of their columns")
-    parser.add_argument("--methods", type=Path, default=METHODS, help="YAML file of methods, instead of methods.yaml")
+    parser.add_argument("--methods", type=named_path, default=METHODS,
+                        help="YAML file of methods, instead of methods.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS,
                         help=f"samples of the bootstrap (default {REPETITIONS})")

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from ..utils.files import reason, write_text
+from ..utils.files import named_path, reason, write_text
 from ..utils.progress import showing
 from .rows.length import about_length
 from .rows.reading import Row
@@ -32,12 +32,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", default="results/sweeps", help="folder of the rows (default results/sweeps)")
     parser.add_argument("--only", action="append", default=[], metavar="KEY=VALUE,...",
                         help="only runs of these alg, env, dataset or seed; may be repeated")
-    parser.add_argument("--rows", action="append", default=[], type=Path, metavar="FILE",
+    parser.add_argument("--rows", action="append", default=[], type=named_path, metavar="FILE",
                         help="rows of finished runs (.jsonl), which are not done again; may be repeated")
     parser.add_argument("--redo", action="store_true",
                         help="do anew what was done by other or unknown code: the runs that --only lets through, and "
                              "those that train their teachers")
-    parser.add_argument("--jsonl", type=Path, metavar="FILE",
+    parser.add_argument("--jsonl", type=named_path, metavar="FILE",
                         help="write all finished rows of the grid there when the sweep ends or is stopped, one a "
                              "line in the grid's order")
     parser.add_argument("--seeds", type=int, help="number of seeds of an EPyMARL search file (default 3)")

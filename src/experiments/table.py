@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from ..errors import UserError
+from ..utils.files import named_path
 from ..utils.process import told_if_interrupted
 from .analysis.reliability import reliabilities, runs_table
 from .rows.length import about_length
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="epymarl-cpa table",
                                      description="Tables of finished sweeps.")
-    parser.add_argument("source", nargs="+", type=Path, help="folder of a sweep's rows, or a .jsonl file of rows")
+    parser.add_argument("source", nargs="+", type=named_path, help="folder of a sweep's rows, or a .jsonl file of rows")
     parser.add_argument("--jsonl", action="store_true", help="print the rows themselves, one a line")
     parser.add_argument("--compact", action="store_true", help="one column for every method")
     parser.add_argument("--runs", action="store_true", help="how many runs are optimal, and the worst one")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
-from ..utils.files import reason, write_text
+from ..utils.files import named_path, reason, write_text
 
 #: the version that everything was tried with
 COMMIT = "cbc38c0"
@@ -35,7 +35,7 @@ class Checkout:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).expanduser().resolve()
+        self.root = named_path(root).resolve()
         self.source = self.root / "src"
         for file, marks in MARKS.items():
             try:
@@ -86,7 +86,7 @@ class Checkout:
         Raises:
             UserError: it cannot be written.
         """
-        folder = (Path.cwd() / folder.expanduser()).resolve()
+        folder = (Path.cwd() / named_path(folder)).resolve()
         if folder.exists() or not folder.is_relative_to(self.root):
             return
         try:

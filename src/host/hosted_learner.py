@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch as th
-
 from .. import build
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers import Controller
 from ..conventions.experience import EpisodeSource
 from ..utils import checkpoint
+from ..utils.generators import generators, set_generators
 from .contract import HostArgs, HostLogger
 
 
@@ -70,7 +69,7 @@ class HostedLearner:
     def save_models(self, path: str) -> None:
         """Writes the learner's files, the runner's state and their manifest."""
         runner = self.runner
-        state = {"runner": runner.state_dict(), "episode": 0, "torch": th.get_rng_state(), "curve": runner.curve}
+        state = {"runner": runner.state_dict(), "episode": 0, "curve": runner.curve, **generators()}
         self.learner.save_models(path)
         checkpoint.save_tensors(state, Path(path) / "run.th")
         facts = {"game": runner.game.spec(), "config": runner.config, "made_by": runner.made_by, **runner.facts(),
@@ -94,4 +93,4 @@ class HostedLearner:
             with checkpoint.taking_up(folder):
                 runner.load_state_dict(state["runner"])
                 runner.curve = state["curve"]
-                th.set_rng_state(state["torch"])
+                set_generators(state)

@@ -93,7 +93,7 @@ class Learner(ABC):
 
     def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
         self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
-        self.t_env, self.log_stats_t = 0, -args.learner_log_interval - 1
+        self.forget_clock()
         self.source: EpisodeSource | None = None
         self._check_limit()
         self._recorded: RecordedSteps | MergedSteps | None = None
@@ -107,6 +107,10 @@ class Learner(ABC):
         self._target_state_encoder = self._add("critic_encoder", self.state_encoder, bool(readers))
         self.update = Update({name: trained(net) for name, net in self.nets.items()},
                              target_pairs(self.nets.values()), args, self.lr)
+
+    def forget_clock(self) -> None:
+        """``t_env`` begins at 0 (again), and statistics are due at once."""
+        self.t_env, self.log_stats_t = 0, -self.args.learner_log_interval - 1
 
     @classmethod
     def stages(cls, args: Settings) -> Sequence[Stage]:
@@ -215,7 +219,7 @@ class Learner(ABC):
             return self._recorded.draw(batch.place)
         step = self.steps(batch)
         if self._cuts_once and not {"encoder", "critic_encoder"} & self.nets.keys():
-            whole = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike, step,
+            whole = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike,
                                    batch.batch_size)
             unread = self.unread_by_losses
             self._recorded = whole if whole is None or unread is None else \
@@ -286,6 +290,14 @@ class Learner(ABC):
         if self.limit_ends is False:  # values are those of any time
             time = th.zeros_like(time)
         return th.cat([state, (time / self.info.episode_limit)[:, None].to(state.dtype)], 1)
+
+    def leave(self) -> bool:
+        """Does what only the last update of the stage would have done, as the stage is left before.
+
+        Returns:
+            Whether the policy is another one now.
+        """
+        return False
 
     def verify(self) -> None:
         """Tells what an update has not told, as it did not wait for the device.

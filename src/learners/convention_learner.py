@@ -101,6 +101,12 @@ class ConventionLearner(TaughtLearner):
             self._judge()
         return stats
 
+    def leave(self) -> bool:
+        if self.plan is not None:
+            return False
+        self._judge()  # which conventions are played: until then all are alike
+        return True
+
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         if len(self._entry):
             entry = self._entry.to(step.episode.device)[step.episode]

@@ -75,8 +75,10 @@ class StagedLearner:
 
     def settle(self, t_env: int) -> bool:
         """Puts the best policy back where a stage is left before its end; returns whether it is another than now's."""
-        choice = self._choices.get(self.at(t_env).stage.name)
-        return choice is not None and t_env > 0 and choice.settle(t_env).get("selected_t_env", t_env) != t_env
+        learner = self.at(t_env)
+        choice = self._choices.get(learner.stage.name)
+        changed = choice is not None and t_env > 0 and choice.settle(t_env).get("selected_t_env", t_env) != t_env
+        return (0 < t_env < learner.stage.end and learner.leave()) or changed
 
     def facts(self) -> dict[str, Any]:
         """Which policy was chosen in stages that are over, plain JSON."""

@@ -26,7 +26,7 @@ from ..conventions.experience import EpisodeSource
 from .taught import TaughtLearner
 from .teaching_settings import TeachingSettings
 
-WIDTH = 256  # joint actions that the teacher is asked for in a state; the pool keeps the likeliest
+WIDTH = 256  # joint actions that the teacher is asked for in a state, at least; the pool keeps the likeliest
 COUNTED = 100  # states in which its joint actions are counted in the end, where a narrow beam did not find all
 HEALTHY = 0.95
 
@@ -66,7 +66,12 @@ class StudentLearner(TaughtLearner):
     def _law(self, state: Tensor, available: Tensor) -> JointLaw:
         """The teacher's law in states ``[B, S]`` with masks ``[B, N, A]``."""
         teacher = self.mac.teacher
-        return teacher.likeliest(teacher.encoder(state[:, None]), available, self.n_labels, WIDTH)
+        return teacher.likeliest(teacher.encoder(state[:, None]), available, self.n_labels, self.width)
+
+    @property
+    def width(self) -> int:
+        """Joint actions that the teacher is asked for in a state."""
+        return max(WIDTH, self.n_labels)
 
     def use_data(self, source: EpisodeSource) -> None:
         super().use_data(source)
@@ -224,15 +229,15 @@ class StudentLearner(TaughtLearner):
     def _repertoire(self) -> str:
         """How many joint actions the teacher plays in a state, in words."""
         labels = self.labels
-        if labels.modes < min(WIDTH, beam_for(self.n_labels)):
+        if labels.modes < min(self.width, beam_for(self.n_labels)):
             return f"up to {labels.modes}"
         # The labels come from a narrow beam, so some states are looked at again.
         some = th.linspace(0, len(labels) - 1, min(COUNTED, len(labels)), device=self.labels.device).long()
         state, available, _, _ = labels[some]
         teacher = self.mac.teacher
-        law = teacher.law(teacher.encoder(state[:, None]), available, WIDTH)
+        law = teacher.law(teacher.encoder(state[:, None]), available, self.width)
         modes = max(labels.modes, int((law.probs > 0).sum(1).max()))
-        return f"as many as {modes}" if modes < WIDTH else f"more than {WIDTH}"
+        return f"as many as {modes}" if modes < self.width else f"more than {self.width}"
 
     def state_dict(self) -> dict[str, Any]:
         labels = {} if self.update.count >= self.args.student_t_max else self.labels.state_dict()

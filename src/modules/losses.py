@@ -158,6 +158,7 @@ def gumbel_loss(q: Tensor, value: Tensor, alpha: float | Tensor, limit: float = 
 def normalised(advantage: Tensor, floor: float = 0.01) -> Tensor:
     """Advantages ``[M, N]`` with mean 0 and spread 1 over the batch, agent by agent.
 
-    A spread below ``floor`` is the critic's noise and is not blown up to 1.
+    A spread below ``floor`` is the critic's noise and is not blown up to 1; a single step has none.
     """
-    return (advantage - advantage.mean(0)) / advantage.std(0).clamp(min=floor)
+    spread = advantage.std(0) if len(advantage) > 1 else th.zeros_like(advantage[0])
+    return (advantage - advantage.mean(0)) / spread.clamp(min=floor)

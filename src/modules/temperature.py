@@ -68,4 +68,6 @@ class Temperature(nn.Module):
         """
         if self.sums is not None:
             now = th.stack([error.detach(), reward, th.ones_like(error)])
-            self.sums.copy_(KEPT * self.sums + (1 - KEPT) * now)
+            sums = KEPT * self.sums + (1 - KEPT) * now
+            # What is not finite ends the run before anything is changed, and this is part of what is saved then.
+            self.sums.copy_(th.where(sums.isfinite().all(), sums, self.sums))

@@ -91,9 +91,9 @@ class Watch:
     @contextmanager
     def _contained(self, name: str, what: str, t_env: int) -> Iterator[None]:
         """Leaves out an observer that raises inside the ``with`` block, and the generators as they were."""
-        import torch as th  # here: lists of observers are made without it
+        from ..utils.generators import generators, set_generators  # here: lists of observers are made without PyTorch
 
-        states = random.getstate(), np.random.get_state(), th.get_rng_state()
+        states = random.getstate(), np.random.get_state(), generators()
         try:
             yield
         except (Exception, SystemExit) as error:  # whatever a user's observer raises must not cost the run
@@ -105,7 +105,7 @@ class Watch:
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
-            th.set_rng_state(states[2])
+            set_generators(states[2])
 
     def _finite(self, t_env: int, values: Mapping[str, float]) -> dict[str, float]:
         for key, value in values.items():

@@ -17,7 +17,7 @@ from ..data.formats import load
 from ..data.formats.parts import part_file
 from ..data.store import write_dataset
 from ..errors import UserError
-from ..utils.files import reason
+from ..utils.files import named_path, reason
 from .player import Arrays
 
 FOLDER = ".mapped"  # of a target that is larger than the memory may be
@@ -26,7 +26,7 @@ SIZE = 50  # episodes in a part
 
 def seed_of(target: str) -> int | None:
     """The seed of a recording that was begun, so that the same command without one can go on; None if there is none."""
-    path = Path(target).expanduser()
+    path = named_path(target)
     for file in (path, part_file(_folder(path), 0)) if path.name else ():
         if file.is_file() or (file.is_dir() and file.suffix == FOLDER):
             seed = load(file).meta.get("seed")

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..errors import UserError
 from ..utils import checkpoint
-from ..utils.files import reason
+from ..utils.files import named_path, reason
 
 STREAM = 1_000_005  # keeps these episodes apart from everything else drawn from the seed
 SUFFIXES = (".npz", ".mapped")
@@ -93,7 +93,7 @@ class RecordingPlan:
                             "a folder, record_to=<name>.mapped.")
         if args.checkpoint_path:
             raise UserError("runner=record takes its policies from record_from, not from checkpoint_path.")
-        self.target = Path(args.record_to).expanduser()
+        self.target = named_path(args.record_to)
         self.episodes: int = args.record_episodes
         self.members = [Member(f"{args.name}@{'untrained' if model is None else model.name} eps={epsilon:g}", model,
                                epsilon, "" if model is None else _digest(model))

@@ -34,7 +34,7 @@ def following(script: str, config: Mapping[str, Any], env: str, words: Sequence[
     """
     if not model or config["runner"] == "record":
         return []
-    start, named = program(script).split(), config["env_args"].get("key")
+    start, named = shlex.split(program(script)), config["env_args"].get("key")
     key = [f"--key={named}"] if named and not REGISTRY[config["env"]].pure else []
     found = []
     if not config["evaluate"]:

@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..run import Begun
 from ..utils import checkpoint
 from ..utils.bounded import is_there, read_text
+from ..utils.files import named_path
 from .alive import RECORD, is_alive, read
 
 LAST = "last"
@@ -49,7 +50,7 @@ def find(asked: str, results: Path, tell: Callable[[str], object], where: str = 
     Raises:
         UserError: there is no such run, it goes on at present, or it has come to its end.
     """
-    folder = _last(results, where) if asked == LAST else Path(asked).expanduser()
+    folder = _last(results, where) if asked == LAST else named_path(asked)
     if is_there(folder / RECORD):
         return _of_record(folder, tell, further)
     return _of_models(folder, tell, further)

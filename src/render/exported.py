@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,14 @@ from ..deploy.policy import Policy, PolicyError
 from ..deploy.policy_file import kind_of
 from ..envs import ours, own_args
 from ..errors import UserError
+from ..utils.files import named_path
 from .agreed import Agreed
 
 
 def is_exported(path: str) -> bool:
     """Whether a folder holds files of exported agents."""
     try:
-        return any(Path(path).expanduser().glob("agent_*.npz"))
+        return any(named_path(path).glob("agent_*.npz"))
     except (OSError, ValueError):  # a name that no folder can have
         return False
 
@@ -99,7 +99,7 @@ class ExportedTeam:
     t_env = 0
 
     def __init__(self, path: str, seed: int | None = None, env_args: Mapping[str, Any] | None = None) -> None:
-        self.folder = Path(path).expanduser()
+        self.folder = named_path(path)
         files, meta = team_in(self.folder)
         if meta["env"] not in ours():
             raise UserError(f"the agents in {self.folder} play an environment of another package; render the model "

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError, clipped, one_line
-from ..utils.files import reason, write_text, write_with
+from ..utils.files import named_path, reason, write_text, write_with
 from ..utils.libraries import is_installed
 from . import colours
 from .painters.base import WIDTH
@@ -37,7 +37,7 @@ def check_out(out: str) -> str:
     """
     if out == "-":
         return ".txt"
-    path = Path(out).expanduser()
+    path = named_path(out)
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise UserError(f"--out={out} must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, or be - for text here.")
@@ -150,7 +150,7 @@ class Film:
         if out == "-":
             print(self.text(), end="")
             return
-        path = Path(out).expanduser()
+        path = named_path(out)
         if ending != ".txt" and len(self) > MOST:
             raise UserError(f"{out} would have {len(self)} pictures, more than {MOST}; choose fewer --episodes, or "
                             "text.")

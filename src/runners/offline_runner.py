@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 from logging import Logger
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +25,7 @@ from ..data.generate import cache_file, recipe_digest
 from ..data.mapped import MappedDataset
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..settings import Settings
+from ..utils.files import named_path
 from . import REGISTRY
 from .base import Runner
 
@@ -61,7 +61,7 @@ class OfflineRunner(Runner):
     @cached_property
     def dataset(self) -> OfflineDataset:
         args = self.args
-        data = load_dataset(args.dataset, self.game, args.recipes, args.seed, Path(args.datasets_path).expanduser())
+        data = load_dataset(args.dataset, self.game, args.recipes, args.seed, named_path(args.datasets_path))
         for remark in remarks(data, self.game):
             self.console.warning(remark)
         return data
@@ -101,7 +101,7 @@ class OfflineRunner(Runner):
         args = self.args
         if args.evaluate or args.dataset not in args.recipes:
             return "" if args.evaluate else args.dataset
-        folder = Path(args.datasets_path).expanduser()
+        folder = named_path(args.datasets_path)
         return str(cache_file(self.game, args.recipes[args.dataset], args.seed, args.dataset, folder))
 
     @property

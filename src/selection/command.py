@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..errors import UserError
+from ..utils.files import named_path
 from ..utils.process import told_if_interrupted
 from ..utils.progress import showing
 from .effort import WAYS, Effort
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", default="",
                         help="env_args.key of the environment, if it is of another package: the model folder alone "
                              "cannot have it imported")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write everything as JSON, too")
+    parser.add_argument("--out", type=named_path, metavar="FILE", help="write everything as JSON, too")
     return parser
 
 

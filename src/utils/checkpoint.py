@@ -25,7 +25,7 @@ from torch import Tensor
 from .. import __version__
 from ..errors import UserError
 from .bounded import read_text, size_of
-from .files import PLAIN, reason, sync
+from .files import PLAIN, named_path, reason, sync
 from .tensor_files import check_tensor_file, check_tensors
 
 FORMAT = 2
@@ -192,7 +192,7 @@ def find(path: str, load_step: int, key: str = "checkpoint_path") -> Path:
     Raises:
         UserError: there is none.
     """
-    root = Path(path).expanduser()
+    root = named_path(path)
     try:
         if (root / MANIFEST).exists():
             if load_step and root.name.isdecimal() and int(root.name) != load_step:
@@ -210,7 +210,7 @@ def find(path: str, load_step: int, key: str = "checkpoint_path") -> Path:
 def find_all(path: str, key: str = "the model folder") -> list[Path]:
     """All checkpoints of a run's model folder, the oldest first, or the one that ``path`` is; else as :func:`find`."""
     newest = find(path, 0, key)
-    if newest == Path(path).expanduser():
+    if newest == named_path(path):
         return [newest]
     return [folder for _, folder in sorted(_steps(newest.parent).items())]
 
@@ -229,7 +229,7 @@ def find_whole(path: str, load_step: int, key: str = "checkpoint_path",
     try:
         return first, read_manifest(first)
     except UserError as error:
-        if load_step or first == Path(path).expanduser():
+        if load_step or first == named_path(path):
             raise
         for _, folder in sorted(_steps(first.parent).items(), reverse=True):
             try:

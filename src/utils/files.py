@@ -54,6 +54,15 @@ def reason(error: OSError) -> str:
     return PLAIN.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
+def named_path(text: str | os.PathLike[str]) -> Path:
+    """The path that somebody names; a shell leaves the ``~`` in ``--out=~/x`` as it is."""
+    path = Path(text)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody has such a home: a folder that is called so
+        return path
+
+
 def need_folder(folder: Path) -> None:
     """Makes a folder for results, and tries whether it can be written.
 

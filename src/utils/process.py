@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ def program(script: str) -> str:
     """What to type for this program, which was started by ``script``."""
     name = Path(script).name
     return "epymarl-cpa" if name == "epymarl-cpa" else "python -m epymarl_cpa" if name == "__main__.py" else \
-        f"python {script}"
+        f"python {shlex.quote(script)}"
 
 
 @contextmanager

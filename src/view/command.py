@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..utils.files import named_path
 from ..utils.process import told_if_interrupted
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
                              "Sacred folder), a sweep (folder of rows, .jsonl file, or folder of Sacred runs)")
     parser.add_argument("--env-config", metavar="GAME",
                         help="game of a data set, as in src/config/envs (default: the one that the data name)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .html file to write")
+    parser.add_argument("--out", type=named_path, required=True, metavar="FILE", help="the .html file to write")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of a recipe's data set (default 0)")
-    parser.add_argument("--datasets-path", type=Path, default=Path("datasets"), metavar="FOLDER",
+    parser.add_argument("--datasets-path", type=named_path, default=Path("datasets"), metavar="FOLDER",
                         help="where data sets made from recipes are kept (default datasets)")
     parser.add_argument("--key", default="", metavar="KEY",
                         help="env_args.key of a run's environment, if it is of another package")
@@ -69,7 +70,7 @@ def _content(args: argparse.Namespace, words: Sequence[str]) -> tuple[dict[str, 
     from ..utils.bounded import is_there
     from .told import kind_of
 
-    path = Path(args.path).expanduser()
+    path = named_path(args.path)
     kind = "dataset" if args.env_config is not None and not is_there(path) else kind_of(path)
     if kind != "dataset" and (args.env_config is not None or words):
         raise UserError(f"{path} is a {WORDS[kind]}, which says itself what its game is; leave out "

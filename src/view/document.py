@@ -54,7 +54,7 @@ def write(content: Mapping[str, Any], out: Path) -> int:
     Raises:
         UserError: the file cannot be written.
     """
-    text = document(content)
+    text = document(content).encode(errors="backslashreplace").decode()  # names of files may hold what is no text
     try:
         write_text(out, text)
     except OSError as error:

@@ -65,7 +65,9 @@ def _result(record: Record | None, team: Any, policies: Mapping[str, Any] | None
     from ..envs.score import score
 
     found: dict[str, Any] = {"value": None, "random": None, "optimum": None, "score": None, "what": "test return"}
-    points = record.series.get("test_return_mean") if record is not None else None
+    points = (record.series.get("test_return_mean") or []) if record is not None else []
+    if team is not None:  # a checkpoint has its own results, and not those of the run's end
+        points = [point for point in points if point[0] == team.t_env]
     if points:
         found["value"] = points[-1][1]
     elif policies is not None:

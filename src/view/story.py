@@ -43,11 +43,20 @@ def story(game: Game, seen: NDArray[np.float32], actions: IntArray, lengths: Int
         return None
     states = np.zeros((*seen.shape[:2], known.shape[1]), dtype=np.int64)
     states[episode, time] = known
-    blank: NDArray[np.bool_] = np.logical_not(known.any(axis=0))
-    blank[0] = False  # the time
-    if blank.any():
-        _remember(game, states, actions, lengths, np.flatnonzero(blank))
+    hidden = [k for k in range(1, known.shape[1]) if not known[:, k].any() and not _shows(game, known, k)]  # 0: time
+    if hidden:
+        _remember(game, states, actions, lengths, np.array(hidden))
     return states
+
+
+def _shows(game: Game, known: IntArray, column: int) -> bool:
+    """Whether state vectors tell one column of the states from 0."""
+    other = known[:1].copy()
+    other[:, column] = 1
+    try:
+        return not np.array_equal(game.global_state(other), game.global_state(known[:1]))
+    except (IndexError, ValueError):  # no state of the game
+        return True
 
 
 def _remember(game: Game, states: IntArray, actions: IntArray, lengths: IntArray, hidden: NDArray[Any]) -> None:

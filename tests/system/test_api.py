@@ -311,3 +311,44 @@ def test_data_made_of_arrays_are_kept_only_for_a_run_that_can_be(tmp_path: Path,
     with pytest.raises(UserError, match="'lr'"):
         train("bc", "xor", dataset=data, lr=-1.0)
     assert not list(tmp_path.iterdir())
+
+
+def test_data_that_a_game_counts_in_its_way_can_be_kept_and_learned_from(tmp_path: Path,
+                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what a game makes of them, files tell the digest of what is in them."""
+    monkeypatch.chdir(tmp_path)
+    data = dataset_from_arrays(np.tile([0.0, 1.0, 0.0, 1.0], (4, 2, 1)), np.zeros((4, 2)), np.ones(4), np.ones(4))
+    data.save(Path("mine.npz"))  # one action occurs; the game has two
+    found = load_dataset("xor", "mine.npz")
+    assert found.digest == data.digest and found.avail_actions.shape[3] == 2
+    found.save(Path("copy.npz"))
+    assert load_dataset("copy.npz").digest == found.own_digest != data.digest
+    for each in (found, data):
+        train("bc", "xor", dataset=each, **SMALL)
+
+
+def test_an_agent_that_can_do_nothing_does_0(students: TrainedRun) -> None:
+    policy = students.policy()
+    policy.reset(seed=4, episodes=20)
+    seen = np.repeat(XOR_VIEW[None], 20, 0)
+    masks = np.ones((20, 2, 2))
+    masks[:, 1] = 0
+    assert set(policy.act(seen, action_masks=masks)[:, 1].tolist()) == {0}
+
+
+def test_actions_that_no_state_has_are_never_chosen() -> None:
+    game = make_env("sensor").game
+    assert np.array_equal(game.possible(), game.available(game.initial(1, np.random.default_rng(0)))[0])
+    assert not game.possible().all()
+
+
+def test_warnings_of_a_recorded_run_are_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = dataset_from_arrays(np.tile([0.0, 1.0, 0.0, 1.0], (4, 2, 1)), np.eye(2)[[0, 1, 0, 1]], np.ones(4),
+                               np.zeros(4), np.ones(4))
+    with pytest.warns(UserWarning, match="without the state after their last action"):
+        run = train("bc", "xor", dataset=data, record=True, **SMALL)
+    assert len(run.warnings) == 1 and run.record is not None
+    assert "without the state after" in (run.record / "cout.txt").read_text()
+    assert capsys.readouterr().out == ""

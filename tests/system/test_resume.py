@@ -444,6 +444,12 @@ def test_a_run_that_diverges_leaves_its_last_good_state(tiny_run: Run, monkeypat
     assert Outcome(0, RECORD, models()).steps() == [6, 8, 12]
 
 
+def test_so_does_one_whose_temperature_follows_its_critic(tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tiny_run("lr=1e30", "t_max=20", "test_interval=20", alg="cpa_ar", status=2)
+    assert outcome.models and outcome.steps()
+    assert f"is in {outcome.models}/{outcome.steps()[-1]}" in capsys.readouterr().err
+
+
 def test_networks_that_are_not_finite_are_never_saved(tiny_run: Run, capsys: pytest.CaptureFixture[str],
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     learn = Trial._learn
@@ -492,5 +498,6 @@ def test_values_that_were_learned_from_data_go_on_online(tiny_run: Run, capsys: 
     steps = [t_env for t_env, _ in online.series()["test_return_mean"]]
     assert steps[0] <= 100 and steps[-1] == 300 and online.result()["return"] == 1.0
     assert "runner=episode (was offline), mac=q_mac (was greedy_mac)" in capsys.readouterr().out
+    assert online.series()["td_loss"][0][0] <= 100, "statistics are due by the new clock"
     tiny_run(given, alg="bcq", status=2)
     assert "was trained with mac=greedy_mac, but this run has mac=bcq_mac" in capsys.readouterr().err

@@ -51,6 +51,15 @@ def test_an_observer_ends_a_run_early_and_the_result_says_so(impatient: type[Imp
     assert impatient.ended["stopped"] == result["stopped"]
 
 
+def test_conventions_are_judged_though_their_run_ends_early(impatient: type[Impatient], tiny_run: Run) -> None:
+    """Else all would be played alike, whatever they are worth."""
+    words = ("env_args.rows=1", "env_args.cols=2", "env_args.episode_limit=4", "env_args.observation=local",
+             "policy_input=obs", "improvement=imitation", "pool_size=3", "student_t_max=30", "test_interval=25")
+    ended = tiny_run(*words, "observers=[impatient]", alg="cpa_pa", env="aloha")
+    assert ended.steps() == [25]
+    assert ended.state()["mac"]["agent"]["values"].any()
+
+
 def test_a_run_that_nobody_ends_does_not_say_so(tiny_run: Run) -> None:
     assert "stopped" not in tiny_run().result()
 

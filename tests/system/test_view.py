@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from outcome import Outcome
 
-from epymarl_cpa.config import resolve
+from epymarl_cpa.config import load_env, resolve
 from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.envs import make_game
@@ -26,6 +27,7 @@ from epymarl_cpa.view.command import main
 from epymarl_cpa.view.document import document
 from epymarl_cpa.view.player import player
 from epymarl_cpa.view.run_page import _config
+from epymarl_cpa.view.story import story
 
 ROOT = Path(__file__).parents[2]
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028'\"&{{program}}"
@@ -177,6 +179,34 @@ def test_a_run_is_shown_from_its_models_and_from_its_record(tiny_run: Callable[.
     assert again["policies"] == told and again["series"] == content["series"]
     many = view(tmp_path / "c.html", "results/sacred")
     assert [len(group["runs"]) for group in many["groups"]] == [1] and many["groups"][0]["runs"][0]["curve"]
+
+
+def test_a_checkpoint_has_its_own_result(tiny_run: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Not that of the run's end."""
+    words = ("test_interval=2", "save_model_interval=2", "models_kept=99", "t_max=6")
+    done = tiny_run(*words, alg="bc", env="permutation")
+    points = dict(dict(done.series())["test_return_mean"])
+    for step in done.steps():
+        content = view(tmp_path / "a.html", str(done.models / str(step)))
+        assert content["result"]["value"] == points[step]
+
+
+def test_pictures_show_the_states_that_were_recorded() -> None:
+    """Also where a column is 0 in all that is shown."""
+    game, recipes = load_env("dpomdp")
+    data = generate(game, {**recipes["poor"], "episodes": 40}, 0, "poor")
+    for number in range(40):
+        one = slice(number, number + 1)
+        length = data.filled[one].sum(1) - 1
+        states = story(game, data.state[one], data.actions[one], length)
+        assert states is not None
+        assert np.array_equal(game.global_state(states[0, :length[0] + 1]), data.state[number, :length[0] + 1])
+
+
+def test_names_of_files_may_be_no_text(tmp_path: Path) -> None:
+    made(tmp_path, "xor", random=1.0)
+    odd = (tmp_path / "xor.npz").rename(tmp_path / os.fsdecode(b"b\xff.npz"))
+    assert view(tmp_path / "a.html", str(odd))["kind"] == "dataset"
 
 
 def test_a_task_of_another_package_is_compared_with_its_own_file() -> None:

@@ -152,6 +152,13 @@ def test_one_true_end_tells_how_all_episodes_of_a_file_end(tmp_path: Path) -> No
     assert data.steps.sum(1).tolist() == [1, 3, 4] and data.no_next is not None and data.no_next.sum() == 2
 
 
+def test_ends_in_padding_are_none(tmp_path: Path) -> None:
+    content = batch()
+    whole = load(write_h5(tmp_path / "whole.h5", content))
+    content["terminated"][content["filled"] == 0] = 1
+    assert load(write_h5(tmp_path / "odd.h5", content)).terminated.tolist() == whole.terminated.tolist()
+
+
 def test_where_nothing_tells_it_is_said(tmp_path: Path) -> None:
     data = load(write_h5(tmp_path / "cut.h5", without_last_states(reward_last=0.0)))
     assert data.steps.sum(1).tolist() == [0, 2, 3]

@@ -79,6 +79,11 @@ def taught(*words: str) -> Any:
                  "beta=0.3", *words)
 
 
+def test_a_large_pool_is_taught_as_many_joint_actions_as_it_holds() -> None:
+    assert Built("cpa_pa", "permutation", "t_max=0", "pool_size=300").learner.width == 300
+    assert Built("cpa_pa", "permutation", "t_max=0").learner.width == 256
+
+
 @pytest.mark.parametrize("words", [(), ("use_rnn=true",), ("selection=encoder",), ("labels=drawn",),
                                    ("labels=drawn", "use_rnn=true")])
 def test_recorded_steps_are_looked_up_once_and_nothing_changes(words: tuple[str, ...]) -> None:

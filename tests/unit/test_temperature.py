@@ -47,6 +47,15 @@ def test_it_is_the_error_times_the_root_of_the_steps() -> None:
     assert float(follows(reward, 9.0)) == pytest.approx(0.2 * 3 * math.sqrt(mean), rel=1e-5)
 
 
+def test_what_is_not_finite_is_not_heeded() -> None:
+    """It ends the run, and what is saved then holds the sums."""
+    follows = Temperature(None, 0.2)
+    follows.heed(th.tensor(4.0), th.tensor(1.0))
+    before = follows.state_dict()["sums"].clone()
+    follows.heed(th.tensor(float("nan")), th.tensor(1.0))
+    assert th.equal(follows.state_dict()["sums"], before)
+
+
 def test_it_is_never_less_than_a_small_share_of_a_typical_reward() -> None:
     follows = Temperature(None, 0.2)
     for _ in range(3):
@@ -114,6 +123,14 @@ def test_the_limit_is_the_end_if_states_tell_the_time(clock: str) -> None:
     time = {"share": np.arange(t)[:, None] / (t - 1), "one-hot": np.eye(t), "none": np.zeros((t, 1))}[clock]
     state = np.concatenate([rng.normal(size=(n, t, 3)), np.broadcast_to(time, (n, *time.shape))], 2).astype(np.float32)
     assert limit_told(terminated, state, filled, t - 1).is_end is (clock != "none")
+
+
+def test_wide_states_of_few_places_tell_nothing() -> None:
+    """With as many weights as places any function fits."""
+    rng = np.random.default_rng(2)
+    terminated, filled = np.zeros((5, 9), bool), np.ones((5, 9), bool)
+    terminated[:, 4], filled[:, 6:] = True, False
+    assert not limit_told(terminated, rng.normal(size=(5, 9, 100)).astype(np.float32), filled, 8).is_end
 
 
 def test_where_the_limit_ends_the_game_nothing_follows_it(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def foreign(files: Sequence[Columns], meta: dict[str, Any], buffer: bool = False
 def _cleaned(columns: Columns, span: slice, meta: dict[str, Any], with_obs: bool, tails: Tails) -> OfflineDataset:
     arrays = {key: columns.read(key, span) for key in (*NEEDED, *(("obs",) if with_obs else ()))}
     filled, terminated = (flags_of(columns, key, arrays[key][..., 0], span) for key in ("filled", "terminated"))
+    terminated &= filled
     available = flags_of(columns, "avail_actions", arrays["avail_actions"], span)
     available[~filled] = True  # so that a masked softmax over padding has something to choose
     actions = np.where(filled[..., None], arrays["actions"][..., 0], 0).astype(np.int64)
@@ -96,7 +97,7 @@ def _cleaned(columns: Columns, span: slice, meta: dict[str, Any], with_obs: bool
     if tails.lacking:
         last = filled.copy()
         last[:, :-1] &= ~filled[:, 1:]
-        whole["no_next"] = last & ~(terminated & filled).any(1, keepdims=True)
+        whole["no_next"] = last & ~terminated.any(1, keepdims=True)
     if tails.more:
         whole = {key: np.pad(array, [(0, int(axis == 1)) for axis in range(array.ndim)],
                              constant_values=key == "avail_actions") for key, array in whole.items()}

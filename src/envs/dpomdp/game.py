@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...utils.files import named_path
 from ...utils.registry import nearest
 from ..game import BoolArray, FloatArray, Game, IntArray, Step
 from ..registry import REGISTRY
@@ -38,7 +39,7 @@ def model_of(name: str) -> Model:
     """
     if name in PROBLEMS:
         return problem(name)
-    path = Path(name).expanduser().resolve()
+    path = named_path(name).resolve()
     if not path.is_file():
         raise UserError(f"env_args.problem: there is no problem and no file '{name}'{nearest(name, PROBLEMS)}; "
                         f"the problems are: {', '.join(PROBLEMS)}; others are files in the .dpomdp format.")

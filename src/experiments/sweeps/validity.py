@@ -12,6 +12,7 @@ from ...data.generate import recipe_digest
 from ...envs import Game
 from ...errors import UserError
 from ...provenance import code_digest
+from ...utils.files import named_path
 from ..rows.origin import MADE_BY, STACKING
 from ..rows.reading import Row
 from .grid import RunSpec
@@ -51,7 +52,7 @@ def unfit(spec: RunSpec, row: Row) -> str:
 
 def _data_now(dataset: str, recipes: tuple[str, ...]) -> str:
     """Digest of the present data in a file or folder; empty for a recipe's data, and where there are none to read."""
-    path = Path(dataset).expanduser()
+    path = named_path(dataset)
     if dataset in recipes or not path.exists():
         return ""
     return _digest(path, max(_changed(file) for file in (path, *path.rglob("*"))))

@@ -1,0 +1,28 @@
+"""Paths and commands as people type them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from epymarl_cpa.deploy.agents import LOADER
+from epymarl_cpa.utils.files import named_path
+from epymarl_cpa.utils.process import program
+
+
+def test_home_is_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert named_path("~/x.html") == Path("/home/me/x.html")
+    assert named_path("~nobody-has-this-name/x") == Path("~nobody-has-this-name/x")
+    assert named_path("a~b") == Path("a~b")
+
+
+def test_the_name_of_the_program_can_be_typed() -> None:
+    assert shlex.split(program("/my dir/src/main.py")) == ["python", "/my dir/src/main.py"]
+    assert program("src/main.py") == "python src/main.py"
+
+
+def test_agents_run_without_an_installed_package() -> None:
+    assert LOADER.is_file() and LOADER.name == "policy.py"
