@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import select
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..errors import UserError
+from ..utils.process import python_module
 from .policy import Policy, PolicyError
 from .policy_file import kind_of
 
 PATIENCE = 60  # seconds
-LOADER = Path(__file__).with_name("policy.py")  # by its file, which needs no installed package
+LOADER = Policy.__module__
 
 
 class Agent:
@@ -32,7 +32,7 @@ class Agent:
     def __init__(self, file: Path) -> None:
         self.file = file
         # In a session of its own, so that Ctrl-C reaches only the process that plays, which then ends the agents.
-        self._process = subprocess.Popen([sys.executable, str(LOADER), str(file)], stdin=subprocess.PIPE,
+        self._process = subprocess.Popen([*python_module(LOADER), str(file)], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                          start_new_session=True)
 

@@ -13,6 +13,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PACKAGE = Path(__file__).parents[1]
+#: makes a folder the package, as ``main.py`` does, and runs one of its modules
+STARTED = """
+import importlib.util, runpy, sys
+folder, module = sys.argv[1:3]
+spec = importlib.util.spec_from_file_location("epymarl_cpa", folder + "/__init__.py",
+                                              submodule_search_locations=[folder])
+package = importlib.util.module_from_spec(spec)
+sys.modules["epymarl_cpa"] = package
+spec.loader.exec_module(package)
+sys.argv[:3] = [module]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+def python_module(module: str) -> list[str]:
+    """The words that run a module of this package in a new process, installed or not; its arguments follow."""
+    return [sys.executable, "-c", STARTED, str(PACKAGE), module]
+
 
 def program(script: str) -> str:
     """What to type for this program, which was started by ``script``."""

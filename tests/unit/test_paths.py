@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from epymarl_cpa.deploy.agents import LOADER
 from epymarl_cpa.utils.files import named_path
-from epymarl_cpa.utils.process import program
+from epymarl_cpa.utils.process import program, python_module
 
 
 def test_home_is_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,5 +24,8 @@ def test_the_name_of_the_program_can_be_typed() -> None:
     assert program("src/main.py") == "python src/main.py"
 
 
-def test_agents_run_without_an_installed_package() -> None:
-    assert LOADER.is_file() and LOADER.name == "policy.py"
+def test_modules_run_without_an_installed_package(tmp_path: Path) -> None:
+    """As the agents of ``play`` do; here nothing that is installed can be imported."""
+    words = python_module("epymarl_cpa.errors")
+    done = subprocess.run([words[0], "-I", "-S", *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

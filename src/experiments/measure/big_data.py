@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from ...data.dataset import OfflineDataset
 from ...data.formats.mapped import Mapped
 from ...envs.game import Game, IntArray, Step
 from ...envs.registry import REGISTRY, make_game
+from ...utils.process import python_module
 
 GAME = "sized"
 PART_BYTES = 2**25  # made at once
@@ -139,6 +139,6 @@ def first_update(path: Path, sizes: Sizes | None = None, method: str = "cpa_ar",
     """
     asked = {"path": str(path), "sizes": asdict(sizes or Sizes()), "method": method, "overrides": overrides,
              "started": time.time()}
-    done = subprocess.run([sys.executable, "-m", CHILD, json.dumps(asked)], stdout=subprocess.PIPE, check=True,
+    done = subprocess.run([*python_module(CHILD), json.dumps(asked)], stdout=subprocess.PIPE, check=True,
                           env={**os.environ, "OMP_NUM_THREADS": "1"})
     return Begun(**json.loads(done.stdout))

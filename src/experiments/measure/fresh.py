@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import UserError
+from ...utils.process import PACKAGE
 
 #: what keeps libraries from using more of the processor than is measured
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -43,7 +44,7 @@ def run_fresh(words: Sequence[str], folder: Path, extra: Mapping[str, str] | Non
     Raises:
         UserError: it failed.
     """
-    return run_command([sys.executable, "-m", "epymarl_cpa", *words], folder, extra)
+    return run_command([sys.executable, str(PACKAGE / "main.py"), *words], folder, extra)
 
 
 #: a small process that starts the command: one that is started by a large process counts that one's memory as its own

@@ -7,7 +7,6 @@ that a busy machine slows all of them alike.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...utils.process import python_module
 from ...utils.progress import counted
 from .fresh import run_command
 from .plan import Plan
@@ -61,6 +61,6 @@ def _point(plan: Plan, shape: Shape) -> dict[str, float]:
         return measure_point(plan, shape)
     asked = json.dumps({"shape": asdict(shape), "words": plan.words, "device": plan.device, "threads": plan.threads})
     with tempfile.TemporaryDirectory() as folder:
-        ended = run_command([sys.executable, "-m", f"{__package__}.scale_point", asked], Path(folder))
+        ended = run_command([*python_module(f"{__package__}.scale_point"), asked], Path(folder))
     found: dict[str, float] = json.loads(ended.out.strip().splitlines()[-1])
     return {**found, "memory MB": ended.mb}
