@@ -166,6 +166,8 @@ def _alone(config: dict[str, Any], said: Words) -> tuple[dict[str, Any], dict[st
     rehearse(config, quiet)
     results = named_path(config["local_results_path"])
     need_folder(results)
-    trial = prepare(config, None, said.logger)
+    logger = logging.Logger("epymarl_cpa.train", logging.INFO)  # registered nowhere
+    logger.addHandler(said)
+    trial = prepare(config, None, logger)
     facts = trial.run()
     return facts, trial.results, trial.watch.series, (results / "models" / trial.name).absolute(), None

@@ -16,6 +16,7 @@ from ..utils.bounded import read_text
 _BAD = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
 KINDS = ("null", "bool", "int", "float", "str", "seq", "map")
+COMMENT = re.compile(r"(^|\s)#")  # what YAML reads no further than, outside quotes
 MOST_NODES = 10**5  # of a file, with its aliases written out
 
 
@@ -144,12 +145,9 @@ def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
     return updates
 
 
-COMMENT = re.compile(r"(^|\s)#")
-
-
 def _value(text: str) -> Any:
     """``text`` as YAML; what is no YAML, nothing at all, and what YAML would take for a comment, is text."""
-    if COMMENT.search(text) and text.lstrip()[:1] not in tuple("'\"[{"):
+    if COMMENT.search(text) and not text.lstrip().startswith(("'", '"', "[", "{")):
         return text
     try:
         return yaml.load(text, Loader=_Loader) if text else ""

@@ -29,7 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="epymarl-cpa sweep", description=__doc__)
     parser.add_argument("grid", help="name under config/sweeps, or a YAML file (EPyMARL's search files, too)")
     parser.add_argument("--workers", type=int, help="runs at once (default 2; all processors of a Ray cluster)")
-    parser.add_argument("--out", default="results/sweeps", help="folder of the rows (default results/sweeps)")
+    parser.add_argument("--out", type=named_path, default=Path("results/sweeps"),
+                        help="folder of the rows (default results/sweeps)")
     parser.add_argument("--only", action="append", default=[], metavar="KEY=VALUE,...",
                         help="only runs of these alg, env, dataset or seed; may be repeated")
     parser.add_argument("--rows", action="append", default=[], type=named_path, metavar="FILE",
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         _tell_foreign(given, grid)
         if args.jsonl and not args.jsonl.absolute().parent.is_dir():
             raise UserError(f"the folder of {args.jsonl} does not exist; make it, or choose another with --jsonl.")
-        sweep = Sweep(Path(args.out) / Path(args.grid).stem, given, args.redo)
+        sweep = Sweep(args.out / Path(args.grid).stem, given, args.redo)
         _tell_left(sweep.folder, grid)
         try:
             with showing(None, None):

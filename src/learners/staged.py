@@ -77,8 +77,10 @@ class StagedLearner:
         """Puts the best policy back where a stage is left before its end; returns whether it is another than now's."""
         learner = self.at(t_env)
         choice = self._choices.get(learner.stage.name)
-        changed = choice is not None and t_env > 0 and choice.settle(t_env).get("selected_t_env", t_env) != t_env
-        return (0 < t_env < learner.stage.end and learner.leave()) or changed
+        if t_env == 0:
+            return False
+        chosen = choice is not None and choice.settle(t_env).get("selected_t_env", t_env) != t_env
+        return (t_env < learner.stage.end and learner.leave()) or chosen
 
     def facts(self) -> dict[str, Any]:
         """Which policy was chosen in stages that are over, plain JSON."""

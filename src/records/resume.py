@@ -82,7 +82,7 @@ def _asked_last(folder: Path) -> dict[str, Any] | None:
     """The configuration in a record, which is what the run was last asked for; None if it is missing or damaged."""
     try:
         config = json.loads(read_text(folder / "config.json"))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError, UserError):
         return None
     return config if isinstance(config, dict) and isinstance(config.get("seed"), int) else None
 

@@ -12,9 +12,9 @@ from epymarl_cpa.utils.files import named_path
 from epymarl_cpa.utils.process import program, python_module
 
 
-def test_home_is_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert named_path("~/x.html") == Path("/home/me/x.html")
+def test_home_is_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert named_path("~/x.html") == tmp_path / "x.html"
     assert named_path("~nobody-has-this-name/x") == Path("~nobody-has-this-name/x")
     assert named_path("a~b") == Path("a~b")
 

@@ -107,12 +107,11 @@ class Comparison:
 
 
 def _optimum(rows: list[dict[str, Any]]) -> float:
-    best = rows[0]["headline_optimum"]
-    if best is None:
-        row = rows[0]
+    row = rows[0]
+    if row["headline_optimum"] is None:
         raise UserError(f"the rows of {row['alg']} on {row['env']}, {row['dataset']}, do not know the game's "
                         "optimum ('headline_optimum'), which all games of the paper have; make them anew.")
-    return float(best)
+    return float(row["headline_optimum"])
 
 
 def _value(rows: list[dict[str, Any]]) -> Value:

@@ -28,7 +28,7 @@ def config_of(plan: Plan, method: str, env: str, *words: str, seed: int = 0) -> 
     Raises:
         UserError: the method, the environment or a word does not fit.
     """
-    given = any(word.startswith("dataset=") for word in (*words, *plan.words))
+    given = any(each.startswith("dataset=") for each in (*words, *plan.words))
     small = [word("dataset", _small(plan.folder, env))] if plan.quick and env in names("envs") and not given else []
     cuda = ["use_cuda=true"] if plan.device == "cuda" else []
     return resolve(method, env, [f"seed={seed}", word("datasets_path", plan.folder), f"torch_threads={plan.threads}",
