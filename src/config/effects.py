@@ -43,8 +43,8 @@ def check_effects(config: Mapping[str, Any]) -> None:
     learner = LEARNERS[config["learner"]]
     if config["critic_input"] != CORE["critic_input"].before \
             and not learner.reads_critic_input(settings_of(learner).of(config)):
-        raise UserError(f"critic_input={config['critic_input']} has no effect on {config['name']}, which has no critic "
-                        "or mixer that sees the state; leave it out.")
+        raise UserError(f"critic_input={config['critic_input']} has no effect on {config['name']}, which by these "
+                        "settings has no critic or mixer that sees the state; leave it out.")
 
 
 def _told(value: Any) -> str:

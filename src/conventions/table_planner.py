@@ -57,10 +57,9 @@ class TablePlanner:
                            for world in (self._resampled(rng) for _ in range(RESAMPLES))]).T
         # Teams that differ only where hardly anything leads to are one.
         kept = np.sort(np.unique(np.round(worths / max(float(np.ptp(worths)), 1e-9), 3), axis=0, return_index=True)[1])
-        values, errors = np.array([found[k][0] for k in kept]), worths[kept].std(1)
         # What a search finds best is best by luck, too: resampled data are a second opinion.
-        lower = np.minimum(values, worths[kept].mean(1)) - args.caution * errors
-        order = np.argsort(-lower, kind="stable")[: args.plans]
+        values, errors = np.minimum([found[k][0] for k in kept], worths[kept].mean(1)), worths[kept].std(1)
+        order = np.argsort(args.caution * errors - values, kind="stable")[: args.plans]
         rows, available = self.histories.obs, self.histories.available
         n = len(rows)
         return Plan(th.arange(len(order)).repeat_interleave(n), rows.repeat(len(order), 1, 1, 1),

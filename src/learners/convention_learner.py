@@ -80,8 +80,12 @@ class ConventionLearner(TaughtLearner):
 
     def use_data(self, source: EpisodeSource) -> None:
         super().use_data(source)
-        if self.args.improvement in ("stages", "stationary"):  # refused before minutes of learning, not after them
-            data = self._experience()
+        if self.args.improvement in ("auto", "imitation"):
+            return
+        data = self._experience()  # what a planner cannot use is refused before minutes of learning, not after them
+        if self.args.improvement == "table":
+            self._tables(data)
+        else:
             View(data)
             Columns(data.state[data.filled])
 
@@ -158,13 +162,18 @@ class ConventionLearner(TaughtLearner):
             return StagePlanner(data, horizon, args, Guide(teacher.agent, teacher.encoder), generator).plan(rng)
         if args.improvement == "stationary":
             return StationaryPlanner(data, args, generator).plan(rng)
-        tables = TablePlanner(data, horizon, args)
-        if tables.reason and args.improvement == "table":
-            raise UserError(f"improvement=table is not possible here: {tables.reason}; set improvement=imitation.")
+        tables = self._tables(data)
         if tables.reason:
             self.console.info("conventions are not improved beyond the data: %s", tables.reason)
             return None
         return tables.plan(self._greedy(tables.histories.obs, tables.histories.available), rng)
+
+    def _tables(self, data: Experience) -> TablePlanner:
+        """A planner that may have a reason not to plan, if that was not asked for."""
+        tables = TablePlanner(data, self.info.episode_limit, self.args)
+        if tables.reason and self.args.improvement == "table":
+            raise UserError(f"improvement=table is not possible here: {tables.reason}; set improvement=imitation.")
+        return tables
 
     def _experience(self) -> Experience:
         if self.source is None:

@@ -25,6 +25,12 @@ class CpaPaLearner(StudentLearner):
     mac: AgreementMAC
 
     @classmethod
+    def reads_critic_input(cls, args: Settings) -> bool:
+        """A teacher does; conventions without one have no critic."""
+        assert isinstance(args, AgreementTeachingSettings)
+        return args.policy_input == "state" or args.guided
+
+    @classmethod
     def stages(cls, args: Settings) -> Sequence[Stage]:
         """Teacher and students; conventions need no teacher but where it guides the search for them."""
         assert isinstance(args, AgreementTeachingSettings)

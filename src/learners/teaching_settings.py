@@ -89,6 +89,9 @@ class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
         super().__post_init__()
         if self.policy_input == "obs" and self.improvement != "imitation" and self.plans > self.pool_size:
             raise UserError(f"plans={self.plans} conventions need as many entries, but pool_size={self.pool_size}.")
+        if self.policy_input == "obs" and self.improvement != "imitation" and self.fit_share == 1.0:
+            raise UserError(f"fit_share=1 leaves improvement={self.improvement} no time; set a smaller share, or "
+                            "improvement=imitation.")
 
 
 @dataclass(frozen=True, kw_only=True)

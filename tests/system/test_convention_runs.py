@@ -127,7 +127,8 @@ ONLINE = ("runner=episode", "buffer_size=32", "reward_scale=1.0", "offline_selec
 @pytest.mark.parametrize(("env", "words", "sentence"), [
     ("dpomdp", ["plans=9", "pool_size=8", "improvement=table"],
      "plans=9 conventions need as many entries, but pool_size=8."),
-    ("bridge", [*LOCAL, "improvement=table", "student_t_max=2", "fit_share=0.1", "plans=2"],
+    # told at once: the fit would take an hour
+    ("bridge", [*LOCAL, "improvement=table", "student_t_max=100000", "fit_share=0.9", "plans=2"],
      "improvement=table is not possible here: the histories of 50 steps are too many; set improvement=imitation."),
     ("sensor", [*LOCAL, "improvement=table", "student_t_max=2", "fit_share=0.1", "plans=2"],
      "joint observations are too many; set improvement=imitation."),
@@ -136,6 +137,8 @@ ONLINE = ("runner=episode", "buffer_size=32", "reward_scale=1.0", "offline_selec
     ("dpomdp", [*ONLINE],
      "conventions are learned from recorded episodes as a whole; use runner=offline."),
     ("dpomdp", ["key=cvae_index"], "key=cvae_index reads the key together with the state"),
+    ("dpomdp", ["fit_share=1"], "fit_share=1 leaves improvement=auto no time"),
+    ("dpomdp", ["critic_input=history"], "critic_input=history has no effect on cpa_pa, which by these settings"),
     ("dpomdp", ["improvement=tables"], "improvement")])
 def test_what_cannot_be_is_refused_with_a_sentence(env: str, words: list[str], sentence: str, tiny_run: Run,
                                                    capsys: pytest.CaptureFixture[str]) -> None:

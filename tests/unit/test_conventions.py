@@ -21,6 +21,7 @@ from epymarl_cpa.conventions.plan import law_of, spread_of
 from epymarl_cpa.conventions.stage_game import agreed
 from epymarl_cpa.conventions.symbols import Symbols
 from epymarl_cpa.conventions.table_model import table_model
+from epymarl_cpa.conventions.table_planner import TablePlanner
 from epymarl_cpa.conventions.view import View
 from epymarl_cpa.errors import UserError
 
@@ -172,6 +173,15 @@ def test_a_table_is_what_counting_by_hand_gives(doubt: float) -> None:
         total = sum(seen[a, s, o] for o in range(4))
         for o in range(4):
             assert model.observation[a, s, o] == pytest.approx(seen[a, s, o] / total)
+
+
+@pytest.mark.parametrize(("seed", "episodes"), [(1, 10), (1, 40), (2, 20)])
+def test_the_key_means_most_often_what_is_planned_first(seed: int, episodes: int) -> None:
+    data = recorded(episodes, 0.6, seed)
+    args: Any = SimpleNamespace(doubt=0.5, ascents=20, caution=0.0, plans=8)
+    plan = TablePlanner(data, 3, args).plan([], np.random.default_rng(0))
+    law = law_of(plan.values, plan.errors, th.ones(len(plan)), args.caution, 0.02, spread_of(data.returns))
+    assert len(plan) > 2 and (law.diff() <= 0).all()  # not by values in which a search was lucky
 
 
 def test_what_nobody_tried_pays_the_least_that_was_recorded() -> None:
