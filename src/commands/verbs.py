@@ -45,7 +45,7 @@ VERBS: Mapping[str, Verb] = {
                   "sweep smoke --workers=2"),
     "report": Verb("tables, statistics and figures of finished sweeps", "ROWS ... --out=DIR", "experiments.report",
                    (), "report docs/results/table1.jsonl --out=results/report"),
-    "table": Verb("one table of finished sweeps", "ROWS ...", "experiments.table", (),
+    "table": Verb("one table of finished sweeps", "ROWS ...|--pages PAGE ...", "experiments.table", (),
                   "table docs/results/teacher.jsonl"),
     "recompute": Verb("compute a sample of rows anew and compare", "ROWS ...", "experiments.recompute", (),
                       "recompute docs/results/table1.jsonl --sample=5"),

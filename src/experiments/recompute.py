@@ -17,7 +17,7 @@ from ..utils.files import named_path, reason, write_text
 from .rows.store import given_rows
 from .sweeps import BACKENDS
 from .sweeps.grid import read_grid
-from .sweeps.subset import subset
+from .sweeps.subset import chosen
 
 if TYPE_CHECKING:
     from .sweeps.recomputing import Recomputed
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         rows, grid = given_rows([args.rows]), read_grid(args.grid or args.rows.stem)
         if strange := len(rows.keys() - {spec.id for spec in grid}):
             print(f"{strange} of {len(rows)} rows are of other grids or settings and are left out", file=sys.stderr)
-        sample = draw(rows, subset(grid, args.only), args.sample, args.seed)
+        sample = draw(rows, chosen(grid, args.only), args.sample, args.seed)
         if not sample:
             raise UserError(f"{args.rows} holds no row of such runs of the grid '{args.grid or args.rows.stem}'; "
                             "name their grid with --grid, or choose others with --only.")

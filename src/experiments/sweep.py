@@ -21,7 +21,7 @@ from .rows.store import given_rows
 from .rows.tables import diversity, markdown
 from .sweeps import BACKENDS
 from .sweeps.grid import RunSpec, read_grid
-from .sweeps.subset import subset
+from .sweeps.subset import chosen
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.workers is not None and args.workers < 1:
             raise UserError(f"--workers must be at least 1, not {args.workers}.")
         grid = read_grid(args.grid, args.seeds)
-        specs = subset(grid, args.only)
+        specs = chosen(grid, args.only)
         given = given_rows(args.rows) if args.rows else {}
         _tell_foreign(given, grid)
         if args.jsonl and not args.jsonl.absolute().parent.is_dir():

@@ -18,12 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from epymarl_cpa.experiments.analysis.comparison import Comparison
-from epymarl_cpa.experiments.analysis.reliability import reliabilities, runs_table
-from epymarl_cpa.experiments.reports.sections import short_table
 from epymarl_cpa.experiments.rows.paper import Methods
-from epymarl_cpa.experiments.rows.reading import read_rows
-from epymarl_cpa.experiments.rows.tables import compact, diversity
 from epymarl_cpa.experiments.sweeps.grid import read_grid
 from epymarl_cpa.main import entry
 
@@ -256,42 +251,6 @@ def test_no_command_is_left_out() -> None:
 def test_the_sweep_of_the_results_table_resolves() -> None:
     assert "experiments.sweep teacher" in TEXT
     assert len(read_grid("teacher")) == 75
-
-
-@pytest.mark.parametrize(("page", "name", "files", "columns"), [
-    ("README", "short", ["table1"], ["BC", "MAICQ", "AlberDICE", "AR", "PA"]),
-    ("docs/comparison", "comparison", ["table1"], []),
-    ("docs/comparison", "successors", ["table1", "successors"], ["AR", "PA", "OMIGA", "CFCQL", "Oryx", "KD"])])
-def test_a_table_is_what_the_report_makes_of_the_committed_rows(page: str, name: str, files: list[str],
-                                                                columns: list[str]) -> None:
-    shown = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", PAGES[ROOT / f"{page}.md"], re.S)
-    rows = [row for row in read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
-            if name != "short" or row["dataset"] == "medium"]
-    methods = Methods.read()
-    assert shown and shown[1] == short_table(Comparison.of(methods.only(rows, columns) if columns else rows, methods))
-
-
-@pytest.mark.parametrize(("page", "name", "files"), [
-    ("method", "results", ["teacher", "students"]), ("diversity", "diversity", ["diversity"]),
-    ("diversity", "key", ["key"]), ("method", "local", ["local"]), ("games", "large", ["large"]),
-    ("dpomdp", "dpomdp", ["dpomdp"]),
-    ("dpomdp", "dpomdp_methods", ["dpomdp_methods"]), ("tasks", "tasks", ["tasks"])])
-def test_a_table_of_a_page_is_made_of_committed_rows(page: str, name: str, files: list[str]) -> None:
-    shown = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", DOCS[ROOT / f"docs/{page}.md"], re.S)
-    rows = read_rows([ROOT / f"docs/results/{file}.jsonl" for file in files])
-    assert shown and shown[1] == (diversity if page == "diversity" else compact)(rows)
-
-
-def test_the_table_of_a_hundred_seeds_counts_committed_rows() -> None:
-    shown = re.search(r"<!-- hundred -->\n(.*?)\n<!-- /hundred -->", DOCS[ROOT / "docs/method.md"], re.S)
-    assert shown and shown[1] == runs_table(reliabilities(read_rows([ROOT / "docs/results/hundred.jsonl"])))
-
-
-def test_the_table_of_the_printed_method_is_made_of_its_rows_once_there_are_some() -> None:
-    file = ROOT / "docs/results/printed.jsonl"
-    shown = re.search(r"<!-- printed -->\n(.*?)\n<!-- /printed -->", DOCS[ROOT / "docs/method.md"], re.S)
-    made = compact(read_rows([file])) if file.exists() else "The sweep has not been run yet."
-    assert shown and shown[1] == made
 
 
 def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

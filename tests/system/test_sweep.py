@@ -13,7 +13,7 @@ from epymarl_cpa.experiments.sweep import main
 from epymarl_cpa.experiments.sweeps.grid import read_grid
 from epymarl_cpa.experiments.sweeps.jobs import Job
 from epymarl_cpa.experiments.sweeps.progress import Progress
-from epymarl_cpa.experiments.sweeps.subset import subset
+from epymarl_cpa.experiments.sweeps.subset import chosen
 from epymarl_cpa.experiments.sweeps.work import work
 
 GRID = """
@@ -143,9 +143,9 @@ def test_any_subset_can_be_run(grid: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(("only", "message"), [
-    ("alg=ar_bd", "the grid has no alg 'ar_bd'; the choices are: cpa_ar, ar_bc lr=0.01"),
-    ("env=bridge", "the grid has no env 'bridge'; the choices are: xor"),
-    ("seed=1", "the grid has no seed '1'; the choices are: 0"),
+    ("alg=ar_bd", "there is no alg 'ar_bd'; the choices are: cpa_ar, ar_bc lr=0.01"),
+    ("env=bridge", "there is no env 'bridge'; the choices are: xor"),
+    ("seed=1", "there is no seed '1'; the choices are: 0"),
     ("game=xor", "where key is one of alg, env, dataset, seed"),
     ("xor", "must be of the form key=value,value"),
 ])
@@ -157,9 +157,9 @@ def test_an_unknown_subset_is_refused(only: str, message: str, grid: Path, capsy
 def test_values_of_a_subset_add_up_and_entries_win_over_beginnings(grid: Path) -> None:
     grid.write_text(GRID.replace("[cpa_ar,", "[ar_bc, ar_bc lr=0.1,"))
     specs = read_grid(str(grid))
-    assert [spec.alg for spec in subset(specs, ["alg=ar_bc"])] == ["ar_bc"]
-    assert [spec.alg for spec in subset(specs, ["alg=ar_bc,ar_bc lr=0.1"])] == ["ar_bc", "ar_bc lr=0.1"]
-    assert [spec.alg for spec in subset(specs[1:], ["alg=ar_bc"])] == ["ar_bc lr=0.1", "ar_bc lr=0.01"]
+    assert [spec.alg for spec in chosen(specs, ["alg=ar_bc"])] == ["ar_bc"]
+    assert [spec.alg for spec in chosen(specs, ["alg=ar_bc,ar_bc lr=0.1"])] == ["ar_bc", "ar_bc lr=0.1"]
+    assert [spec.alg for spec in chosen(specs[1:], ["alg=ar_bc"])] == ["ar_bc lr=0.1", "ar_bc lr=0.01"]
 
 
 @pytest.mark.parametrize("option", ["--workers=0", "--seeds=2", "--rows=nowhere.jsonl", "--jsonl=nowhere/x.jsonl"])

@@ -229,7 +229,7 @@ def test_agreement(recorded: dict[str, Any], now: dict[str, Any] | None, agreeme
     (["nowhere.jsonl"], "nowhere.jsonl cannot be read"),
     (["tiny.jsonl", "--grid=smoke"], "holds no row of such runs of the grid 'smoke'"),
     (["tiny.jsonl", "--grid=smokes"], "unknown sweep 'smokes'"),
-    (["tiny.jsonl", "--grid=tiny.yaml", "--only=seed=7"], "the grid has no seed '7'"),
+    (["tiny.jsonl", "--grid=tiny.yaml", "--only=seed=7"], "there is no seed '7'"),
     (["tiny.jsonl", "--grid=tiny.yaml", "--sample=0"], "must be at least 1"),
     (["tiny.jsonl", "--grid=tiny.yaml", "--out=nowhere/x.md"], "choose another with --out")])
 def test_bad_input_of_recompute_is_one_sentence(options: list[str], message: str,
