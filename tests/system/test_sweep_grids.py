@@ -67,8 +67,9 @@ def test_runs_that_several_grids_have_are_the_same_runs() -> None:
 
 def test_a_hundred_seeds_are_those_for_reports() -> None:
     counts = Counter((spec.alg, spec.env, spec.config["dataset"]) for spec in grid("hundred"))
+    runs = [(alg, env) for alg in ("cpa_ar", PA) for env in ENVS] + [("cpa_pa beta=1 test_greedy=true", "aloha")]
     assert counts == {(alg, env, data): 100 if env in ("xor", "permutation", "bridge") else 20
-                      for alg in ("cpa_ar", PA) for env in ENVS for data in ("good", "medium", "poor")}
+                      for alg, env in runs for data in ("good", "medium", "poor")}
     assert {spec.config["seed"] for spec in grid("hundred")} == set(range(1000, 1100))
     assert {spec.first.alg for spec in grid("hundred") if spec.first} == {"cpa_ar"}
 
