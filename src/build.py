@@ -98,6 +98,18 @@ def stages(config: Config) -> list[Stage]:
     return stages_of(learner, settings_of(learner).of(config))
 
 
+def check_end(manifest: Mapping[str, Any], folder: Path, args: Settings, learner: StagedLearner) -> None:
+    """Refuses a checkpoint that a run of this length would begin after its end.
+
+    Raises:
+        UserError: with both times.
+    """
+    same_clock = args.runner == manifest["config"].get("runner")
+    if not args.evaluate and same_clock and manifest["t_env"] > learner.t_max:
+        raise UserError(f"{folder} is at t_env {manifest['t_env']}, after the end of this run at {learner.t_max}; set "
+                        "a larger t_max, go on from an earlier checkpoint, or only evaluate it with evaluate=true.")
+
+
 def check_networks(manifest: Mapping[str, Any], folder: Path, game: Game, config: Config) -> None:
     """Refuses a checkpoint of another game or of other networks than those of this run.
 
@@ -226,6 +238,7 @@ def rehearse(config: Config, console: Logger) -> None:
         if args.checkpoint_path:
             folder, manifest = checkpoint.find_whole(args.checkpoint_path, args.load_step)
             check_networks(manifest, folder, env.game, config)
+            check_end(manifest, folder, args, learner)
             checkpoint.load_into(learner, folder, evaluate=args.evaluate)
         if args.runner == "offline" and not args.evaluate:
             check_asked(args.dataset, env.game, args.recipes, named_path(args.datasets_path))

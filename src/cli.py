@@ -29,6 +29,7 @@ from .provenance import versions
 from .records.artifacts import attach
 from .records.experiment import Recorded, hidden, records_of
 from .records.following import following
+from .records.options import check_options
 from .request import (
     RESUME,
     USAGE,
@@ -174,6 +175,7 @@ def _command(experiment: Experiment, options: Sequence[str]) -> str | None:
     command: str = parsed["COMMAND"] or experiment.default_command
     if parsed["help"] or parsed["--help"]:
         return None
+    check_options(parsed)
     if "=" in command:
         raise UserError(f"'{command}' must come after the word 'with': {USAGE}")
     commands = dict(experiment.gather_commands())

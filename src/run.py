@@ -184,6 +184,7 @@ class Trial:
         record = next((str(place) for kind, place in self.record if kind == "Folder"), "")
         self.watch.start(RunStart(self.config, self.made_by, self.name, self.results_folder, self.runner.t_env,
                                   self.learner.t_max, self.watch.series, game.headline, random, best,
+                                  Path(self.args.checkpoint_path) if self.goes_on else None,
                                   {"data": self.runner.place, "record": record}))
 
     def _train(self) -> None:
@@ -308,6 +309,7 @@ class Trial:
         folder, manifest = checkpoint.find_whole(self.args.checkpoint_path, self.args.load_step,
                                                  tell=self.console.warning)
         build.check_networks(manifest, folder, self.runner.game, self.config)
+        build.check_end(manifest, folder, self.args, self.learner)
         learning = [name for name, key in keys_of(self.config).items() if key.decides is Decides.LEARNING]
         changed = checkpoint.differences(manifest, self.config, learning)
         if changed and not self.args.evaluate:
@@ -336,10 +338,6 @@ class Trial:
             self.curve = state["curve"]
             if self.curve and self.curve[-1][0] == self.runner.t_env:
                 self.curve.pop()  # the same team is evaluated again now
-            if self.runner.t_env > self.learner.t_max:
-                raise UserError(f"{folder} is at t_env {self.runner.t_env}, after the end of this run at "
-                                f"{self.learner.t_max}; set a larger t_max, take an earlier checkpoint with load_step, "
-                                "or only evaluate it with evaluate=true.")
         if self.args.evaluate:  # the data are those of the run that trained the team
             made_by = manifest.get("made_by", {})
             self.made_by |= {key: made_by[key] for key in ("data", "recipe") if key in made_by}

@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "trial": "train and evaluate, or only evaluate (what runs if no command is named)",
     "print_config": "print the configuration and stop", "print_dependencies": "print versions of packages and sources",
     "print_named_configs": "print named configurations (there are none)",
-    "save_config": "write the configuration to config.json, or to config_filename=FILE"}
+    "save_config": "write the configuration to config.json"}
 #: Sacred's options: short form, long form with its value, what it does
 OPTIONS: Sequence[tuple[str, str, str]] = (
     ("-F", "--file_storage=DIR", "also record the run in a folder"),
@@ -32,7 +32,7 @@ OPTIONS: Sequence[tuple[str, str, str]] = (
     ("-i", "--id=ID", "its number in its records"),
     ("-c", "--comment=TEXT", "a comment in its records"),
     ("-P", "--priority=N", "its priority in a queue"),
-    ("-q", "--queue", "only put it into a queue"),
+    ("-q", "--queue", "refused: nothing would start the run later"),
     ("-u", "--unobserved", "record nothing"),
     ("-p", "--print-config", "print the configuration first"),
     ("-l", "--loglevel=LEVEL", "how much the console says: DEBUG, INFO, WARNING, ..."),
@@ -41,7 +41,7 @@ OPTIONS: Sequence[tuple[str, str, str]] = (
     ("-d", "--debug", "show whole tracebacks"),
     ("-D", "--pdb", "start a debugger where the run fails"),
     ("-f", "--force", "no warnings about suspicious changes"),
-    ("-e", "--enforce_clean", "refuse to run uncommitted code"),
+    ("-e", "--enforce_clean", "refused: records hold a digest of the code, not a commit"),
     ("-h", "--help", "print this"))
 #: options of Sacred that take the next word as their value
 VALUED = {flag for short, long, _ in OPTIONS if "=" in long for flag in (short, long.partition("=")[0])}

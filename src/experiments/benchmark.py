@@ -22,7 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _parser().error("--threads must be at least 1")
     plan = Plan(args.quick, args.device, args.datasets.absolute(), tuple(args.words), tuple(args.peer),
                 _program(args.python), args.threads)
-    chosen = _chosen(args.only, plan)
+    try:
+        chosen = _chosen(args.only, plan)
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
     from .measure.bench import benchmark  # here: it needs torch
 
     def run() -> int:

@@ -57,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         _tell_foreign(given, grid)
         if args.jsonl and not args.jsonl.absolute().parent.is_dir():
             raise UserError(f"the folder of {args.jsonl} does not exist; make it, or choose another with --jsonl.")
+        if args.jsonl and args.jsonl.is_dir():
+            raise UserError(f"--jsonl must name a file, and {args.jsonl} is a folder.")
         sweep = Sweep(args.out / Path(args.grid).stem, given, args.redo)
         _tell_left(sweep.folder, grid)
         try:

@@ -77,16 +77,16 @@ def _parser(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> ar
     return parser
 
 
-def _rows(args: argparse.Namespace) -> list[Row]:
+def _rows(args: argparse.Namespace, place: Path = Path()) -> list[Row]:
     if not args.source:
         raise UserError("name the rows: folders of sweeps' rows, or .jsonl files of rows.")
-    rows = subset(each_once(read_rows(args.source)), args.only, KEYS)
+    rows = subset(each_once(read_rows([place / source for source in args.source])), args.only, KEYS)
     return Methods.read().only(rows, args.columns.split(",")) if args.columns else rows
 
 
-def _table(args: argparse.Namespace) -> str:
-    """What is asked for, and sentences about the rows, as Markdown."""
-    rows = _rows(args)
+def _table(args: argparse.Namespace, place: Path = Path()) -> str:
+    """What is asked for, and sentences about the rows, as Markdown; the rows are where ``place`` sees them."""
+    rows = _rows(args, place)
     return "\n\n".join(filter(None, (*_tables(rows, args), *([] if args.bare else about_length(rows)),
                                      *([] if args.bare else about_origin(rows)))))
 
@@ -104,9 +104,8 @@ def _tables(rows: Rows, args: argparse.Namespace) -> Sequence[str]:
 def _fill(page: Path) -> None:
     """Writes the tables of one page, which stays as it is where something is wrong."""
     def made(words: Sequence[str]) -> str:
-        args = _parser(_Words).parse_args(words)
-        args.source = [page.parent / source for source in args.source]
-        return _table(args)
+        asked = _parser(_Words).parse_args(words)
+        return _table(asked, page.parent)
 
     try:
         text = read_text(page, MOST)

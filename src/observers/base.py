@@ -22,6 +22,7 @@ class RunStart:
         series: what was recorded of a run that is resumed, by name: its times and its values.
         headline: what results of the game are quoted in: ``return``, or one of its info keys.
         random, best: what random play and the best team reach in it; None where unknown, or where nobody asks.
+        model: the checkpoint from which a resumed run goes on.
         places: where else the run leaves something or found it, by what that is: ``data``, ``record``.
     """
 
@@ -35,6 +36,7 @@ class RunStart:
     headline: str = "return"
     random: float | None = None
     best: float | None = None
+    model: Path | None = None
     places: Mapping[str, str] = field(default_factory=dict)
 
 

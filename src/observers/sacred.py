@@ -21,6 +21,8 @@ class SacredObserver(Observer):
 
     def start(self, run: RunStart) -> None:
         self._run.info["made_by"] = dict(run.made_by)
+        if run.model:
+            self._run.info["model"] = str(run.model)
         for key, (times, values) in run.series.items():
             for t_env, value in zip(times, values, strict=True):
                 self.evaluation(t_env, {key: value})

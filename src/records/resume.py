@@ -16,6 +16,7 @@ from ..utils.files import named_path
 from .alive import RECORD, is_alive, read
 
 LAST = "last"
+MOST = 2**28  # bytes of what a run has told of itself
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def find(asked: str, results: Path, tell: Callable[[str], object], where: str = 
 
 
 def _last(results: Path, where: str) -> Path:
-    entries = {file.parent: read(file.parent) for file in (results / "sacred").glob(f"{where}/[0-9]*/{RECORD}")}
+    entries = {file.parent: read(file.parent) for file in (results / "sacred").glob(f"{where}/*/{RECORD}")}
     open_ones = sorted((folder for folder, entry in entries.items()
                         if entry.get("status") not in ("COMPLETED", "QUEUED")),
                        key=lambda folder: (_last_sign(entries[folder]), len(folder.name), folder.name))
@@ -103,6 +104,10 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
                         "name the folder of its models, or start it anew.")
     models = _models(folder, str(entry.get("model", "")))
     if models is None:
+        if left := _saved(folder):
+            raise UserError(f"the models of the run in {folder}, of which it saved {left}, are not there any more; "
+                            "name the folder where they are, or start the run anew.")
+        tell(f"the run in {folder} had saved no model yet; it begins anew")
         name = Path(str(entry.get("model", ""))).name
         return Unfinished(config, Begun(name, None) if name else None, [("Folder", str(folder))],
                           _above(folder, 4))
@@ -110,6 +115,15 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
     others = _records(manifest)[1:]
     # Its checkpoint may be older than the settings with which it was resumed before it was killed.
     return Unfinished(config, Begun(models.name, chosen), [("Folder", str(folder)), *others], _above(folder, 4))
+
+
+def _saved(folder: Path) -> str:
+    """The last checkpoint that a run in a folder has told of; empty if it has told of none."""
+    try:
+        info = json.loads(read_text(folder / "info.json", MOST))
+    except (OSError, ValueError, RecursionError, UserError):
+        return ""
+    return str(info.get("model") or "") if isinstance(info, dict) else ""
 
 
 def _models(folder: Path, said: str) -> Path | None:

@@ -19,6 +19,7 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 LONGEST = 4000  # letters of a text, such as a path
+NAME = 150  # bytes of a name, to which folders of models add some fifty
 #: what keys of ours are called elsewhere
 ELSEWHERE = {"learning_rate": "lr", "actor_lr": "lr", "critic_lr": "lr", "discount": "gamma",
              "discount_factor": "gamma", "epochs": "t_max", "n_steps": "t_max", "num_steps": "t_max",
@@ -109,12 +110,24 @@ class Key:
         if isinstance(value, int | float) and not self.low <= value <= self.high:
             bound = f"at least {self.low}" if value < self.low else f"at most {self.high}"
             raise UserError(f"config key '{name}' must be {bound}, not {clipped(value)}.")
+        if isinstance(value, str) and not _can_be_written(value):
+            raise UserError(f"config key '{name}' has a letter that is only half a character.")
         if self.is_name and (not value.strip(". ") or re.search(r"[/\\\0]", value)):
             raise UserError(f"config key '{name}' names a folder and must be a word without slashes, not {value!r}.")
+        if self.is_name and len(value.encode()) > NAME:
+            raise UserError(f"config key '{name}' names folders and may have {NAME} bytes, not {len(value.encode())}.")
         if isinstance(value, str) and (len(value) > LONGEST or "\0" in value):
             what = f"has {len(value)} letters, {LONGEST} at most are possible" if len(value) > LONGEST else "has a NUL"
             raise UserError(f"config key '{name}' {what}.")
         return value
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def in_words(key: Key) -> str:

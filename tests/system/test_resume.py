@@ -161,16 +161,7 @@ def test_results_may_have_been_moved(tiny_run: Run, monkeypatch: pytest.MonkeyPa
 # ------------------------------------------------------------------------------------------------- stopped
 def test_what_the_stop_message_says_works(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
                                           capsys: pytest.CaptureFixture[str]) -> None:
-    learn = Trial._learn
-
-    def stopped(self: Trial) -> None:
-        learn(self)
-        if self.runner.t_env == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Trial, "_learn", stopped)
-        tiny_run(*WORDS, options=("-F", "second place"), status=130)
+    stopped_at(6, lambda: tiny_run(*WORDS, options=("-F", "second place"), status=130), monkeypatch)
     said = capsys.readouterr().err.strip()
     assert "\n" not in said
     assert json.loads((RECORD / "run.json").read_text())["status"] == "INTERRUPTED"
@@ -182,6 +173,50 @@ def test_what_the_stop_message_says_works(tiny_run: Run, monkeypatch: pytest.Mon
     assert not Path("second place/2").exists()
     assert points(Path("second place/1")) == points(RECORD)
     assert [t for t, _ in points(RECORD)["test_return_mean"]] == [0, 4, 8, 12], "not where it was stopped"
+
+
+def stopped_at(at: int, run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Does a run, to which SIGTERM comes in an update."""
+    learn = Trial._learn
+
+    def stopped(self: Trial) -> None:
+        learn(self)
+        if self.runner.t_env == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trial, "_learn", stopped)
+        run()
+
+
+@pytest.mark.parametrize("by", ["last", "record"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_run_whose_models_are_gone_is_not_begun_anew_over_its_record(
+        by: str, again: bool, tiny_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+        ) -> None:
+    stopped_at(6, lambda: tiny_run(*WORDS, status=130), monkeypatch)
+    if again:  # its record still says which model it goes on from, although it saved none since
+        with monkeypatch.context() as patched:
+            patched.setattr(Trial, "_save", lambda self: None)
+            stopped_at(7, lambda: resumed("resume=last", status=130), monkeypatch)
+    Path("results/models").rename("elsewhere")
+    before = {file: file.read_bytes() for file in RECORD.iterdir()}
+    capsys.readouterr()
+    resumed(f"resume={'last' if by == 'last' else RECORD}", status=2)
+    assert f"the models of the run in {RECORD}, of which it saved results/models/" in capsys.readouterr().err
+    assert before == {file: file.read_bytes() for file in RECORD.iterdir()}
+    resumed(f"resume={next(Path('elsewhere').iterdir())}")
+
+
+def test_a_resumed_run_cannot_end_before_it_begins(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    stopped_at(6, lambda: tiny_run(*WORDS, status=130), monkeypatch)
+    capsys.readouterr()
+    resumed("resume=last", "t_max=5", status=2)
+    said = capsys.readouterr().err
+    assert "is at t_env 6, after the end of this run at 5; set a larger t_max" in said
+    assert json.loads((RECORD / "run.json").read_text())["status"] == "INTERRUPTED"
+    resumed("resume=last", "t_max=6")
 
 
 def test_a_longer_run(tiny_run: Run) -> None:

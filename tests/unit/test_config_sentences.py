@@ -54,7 +54,8 @@ def test_sentences(alg: str, words: list[str], told: str) -> None:
     (["dataset=good", "recipes.good.episodes=1000000000000"], "episodes=1000000000000, would take"),
     (["env_args.episode_limit=10000000000"], "would take"), (["dataset=" + "x" * 3000], "there is no recipe and no"),
     (["checkpoint_path=" + "x" * 3000], "holds no checkpoint"), (["datasets_path=" + "x" * 3000], "cannot be written"),
-    (["name=" + "x" * 300], "cannot be written"), (["local_results_path=" + "x" * 3000], "cannot be written")])
+    (["name=" + "x" * 300], "names folders and may have 150 bytes, not 300"),
+    (["name=" + chr(0xD800)], "half a character"), (["local_results_path=" + "x" * 3000], "cannot be written")])
 def test_sizes_that_no_machine_has(words: list[str], told: str, tiny_run: Run, capfd: pytest.CaptureFixture[str],
                                    ) -> None:
     tiny_run(*words, alg="bc", env="xor", status=2)

@@ -27,7 +27,7 @@ from epymarl_cpa.utils import checkpoint
     ("bc", ["record_steps=[3]"], "record_steps=[3] has no effect without runner=record"),
     ("bc", ["agent=rnn_ns"], "agent=rnn_ns has no effect without use_rnn=true"),
     ("cpa_pa", ["entry_floor=1"], "'entry_floor' must be at most 0.5, not 1"),
-    *((alg, ["critic_input=history"], f"critic_input=history has no effect on {alg}, which has no critic or mixer")
+    *((alg, ["critic_input=history"], f"critic_input=history has no effect on {alg}, which by these settings has no")
       for alg in ("bc", "ar_bc", "iql", "vdn"))])
 def test_no_effect(alg: str, words: list[str], told: str) -> None:
     with pytest.raises(UserError, match=re.escape(told)):

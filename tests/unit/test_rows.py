@@ -31,7 +31,7 @@ def test_folders_and_files_of_rows_are_read_in_order(tmp_path: Path) -> None:
     ('{"a": 1}', "line 1 has no usable 'env'; rows of sweeps are needed"),
     (json.dumps({**ROW, "seed": True}), "has no usable 'seed'"),
     (json.dumps({**ROW, "headline": "1"}), "has no usable 'headline'"),
-    (json.dumps({**ROW, "headline": float("nan")}), "has the 'headline' nan, not a finite number"),
+    (json.dumps({**ROW, "headline": float("nan")}), "has a 'headline' that is no finite number"),
     (json.dumps({**ROW, "curve": [[0]]}), "'curve' that is no list of [t_env, value]"),
     (json.dumps({**ROW, "curve": [[0, float("inf")]]}), "'curve' that is no list of [t_env, value]"),
     (json.dumps({**ROW, "alg": " "}), "has an empty 'alg'"),
@@ -41,6 +41,11 @@ def test_folders_and_files_of_rows_are_read_in_order(tmp_path: Path) -> None:
     (json.dumps({**ROW, "stopped": True}), "'stopped' that does not say by which observer"),
     (json.dumps({**ROW, "headline_random": "x"}), "has a 'headline_random' that is no finite number"),
     (json.dumps({**ROW, "tv": float("inf")}), "has a 'tv' that is no finite number"),
+    *((json.dumps({**ROW, key: 10**400}), f"has a '{key}' that is no finite number of a usual size")
+      for key in ("headline", "headline_optimum", "seconds", "peak_mb", "stacked", "score")),
+    (json.dumps({**ROW, "curve": [[0, 10**400]]}), "'curve' that is no list of [t_env, value]"),
+    (json.dumps({**ROW, "made_by": {"data": 5}}), "'made_by' that is no mapping with texts"),
+    (json.dumps({**ROW, "alg": chr(0xD800)}), "has a text under 'alg' with letters that cannot be written"),
     ("", "holds none; rows of sweeps are needed"),
     ("[" * 100_000, "line 1 is no whole JSON object"),
 ])

@@ -18,6 +18,7 @@ from .palette import FIRST, Style, families, styles
 
 NONE = "the learning curves need rows with 'curve', which those of older sweeps do not have."
 ENOUGH = 8  # curves: with fewer, none is an exception
+NEW_LINE, WIDE = "\n", 16  # letters of a name that still fits into a panel with what it ends at
 FAR = 3.0  # times the middle half of the last values, below which a curve is no longer of interest
 LEAST = 0.08  # of all that occurs is shown at least, and the middle half taken for at least a third of it
 
@@ -120,10 +121,12 @@ def _panel(ax: Axes, drawn: dict[str, Curve], looks: dict[str, Style], optimum: 
                 marker=look.marker or ("o" if len(curve.times) == 1 else ""), markersize=4.5, markevery=marked)
         if curve.mean[-1] < low:
             below.append((method, float(curve.mean[-1])))
-    for i, (method, value) in enumerate(below):
-        ax.annotate(f"↓ {method} ends at {signed(value, 1)}", (0.98, 0.03), xycoords="axes fraction",
-                    xytext=(0, 11 * i), textcoords="offset points", ha="right", va="bottom", fontsize=8,
-                    color=looks[method].colour)
+    lines = 0
+    for method, value in below:
+        told = f"↓ {method}{NEW_LINE if len(method) > WIDE else ' '}ends at {signed(value, 1)}"
+        ax.annotate(told, (0.98, 0.03), xycoords="axes fraction", xytext=(0, 11 * lines), textcoords="offset points",
+                    ha="right", va="bottom", fontsize=8, color=looks[method].colour)
+        lines += 1 + told.count(NEW_LINE)
     ax.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(5))

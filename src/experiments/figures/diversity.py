@@ -36,7 +36,7 @@ def diversity_bars(rows: Rows, env: str) -> Figure:
     thresholds = GAMES[env]
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        if game_of(row) == env and data_of(row) == "poor" and ENTROPIES.keys() <= row.keys() \
+        if game_of(row) == env and data_of(row) == "poor" and all(row.get(key) is not None for key in ENTROPIES) \
                 and row["headline_optimum"] is not None:
             place = _place(row, thresholds)
             if place is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..analysis.score import score_of
@@ -63,5 +64,6 @@ def _run(row: Row, curves: bool) -> dict[str, Any]:
     return {**steps, ABSOLUTE: final}
 
 
-def _metrics(row: Row, headline: float) -> dict[str, list[float]]:
-    return {"headline": [headline], "normalised": [score_of(row, headline)]}
+def _metrics(row: Row, headline: float) -> dict[str, list[float | None]]:
+    score = score_of(row, headline)
+    return {"headline": [headline], "normalised": [None if math.isnan(score) else score]}

@@ -79,7 +79,7 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
         parts += [sections.machine_section(origin), *sections.note_section(notes)]
         for name, (headings, lines) in tables.items():
             write_text(out / f"{name}.csv", csv_text(headings, lines))
-        write_text(out / "marl_eval.json", json.dumps(exported, indent=1) + "\n")
+        write_text(out / "marl_eval.json", json.dumps(exported, indent=1, allow_nan=False) + "\n")
         write_text(out / "short.md", sections.short_table(comparison))
         write_text(out / "report.md", markdown(TITLE, parts, out))
         write_text(out / "report.html", web_page(TITLE, parts))

@@ -23,6 +23,8 @@ MAY_HAVE = ("headline_random", "headline_bound", "return", "collisions", "score"
             "modes", "teacher_modes", "modes_covered", "tv", "mismatch_rate", "optimal_share", "stacked", "t_max")
 Row = dict[str, Any]
 MOST = 2**30  # bytes of a file of rows
+LARGEST = 1e100
+SAME = 1e-9
 Rows = Sequence[Row]
 
 
@@ -72,6 +74,11 @@ def each_once(rows: Rows) -> list[Row]:
             raise UserError(f"there are two different rows of {run[0]} on {run[1]}, {run[2]}, seed {run[3]} (ids "
                             f"{other.get('id', 'missing')} and {row.get('id', 'missing')}): they are of different "
                             "settings; remove the rows of one of them.")
+        if not math.isclose(other["headline"], row["headline"], rel_tol=SAME, abs_tol=SAME):
+            both = f"{other['headline']:.6g} and {row['headline']:.6g}"
+            raise UserError(f"there are two rows of one run, {run[0]} on {run[1]}, {run[2]}, seed {run[3]}, with "
+                            f"different results ({both}): one was made anew, or on another machine; give only one of "
+                            "them.")
     return list(kept.values())
 
 
@@ -162,13 +169,14 @@ def fault_of(row: Row) -> str:
         value = row.get(key)
         if key not in row or not isinstance(value, kind) or isinstance(value, bool):
             return f"has no usable '{key}'"
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"has the '{key}' {value}, not a finite number"
+        if kind is not str and kind is not int and value is not None and not _is_number(value):
+            return f"has a '{key}' that is no finite number of a usual size"
+        if isinstance(value, str) and not _is_writable(value):
+            return f"has a text under '{key}' with letters that cannot be written"
     for key in MAY_HAVE:
         value = row.get(key)
-        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)
-                                  or not math.isfinite(value)):
-            return f"has a '{key}' that is no finite number"
+        if value is not None and not _is_number(value):
+            return f"has a '{key}' that is no finite number of a usual size"
     if not row["alg"].strip():
         return "has an empty 'alg'"
     if not _is_curve(row.get("curve") or []):
@@ -179,7 +187,7 @@ def fault_of(row: Row) -> str:
     if not (isinstance(overrides, list) and all(isinstance(override, str) for override in overrides)):
         return "has a 'with' that is no list of texts"
     if not _is_origin(row.get("made_by", {})):
-        return "has a 'made_by' that is no mapping with texts under 'code', 'at' and 'rules'"
+        return "has a 'made_by' that is no mapping with texts under 'code', 'at', 'rules' and 'data'"
     if "stopped" in row and not (isinstance(row["stopped"], dict) and isinstance(row["stopped"].get("by"), str)):
         return "has a 'stopped' that does not say by which observer"
     return ""
@@ -187,9 +195,20 @@ def fault_of(row: Row) -> str:
 
 def _is_curve(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(point, list) and len(point) == 2 and all(
-            isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in point)
-        for point in value)
+        isinstance(point, list) and len(point) == 2 and all(map(_is_number, point)) for point in value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether sums and squares of it are finite, too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character
+        return False
+    return True
 
 
 def _is_joint_action(value: Any) -> bool:
@@ -198,7 +217,8 @@ def _is_joint_action(value: Any) -> bool:
 
 def _is_origin(value: Any) -> bool:
     """Whether it may say what made a row; what is unknown is missing or null."""
-    return isinstance(value, dict) and all(isinstance(value.get(key), str | None) for key in ("code", "at", "rules"))
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), str | None) for key in ("code", "at", "rules", "data"))
 
 
 def _other(place: str, what: str) -> UserError:

@@ -53,14 +53,15 @@ def compact(rows: Rows) -> str:
 
 def diversity(rows: Rows) -> str:
     """The same for the measures of diversity, for the rows that have them; nothing if none has."""
-    measured = [row for row in rows if "joint_entropy" in row]
+    measured = [row for row in rows if row.get("joint_entropy") is not None]
     if not measured:
         return ""
     headings = ["game", "data", "method", "result", "worst seed", *(heading for heading, _ in DIVERSITY.values())]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for (env, data, alg), group in grouped(measured).items():
         values = np.array([row["headline"] for row in group])
-        cells = [format(np.mean([row[key] for row in group]), spec) if all(key in row for row in group) else "-"
+        cells = [format(np.mean([row[key] for row in group]), spec)
+                 if all(row.get(key) is not None for row in group) else "-"
                  for key, (_, spec) in DIVERSITY.items()]
         lines.append(f"| {env} | {data} | {alg} | {values.mean():.4f} ± {values.std():.4f} | {values.min():.4f} "
                      f"| {' | '.join(cells)} |")

@@ -24,6 +24,7 @@ from .search import SEARCH, from_search
 
 LISTS: Mapping[str, type] = {"algs": str, "envs": str, "datasets": str, "seeds": int, "with": str}
 TEACHERS, STACK, PARTS = "teachers", "stack", "parts"
+PLACE = "local_results_path"  # is the sweep's own
 MOST = 10_000  # seeds of a span
 LONGEST = 150  # letters of a row's name before its digest: names of files must not have more than 255
 
@@ -158,7 +159,11 @@ def _parts(path: Path, seeds: int | None = None) -> list[dict[str, Any]]:
     parts = grid.pop(PARTS, None) or [{}]
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise UserError(f"{path}: '{PARTS}' must hold a list of grids.")
-    return with_others([{**grid, **part, **_seeds(path, {**grid, **part})} for part in parts])
+    whole = [{**grid, **part, **_seeds(path, {**grid, **part})} for part in parts]
+    for key in ("algs", "envs", "datasets", "seeds"):
+        if any(part.get(key) == [] for part in whole):
+            raise UserError(f"{path}: the list '{key}' is empty, so that nothing would run.")
+    return with_others(whole)
 
 
 def _seeds(path: Path, part: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -175,6 +180,8 @@ def _seeds(path: Path, part: Mapping[str, Any]) -> dict[str, list[int]]:
 
 def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:
     for key in grid:
+        if key == PARTS:
+            raise UserError(f"{path}: a grid of '{PARTS}' cannot have '{PARTS}' itself.")
         if key not in (*LISTS, TEACHERS, STACK):
             raise UserError(f"{path}: unknown key '{key}'{nearest(key, (*LISTS, TEACHERS, STACK, PARTS))}.")
     for key, kind in LISTS.items():
@@ -191,7 +198,13 @@ def _specs(path: Path, grid: Mapping[str, Any]) -> list[RunSpec]:
             raise UserError(f"{path}: the key 'algs' has an entry that names no method.")
         name, *overrides = alg.split()
         common = (*grid.get("with", []), word("dataset", data))
+        for override in (*common, *overrides):
+            if override.partition("=")[0].strip() == PLACE:
+                raise UserError(f"{path}: '{override}' cannot be set by a grid; the folder of a sweep is --out.")
         config = resolve(name, env, [*common, "seed=0", *overrides])  # once for all seeds: it takes a while
+        if config["runner"] == "record":
+            raise UserError(f"{path}: runner={config['runner']} leaves no result, and a sweep makes tables of results; "
+                            "do without it.")
         if not path.resolve().is_relative_to(FOLDER.resolve()):
             check_key(config["env"], config["env_args"], str(path), "put its folder on PYTHONPATH", own_path=True)
         one = RunSpec(alg, env, (*common, "seed=0"), config, stack=seeds if grid.get(STACK) else ())

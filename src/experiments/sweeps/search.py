@@ -38,7 +38,12 @@ def from_search(path: Path, content: Mapping[str, Any], seeds: int | None) -> di
     search, groups = content[SEARCH], content.get(GROUPS) or {}
     if not isinstance(search, dict) or not isinstance(groups, dict):
         raise UserError(f"{path}: '{SEARCH}' and '{GROUPS}' must hold keys and values.")
+    if seeds is not None and seeds < 1:
+        raise UserError(f"--seeds must be at least 1, not {seeds}.")
     lists = {key: value if isinstance(value, list) else [value] for key, value in search.items()}
+    for key, values in lists.items():
+        if not values:
+            raise UserError(f"{path}: the list of '{key}' is empty, so that nothing would run.")
     choices = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
     merged = [_merged(path, name, group) for name, group in groups.items()] or [{}]
     runs = [{key: str(value) for key, value in {**choice, **group}.items()} for choice in choices for group in merged]

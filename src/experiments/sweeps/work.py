@@ -64,14 +64,16 @@ def _alone(spec: RunSpec, folder: str, model: str) -> Row | str:
     name, *overrides = spec.alg.split()
     if resolve(name, spec.env, [*spec.overrides, *overrides]) != spec.config:
         return "its configuration has been changed since the sweep began; start the sweep again."
+    further = [word for word in (*spec.overrides, *overrides) if not word.startswith("save_model=")]
     given = [] if not model else [word("teacher", model)] if "teacher" in spec.config else \
         [word("checkpoint_path", model), "evaluate=true"]
     experiment, line = build(["sweep", f"--config={name}", f"--env-config={spec.env}", "--loglevel=WARNING", "with",
-                              *spec.overrides, *overrides, *given, word("local_results_path", f"{folder}/runs"),
+                              *further, *given, word("local_results_path", f"{folder}/runs"),
                               "save_model=false"], rehearsed=False)
     experiment.logger.setLevel("WARNING")
     finished = experiment.run_commandline(line)
-    left = os.path.relpath(finished.info.get("model", model), folder)
+    place = finished.info.get("model", model)
+    left = os.path.relpath(place, folder) if place else ""  # a model that was only played leaves none
     return {**_identity(spec), "seconds": round(time.monotonic() - started, 1), "peak_mb": _peak(), "model": left,
             **finished.info["result"], MADE_BY: _origin(spec, finished.info["result"])}
 
