@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch
 from ..components.transitions import played_steps
+from ..data.ends import known
 
 AT_ONCE = 1000  # episodes
 
@@ -75,8 +76,10 @@ class Experience:
                           "filled": batch["filled"][..., 0].bool(), "played": played_steps(batch),
                           "terminated": batch["terminated"][..., 0].bool()})
         lengths = {name: horizon + (name != "played") for name in parts[0]}
-        return Experience(**{name: th.cat([_padded(part[name].cpu(), length) for part in parts])
-                             for name, length in lengths.items()})
+        whole = {name: th.cat([_padded(part[name].cpu(), length) for part in parts])
+                 for name, length in lengths.items()}
+        seen = known(*(whole[name].numpy() for name in ("state", "available", "filled", "terminated")))
+        return Experience(**{**whole, "filled": th.from_numpy(seen)})
 
     def __len__(self) -> int:
         return len(self.state)

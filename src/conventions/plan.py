@@ -19,6 +19,7 @@ class Plan:
         actions: ``[R, T, N]``.
         available: bool ``[R, T, N, A]``.
         values, errors: what each convention is estimated to be worth, and the standard error of that, ``[P]``.
+        lengths: how many steps of each episode are shown, ``[R]``; None: all T.
     """
 
     entry: Tensor
@@ -27,6 +28,7 @@ class Plan:
     available: Tensor
     values: Tensor
     errors: Tensor
+    lengths: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.values)

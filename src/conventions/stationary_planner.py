@@ -69,13 +69,14 @@ class StationaryPlanner:
                  for _ in range(self.args.plans)]
         ends = list({b"".join(rule.tobytes() for rule in rules): rules for rules in found}.values())  # each once
         values, errors = (np.array(each) for each in zip(*(self._judged(known, rules) for rules in ends), strict=True))
-        order = np.argsort(-values, kind="stable")
+        order = np.argsort(self.args.caution * errors - values, kind="stable")
         rows = th.randperm(len(self.data), generator=self.generator)[:SHOWN]
         seen = self.view.of(self.data.state[rows, :-1].flatten(0, 1)).view(len(rows), -1, *obs.shape[1:])
         actions = self._shown(rows, seen, obs, known, [ends[k] for k in order])
         return Plan(th.arange(len(order)).repeat_interleave(len(rows)), seen.repeat(len(order), 1, 1, 1), actions,
                     self.view.available.repeat(len(actions), seen.shape[1], 1, 1),
-                    th.from_numpy(values[order]), th.from_numpy(errors[order]))
+                    th.from_numpy(values[order]), th.from_numpy(errors[order]),
+                    self.data.played[rows].sum(1).repeat(len(order)))
 
     def _done(self, known: IntArray, count: int, agent: int) -> FloatArray:
         """How often an agent did what, by what it knew, ``[count, A]``."""
@@ -115,8 +116,7 @@ class StationaryPlanner:
     def _shown(self, rows: Tensor, seen: Tensor, obs: Tensor, known: IntArray, ends: list[list[IntArray]]) -> Tensor:
         """What agents that see ``seen`` ``[R, T, N, O]`` in the episodes ``rows`` do by P rules, ``[P * R, T, N]``.
 
-        Where no rule says anything, in states too rare to be judged or behind an episode's end, it is what was
-        recorded.
+        Where no rule says anything, in states too rare to be judged, it is what was recorded.
         """
         recorded = self.data.actions[rows, :-1]
         out = recorded.repeat(len(ends), 1, 1).view(len(ends), *recorded.shape)

@@ -35,7 +35,7 @@ class TablePlanner:
     def __init__(self, data: Experience, horizon: int, args: ConventionSettings) -> None:
         self.data, self.horizon, self.args = data, horizon, args
         self.symbols = Symbols.of(data)
-        self.reason = too_large(self.symbols)
+        self.reason = "there is one agent only" if len(self.symbols.n_actions) == 1 else too_large(self.symbols)
         if not self.reason:
             self.model = table_model(data, self.symbols, args.doubt, np.arange(len(data)))
             if not tractable(self.model, horizon):

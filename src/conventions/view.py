@@ -24,7 +24,7 @@ class View:
 
     def __init__(self, data: Experience) -> None:
         obs, state = data.obs[data.filled], data.state[data.filled]  # [M, N, O], [M, S]
-        available = data.available[data.filled]
+        available = data.available[:, :-1][data.played]  # where agents acted
         if bool((available != available[0]).any()):
             raise UserError("improvement=stages and =stationary need data in which the available actions never change; "
                             "set improvement=imitation.")

@@ -82,6 +82,25 @@ def limit_told(terminated: NDArray[np.bool_], state: NDArray[np.float32], filled
     return LimitTold(False, f"{before} of {len(terminated)} recorded episodes ended before its {limit} steps")
 
 
+def known(state: NDArray[np.float32], available: NDArray[np.bool_], filled: NDArray[np.bool_],
+          terminated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The entries that somebody has seen, ``[E, T + 1]``.
+
+    Formats that do not hold what followed a true end have nothing there: zeros, and every action.  Where all such
+    entries look so, and others do not, they were not recorded.
+
+    Args:
+        state: ``[E, T + 1, S]``.
+        available: ``[E, T + 1, N, A]``.
+        filled, terminated: ``[E, T + 1]``.
+    """
+    behind = np.zeros_like(filled)
+    behind[:, 1:] = filled[:, 1:] & terminated[:, :-1]
+    empty = not state[behind].any() and bool(available[behind].all())
+    seen: NDArray[np.bool_] = filled & ~behind if empty and state[filled & ~behind].any() else filled
+    return seen
+
+
 def tells_time(state: NDArray[np.float32], filled: NDArray[np.bool_]) -> bool:
     """Whether the time step is (nearly) a linear function of the state, of which it explains 99 % of the variance.
 

@@ -18,8 +18,8 @@ Array = NDArray[Any]
 def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: ArrayLike, terminals: ArrayLike,
                         timeouts: ArrayLike | None = None, *, states: ArrayLike | None = None,
                         action_masks: ArrayLike | None = None, next_observations: ArrayLike | None = None,
-                        next_states: ArrayLike | None = None, n_actions: int | None = None,
-                        source: str = "arrays") -> OfflineDataset:
+                        next_states: ArrayLike | None = None, next_action_masks: ArrayLike | None = None,
+                        n_actions: int | None = None, source: str = "arrays") -> OfflineDataset:
     """A data set from flat arrays: M steps of N agents, episodes one after the other.
 
     Row t holds what was seen, what was then done, what it paid, and whether the episode was over after that.  What
@@ -39,6 +39,8 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
         next_observations: of the shape of ``observations``: what was seen after each step.  Without it the last step of
             an episode that was cut off serves returns and imitation only.
         next_states: the same of ``states``.
+        next_action_masks: the same of ``action_masks``.  Without it, where masks are given and are not always the same,
+            the last step of an episode that was cut off serves returns and imitation only.
         n_actions: A; None: that of the masks, else as many as occur.
         source: what to call the data set in messages.
 
@@ -61,7 +63,7 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
         raise other_shape(source, "rewards", paid, f"({steps},) or ({steps}, {agents})")
     ends = ends_of(*(end_flags(source, key, given, steps, agents) for key, given in
                      (("terminals", terminals), ("timeouts", timeouts))))
-    masks = None if action_masks is None else mask_flags(source, action_masks, steps, agents)
+    masks = None if action_masks is None else mask_flags(source, "action_masks", action_masks, steps, agents)
     size = _actions_there(source, n_actions, chosen, masks)
     after = None if next_observations is None else numbers(source, "next_observations", next_observations, seen.shape)
     state, next_state, private = _states(source, seen, after, states, next_states)
@@ -80,13 +82,15 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
         return padded
 
     cut = last & ~ends.ended[:, None]
-    open_ended = next_state is None and bool(cut.any())
+    next_masks = _next_masks(source, masks, next_action_masks)
+    open_ended = bool(cut.any()) and (next_state is None or (masks is not None and next_masks is None))
     team = paid if paid.ndim == 1 else paid.mean(1, dtype=np.float64).astype(np.float32)
     meta = {"format": "arrays", "behaviours": [], **({} if masks is not None else {"unrecorded": ["avail_actions"]})}
     everything = np.ones((steps, agents, size), np.bool_) if masks is None else masks
     return OfflineDataset(
-        state=laid_out(state, next_state), actions=laid_out(chosen), avail_actions=laid_out(everything, empty=True),
-        reward=laid_out(team), terminated=last & ends.ended[:, None], filled=np.arange(slots) <= length[:, None],
+        state=laid_out(state, next_state), actions=laid_out(chosen),
+        avail_actions=laid_out(everything, next_masks, empty=True), reward=laid_out(team),
+        terminated=last & ends.ended[:, None], filled=np.arange(slots) <= length[:, None],
         behaviour=np.full(len(length), -1, np.int64), meta=meta,
         obs=laid_out(seen, after) if private else None, source=source,
         agent_reward=laid_out(paid) if paid.ndim == 2 else None, no_next=cut if open_ended else None)
@@ -98,8 +102,8 @@ def arrays_from_dataset(data: OfflineDataset) -> dict[str, Array]:
     Returns:
         ``observations`` ``[M, N, O]`` (the state for each agent where all see it), ``actions`` ``[M, N]``, ``rewards``
         ``[M]``, or ``[M, N]`` where each agent's own are known, ``terminals`` and ``timeouts`` ``[M]`` bool, ``states``
-        ``[M, S]``, ``action_masks`` ``[M, N, A]``, and, unless some were not recorded, ``next_observations`` and
-        ``next_states``.
+        ``[M, S]``, ``action_masks`` ``[M, N, A]``, and, unless some were not recorded, ``next_observations``,
+        ``next_states`` and ``next_action_masks``.
     """
     steps, agents = data.steps, data.actions.shape[2]
     follow = np.roll(steps, 1, axis=1)  # the entry after each step
@@ -111,8 +115,21 @@ def arrays_from_dataset(data: OfflineDataset) -> dict[str, Array]:
         "terminals": data.terminated[steps], "timeouts": (final & ~data.terminated)[steps],
         "states": data.state[steps], "action_masks": data.avail_actions[steps]}
     if data.no_next is None:
-        flat |= {"next_observations": seen[follow], "next_states": data.state[follow]}
+        flat |= {"next_observations": seen[follow], "next_states": data.state[follow],
+                 "next_action_masks": data.avail_actions[follow]}
     return flat
+
+
+def _next_masks(source: str, masks: Array | None, given: ArrayLike | None) -> Array | None:
+    """What could be chosen after each step, ``[M, N, A]``, if it is known or always the same."""
+    if given is None:
+        return masks if masks is not None and bool((masks == masks[:1]).all()) else None
+    if masks is None:
+        raise UserError(f"{source}: key 'next_action_masks' needs 'action_masks'.")
+    after = mask_flags(source, "next_action_masks", given, *masks.shape[:2])
+    if after.shape != masks.shape:
+        raise other_shape(source, "next_action_masks", after, str(masks.shape))
+    return after
 
 
 def _actions_there(source: str, n_actions: int | None, chosen: NDArray[np.int64], masks: Array | None) -> int:

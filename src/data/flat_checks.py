@@ -59,11 +59,11 @@ def end_flags(source: str, key: str, given: ArrayLike | None, steps: int, agents
     return array.reshape(steps, -1)
 
 
-def mask_flags(source: str, given: ArrayLike, steps: int, agents: int) -> NDArray[np.bool_]:
+def mask_flags(source: str, key: str, given: ArrayLike, steps: int, agents: int) -> NDArray[np.bool_]:
     """Masks ``[M, N, A]``."""
-    masks = flags(source, "action_masks", given)
+    masks = flags(source, key, given)
     if masks.ndim != 3 or masks.shape[:2] != (steps, agents):
-        raise other_shape(source, "action_masks", masks, f"({steps}, {agents}, number of actions)")
+        raise other_shape(source, key, masks, f"({steps}, {agents}, number of actions)")
     return masks
 
 

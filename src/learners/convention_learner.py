@@ -197,18 +197,23 @@ class ConventionLearner(TaughtLearner):
             found.append(actions)
         return found
 
-    def _shown(self, obs: Tensor, actions: Tensor, available: Tensor) -> EpisodeBatch:
-        """Whole episodes ``[R, T, ...]`` as a batch; states and rewards are not known, and nobody asks for them."""
+    def _shown(self, obs: Tensor, actions: Tensor, available: Tensor, lengths: Tensor | None = None) -> EpisodeBatch:
+        """Episodes ``[R, T, ...]`` as a batch, whole ones or of ``lengths`` ``[R]`` steps.
+
+        States and rewards are not known, and nobody asks for them.
+        """
         length = obs.shape[1]
         batch: EpisodeBatch = self.info.batch(len(obs))[:, : length + 1]
         batch.update({"obs": obs, "actions": actions, "avail_actions": available}, ts=slice(length))
-        batch.update({"terminated": th.ones(len(obs), 1)}, ts=length - 1)
         batch.update({"avail_actions": th.ones_like(available[:, :1])}, ts=length)
+        left = th.full((len(obs),), length) if lengths is None else lengths
+        left = left[:, None] - th.arange(length + 1)  # [R, T + 1]
+        batch.update({"terminated": (left == 1)[..., None], "filled": (left >= 0)[..., None]})
         return batch
 
     def _take(self, plan: Plan) -> None:
         self.plan = plan
-        self._lessons = self._shown(plan.obs, plan.actions, plan.available)
+        self._lessons = self._shown(plan.obs, plan.actions, plan.available, plan.lengths)
 
     def _play_by(self, entries: Tensor, values: Tensor, errors: Tensor, prior: Tensor, spread: float) -> None:
         """Lets the key mean the better ones of some entries ``[P]``, and none of the others."""

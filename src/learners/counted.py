@@ -62,8 +62,10 @@ def counted(learner: Learner, source: EpisodeSource) -> tuple[Counted | None, st
     if (share := pairs.repeated) < REPEATED:
         return None, f"only {100 * share:.0f} % of the recorded steps repeat, so that it cannot be counted what a " \
                      "policy is worth"
-    available = recorded.available[pairs.shown]
-    if not th.equal(available[pairs.place], recorded.available):
+    acted = recorded.available[recorded.now]  # what it says where nobody acts is of no interest, and may be invented
+    state = th.from_numpy(pairs.state)
+    available = recorded.available[pairs.shown].index_copy(0, state, acted)
+    if not th.equal(available[state], acted):
         return None, "the actions that are available do not follow from the state"
     table = Table(recorded, 1.0 if recorded.fixed else learner.args.gamma, pairs)
     return Counted(table, recorded.seen[pairs.shown], available), ""

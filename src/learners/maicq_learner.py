@@ -51,7 +51,7 @@ class MaicqLearner(Learner):
             weight = self._weight(advantage, step)
         return ({"critic_loss": (known * error.square()).sum() / known.sum().clamp(min=1.0),
                  "policy_loss": -(w.detach() * weight * taken(log_pi, step.actions)).sum(1).mean()},
-                {"weight_max": weight.amax(), "advantage_std": advantage.std()})
+                {"weight_max": weight.amax(), "advantage_std": advantage.std(correction=0)})
 
     @th.no_grad()
     def _goal(self, step: Transitions) -> tuple[Tensor, Tensor]:

@@ -55,4 +55,4 @@ class OryxLearner(Learner):
         error = taken(q, step.actions) - goal
         return ({"critic_loss": 0.5 * (known * error.square()).sum() / known.sum().clamp(min=1.0),
                  "policy_loss": -(weight * taken(log_pi, step.actions)).mean()},
-                {"weight_max": weight.amax(), "advantage_std": advantage.std()})
+                {"weight_max": weight.amax(), "advantage_std": advantage.std(correction=0)})

@@ -100,7 +100,7 @@ class KdSettings(TeachingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, value in (("pool_size", 1), ("selection", "likelihood"), ("key", "prior")):
+        for name, value in (("pool_size", 1), ("selection", "likelihood"), ("key", "prior"), ("key_per", "step")):
             if getattr(self, name) != value:
                 raise UserError(f"{name}={getattr(self, name)} has no meaning without an agreement key; kd needs "
                                 f"{name}={value}, or use --config=cpa_pa.")

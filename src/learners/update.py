@@ -132,3 +132,7 @@ class Update:
             network.load_state_dict(state["optimisers"][name])
             self._rate = state["optimisers"][name]["param_groups"][0]["lr"]
         self.count, self._stop, self._applied = state["updates"], None, None
+        if self.count:  # where parameters lie decides the last bits of products, and that was in the buffers then
+            for network in self._networks.values():
+                network.bind()
+            self._targets.bind()

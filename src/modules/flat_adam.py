@@ -93,6 +93,8 @@ class FlatAdam:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up what :meth:`state_dict` or ``torch.optim.Adam`` gave, if it :meth:`fits`."""
+        if not state["state"] and not self._places:
+            return  # it has not begun, and its parameters lie where they were made
         self.bind()
         self._settle()
         self._counts = [0] * len(self.params)

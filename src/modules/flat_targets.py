@@ -36,12 +36,18 @@ class FlatTargets:
             last.end = end
 
     @th.no_grad()
+    def bind(self) -> None:
+        """Makes the targets views of their buffers; the networks are bound."""
+        for run in self._runs:
+            run.bind()
+
+    @th.no_grad()
     def follow(self, share: float | Tensor) -> None:
         """Moves the targets a share of the way; the networks are bound."""
         for target, online in self._single:
             target.lerp_(online, share)
+        self.bind()
         for run in self._runs:
-            run.bind()
             run.values.lerp_(run.online, share)
 
 

@@ -19,7 +19,7 @@ from ..components.transitions import NO_NEXT, played_steps
 from ..conventions.experience import EpisodeSource, team_reward
 from ..data import OfflineDataset, load_dataset
 from ..data.arrays import EpisodeArrays
-from ..data.ends import LimitTold, limit_told
+from ..data.ends import LimitTold, known, limit_told
 from ..data.fitting import ends_at_horizon, remarks
 from ..data.generate import cache_file, recipe_digest
 from ..data.mapped import MappedDataset
@@ -124,8 +124,8 @@ class OfflineRunner(Runner):
         """What the data tell of the episode limit (:func:`.limit_told`); told to whoever reads the console, too."""
         # From everywhere: data are often put together, one team's episodes after the other's.
         few = self.dataset.take(np.linspace(0, self.n_episodes - 1, min(self.n_episodes, FEW)).astype(np.int64), ())
-        told = limit_told(self.dataset.column("terminated", slice(None)), few.state, few.filled,
-                          self.game.episode_limit)
+        seen = known(few.state, few.avail_actions, few.filled, few.terminated)
+        told = limit_told(self.dataset.column("terminated", slice(None)), few.state, seen, self.game.episode_limit)
         self.console.info("the episode limit %s: %s", "ends the game" if told.is_end else
                           "only cuts episodes off, so that values are those of any time", told.reason)
         return told

@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from accord import Accord, known
+from known import known_game
 from outcome import Outcome, equal
 
 from epymarl_cpa.conventions.stage_planner import StagePlanner
 from epymarl_cpa.conventions.table_planner import TablePlanner
+from epymarl_cpa.data.behaviours import REGISTRY as BEHAVIOURS
 from epymarl_cpa.data.dataset import OfflineDataset
+from epymarl_cpa.envs.game import Game, Step
 from epymarl_cpa.errors import UserError
 
 pytestmark = pytest.mark.thorough
@@ -222,3 +225,58 @@ def test_where_no_table_is_possible_the_data_are_imitated(tiny_run: Run, capsys:
         capsys.readouterr().out
     heat = [value for _, value in outcome.series()["temperature"]]
     assert heat == sorted(heat, reverse=True) and len(heat) == 10 and heat[-1] == 0
+
+
+# ---------------------------------------------------------------------------------------------------- early ends
+class Brief(Game):
+    """Every agent sees its own bit and should answer with the other one; each step may be the last by chance."""
+
+    name, action_names = "brief", ("no", "yes")
+
+    def __init__(self, episode_limit: int = 20) -> None:
+        self.n_agents = self.n_actions = self.state_dim = 2
+        self.episode_limit = episode_limit
+
+    def initial(self, batch: int, rng: np.random.Generator) -> Any:
+        return np.concatenate([np.zeros((batch, 1), np.int64), rng.integers(2, size=(batch, 2))], 1)
+
+    def transition(self, state: Any, actions: Any, rng: np.random.Generator) -> Step:
+        after = self.initial(len(state), rng)
+        after[:, 0] = state[:, 0] + 1
+        over = (rng.random(len(state)) < 0.3) | (after[:, 0] >= self.episode_limit)
+        return Step(after, (actions != state[:, 1:]).all(1) * 1.0, over, {})
+
+    def global_state(self, state: Any) -> Any:
+        return state[:, 1:].astype(np.float32)
+
+    def view(self, seen: Any) -> Any:
+        return seen.reshape(len(seen), 2, 1)
+
+    def decode(self, seen: Any) -> Any:
+        return np.concatenate([np.zeros((len(seen), 1), np.int64), seen.round().astype(np.int64)], 1)
+
+    def draw(self, state: Any) -> str:
+        return ""
+
+
+def mostly(*ignored: Any) -> Any:
+    """What is right, in 85 of 100 cases."""
+    return lambda state, episode, rng: np.where(rng.random((len(state), 2)) < 0.85, 1 - state[:, 1:], state[:, 1:])
+
+
+@pytest.fixture
+def behaviour() -> Iterator[None]:
+    BEHAVIOURS["brief/mostly"] = mostly
+    yield
+    del BEHAVIOURS["brief/mostly"]
+
+
+def test_what_lies_behind_an_early_end_is_not_taught(behaviour: None, tiny_run: Run, tmp_path: Path) -> None:
+    """It is zeros, which a rule without a memory would take for a sight."""
+    yaml = "env: brief\nenv_args: {}\ndataset: m\nrecipes:\n  m: {episodes: 300, mixture: {mostly: 1.0}}\n"
+    with known_game(Brief, yaml, tmp_path) as file:
+        result = tiny_run("policy_input=obs", "improvement=stationary", "plans=1", "pool_size=1", "student_t_max=120",
+                          "fit_share=0.05", "model_t_max=200", "hidden_dim=16", "pool_hidden=32", "test_greedy=true",
+                          "test_nepisode=50", "batch_size=32", "recipes.medium.episodes=", "dataset=m",
+                          alg="cpa_pa", env=file).result()
+    assert result["return"] == result["ep_length"] > 2

@@ -19,6 +19,7 @@ from epymarl_cpa.conventions.mixture import even, even_loss, mixture_loss
 from epymarl_cpa.conventions.network import Conventions
 from epymarl_cpa.conventions.plan import law_of, spread_of
 from epymarl_cpa.conventions.stage_game import agreed
+from epymarl_cpa.conventions.stationary_planner import StationaryPlanner
 from epymarl_cpa.conventions.symbols import Symbols
 from epymarl_cpa.conventions.table_model import table_model
 from epymarl_cpa.conventions.table_planner import TablePlanner
@@ -284,3 +285,38 @@ def test_conventions_are_valued_in_the_rewards_that_were_recorded() -> None:
         built.learner._judge()
         values.append(built.learner.pool.values.item())
     assert values == [-60.0, -60.0]
+
+
+@pytest.mark.parametrize("planner", ["table", "stationary"])
+def test_the_best_by_the_cautious_value_is_first(planner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another one is worth more and is less certain: the key's law goes by the same."""
+    data, args = recorded(60), SimpleNamespace(doubt=0.5, ascents=20, caution=1.0, plans=4, model_t_max=5, seed=0)
+    if planner == "table":
+        plan = TablePlanner(data, 3, args).plan([], np.random.default_rng(0))  # type: ignore[arg-type]
+    else:
+        worth = iter([(10.0, 5.0), (8.0, 0.5), (9.0, 0.5), (7.0, 9.0)])
+        monkeypatch.setattr(StationaryPlanner, "_judged", lambda *ignored: next(worth))
+        made = StationaryPlanner(data, args, th.Generator().manual_seed(0))  # type: ignore[arg-type]
+        rules = iter(range(100))
+        monkeypatch.setattr("epymarl_cpa.conventions.stationary_planner.PairSearch", lambda *ignored: SimpleNamespace(
+            found=lambda rng: [np.full(9, next(rules)), np.full(9, 0)]))
+        plan = made.plan(np.random.default_rng(0))
+        assert plan.values.tolist() == [9.0, 8.0, 10.0, 7.0]
+    assert len(plan) > 1 and ((plan.values - plan.errors).diff() <= 0).all()
+
+
+def test_one_agent_alone_has_no_table() -> None:
+    data = recorded(20)
+    alone = Experience(**{**vars(data), "obs": data.obs[:, :, :1], "actions": data.actions[:, :, :1],
+                          "available": data.available[:, :, :1]})
+    args: Any = SimpleNamespace(doubt=0.5)
+    assert TablePlanner(alone, 3, args).reason == "there is one agent only"
+
+
+def test_masks_are_those_where_agents_act_and_entries_that_nobody_saw_are_left_out() -> None:
+    data = recorded(20)
+    data.available[:, 3, 0, 1] = False
+    View(data)  # no agent acts there
+    data.available[:, 2, 0, 1] = False
+    with pytest.raises(UserError, match="available actions never change"):
+        View(data)

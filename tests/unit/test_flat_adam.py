@@ -146,6 +146,22 @@ def test_what_goes_on_has_the_same_bits(tmp_path: Path) -> None:
     assert again.count == 80
 
 
+def test_parameters_lie_where_they_lay_when_it_goes_on() -> None:
+    """In the buffers after the first update, where they were made before: products have other last bits elsewhere."""
+    def in_buffers(nets: dict[str, nn.Module]) -> list[bool]:
+        return [param.untyped_storage().nbytes() > param.nbytes for net in nets.values() for param in net.parameters()]
+
+    first = networks()
+    update = update_of(first)
+    for count in range(2):
+        again = networks()
+        for net, other in zip(again.values(), first.values(), strict=True):
+            net.load_state_dict(other.state_dict())
+        update_of(again).load_state_dict(update.state_dict())
+        assert in_buffers(again) == in_buffers(first) == [bool(count)] * 16
+        update(loss_at(first, 60), 0.1, lambda norms: None)
+
+
 def test_states_are_read_as_torch_writes_them_and_the_other_way_round() -> None:
     ours, theirs = networks(), networks()
     optimiser = th.optim.Adam(trained(theirs["one"]), lr=0.1, fused=True)

@@ -107,6 +107,9 @@ def test_there_and_back(env: str) -> None:
     ({"states": np.zeros((4, 1))}, "key 'states' has the shape (4, 1)"),
     ({"states": np.zeros((5, 1)), "next_states": np.zeros((5, 1))}, "give both or none."),
     ({"next_states": np.zeros((5, 1))}, "key 'next_states' needs 'states'."),
+    ({"next_action_masks": np.ones((5, 2, 3))}, "key 'next_action_masks' needs 'action_masks'."),
+    ({"action_masks": np.ones((5, 2, 3)), "next_action_masks": np.ones((5, 2, 4))},
+     "key 'next_action_masks' has the shape (5, 2, 4)"),
     ({"next_observations": np.zeros((5, 2, 3))}, "key 'next_observations' has the shape (5, 2, 3)")])
 def test_a_mistake_is_a_sentence(changed: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError) as told:
@@ -122,3 +125,29 @@ def test_what_is_seen_next_may_be_private_alone() -> None:
                                   "next_observations": after})
     assert data.obs is not None
     assert (data.obs[0, data.steps[0].sum()] == after[data.steps[0].sum() - 1]).all()
+
+
+CUT = {"terminals": np.zeros(5), "timeouts": np.array([0, 1, 0, 0, 1]), "next_observations": FLAT["observations"] + 10}
+
+
+def test_what_could_be_chosen_after_a_cut_is_what_is_said_of_it() -> None:
+    masks = np.ones((5, 2, 3))
+    masks[:2, 0, 2] = 0
+    after = np.ones((5, 2, 3))
+    after[[1, 4], 1, 0] = 0
+    data = dataset_from_arrays(**{**FLAT, **CUT, "actions": np.ones((5, 2)), "action_masks": masks,
+                                  "next_action_masks": after})
+    assert data.no_next is None
+    assert [data.avail_actions[e, n].all(-1).tolist() for e, n in ((0, 2), (1, 3))] == [[True, False]] * 2
+
+
+def test_without_it_nothing_is_learned_from_what_follows_a_cut_unless_masks_never_change() -> None:
+    masks = np.ones((5, 2, 3))
+    masks[:, 0, 2] = 0
+    given = {**FLAT, **CUT, "actions": np.ones((5, 2)), "action_masks": masks}
+    same = dataset_from_arrays(**given)
+    assert same.no_next is None and not same.avail_actions[0, 2, 0, 2]
+    masks[0, 0, 2] = 1
+    other = dataset_from_arrays(**{**given, "action_masks": masks})
+    assert other.no_next is not None and other.no_next.sum() == 2
+    assert dataset_from_arrays(**{**given, "action_masks": None, "n_actions": 3}).no_next is None

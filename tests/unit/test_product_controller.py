@@ -38,9 +38,10 @@ def test_play_follows_the_stated_law() -> None:
         assert played[tuple(joint)] / 4000 == pytest.approx(share, abs=0.03)
 
 
-@pytest.mark.parametrize("per", ["step", "episode"])
-def test_luck_is_new_in_every_step_and_forbidden_actions_never_come(per: str) -> None:
-    built = students("sensor", f"key_per={per}")
+def test_luck_is_new_in_every_step_and_forbidden_actions_never_come() -> None:
+    with pytest.raises(UserError, match="key_per=episode has no meaning without an agreement key"):
+        students("sensor", "key_per=episode")
+    built = students("sensor")
     batch = built.played(50)
     batch.data.transition_data["state"][:] = batch["state"][:, :1].clone()  # the same situation again and again
     batch.data.transition_data["avail_actions"][:] = batch["avail_actions"][:, :1].clone()

@@ -142,6 +142,14 @@ def test_what_cannot_be_stacked_is_refused_with_a_sentence(alg: str, env: str, w
         Stack(trials(alg, env, tmp_path, *words))
 
 
+def test_a_temperature_in_the_games_rewards_needs_one_scale_for_all_seeds(tmp_path: Path) -> None:
+    small = ["env_args.rows=2", "env_args.cols=3"]
+    Stack(trials("cpa_ar", "sensor", tmp_path, *small))
+    with pytest.raises(UserError, match=r"since its alpha is in the game's rewards, .* remove stack from the grid\.$"):
+        Stack(trials("cpa_ar", "sensor", tmp_path, *small, "alpha=0.2"))
+    Stack(trials("cpa_ar", "sensor", tmp_path, *small, "alpha=0.2", "reward_scale=1"))
+
+
 def test_a_learner_that_does_more_than_its_losses_is_no_stack(tmp_path: Path) -> None:
     class Slow(BcLearner):
         def rate(self, t_env: int) -> float:

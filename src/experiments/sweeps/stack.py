@@ -25,6 +25,7 @@ from ...components.transitions import Transitions
 from ...errors import Diverged, UserError
 from ...learners.base import Learner, trained, unstackable
 from ...learners.update import Update
+from ...modules.critic import Critic
 from ...modules.followed import target_pairs
 from ...run import Trial, due, prepare
 from ...runners.offline_runner import OfflineRunner
@@ -129,6 +130,10 @@ class Stack:
         if len({learner.limit_ends for learner in self.learners}) > 1:
             raise _refusal(trials[0], "the data of some seeds tell that the episode limit ends the game, those of "
                                       "others do not")
+        fixed = any(isinstance(net, Critic) and net.temperature.fixed is not None for net in self.learner.nets.values())
+        if fixed and len({learner.reward_scale for learner in self.learners}) > 1:
+            raise _refusal(trials[0], "its alpha is in the game's rewards, which reward_scale=null divides by another "
+                                      "number for each seed's data")
         self._losses = _Losses(self.learner)
         constants = [dict(_Losses(learner).named_buffers()) for learner in self.learners]
         if any(not th.equal(value, others[name]) for others in constants for name, value in constants[0].items()):
