@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,21 +14,20 @@ import numpy as np
 
 from ..agreement import key as key_module
 from ..errors import UserError
-from ..utils.files import reason, sync, write_text, write_with
+from ..utils.files import reason, write_text, write_with
 from . import heads, policy, policy_file, sight
 from .check import Acts, Compared, compare
 from .graph import graph_of
+from .place import MANIFEST, UNDER_WAY, Place
 from .policy import Policy
 from .session import OnnxPolicy
 from .teams import Arrays, LeavingTeam, StudentTeam, arrays_of
 
 __all__ = ["LeavingTeam", "StudentTeam", "arrays_of", "check", "check_team", "export"]
 
-UNDER_WAY = ".exporting-"  # beginning of a folder of files that are not in place yet
 #: what exported agents run
 SHIPPED = tuple(Path(str(module.__file__)) for module in (policy, heads, sight, policy_file, key_module))
 KEYED = SHIPPED[-1:]  # of which agents that run elsewhere need the keys
-MANIFEST = "team.json"
 TRIED = 32  # joint actions by which an export is checked
 
 
@@ -58,7 +55,7 @@ def export(path: str, out: Path, key: str = "", form: str = "numpy") -> list[Pat
 
     Args:
         path: a run's model folder, or one checkpoint in it.
-        out: folder to write to, made if needed; a team that is there gives way to this one.
+        out: folder to write to, made if needed; a team that was exported there gives way to this one.
         key: see :class:`..build.Team`.
         form: ``numpy``, ``onnx`` (compared with the controller if onnxruntime is installed) or ``both``.
 
@@ -67,30 +64,26 @@ def export(path: str, out: Path, key: str = "", form: str = "numpy") -> list[Pat
 
     Raises:
         UserError: no team that can be exported, it does not do the same as its controller, or the folder cannot be
-            written.
+            written or holds files of somebody else by these names.
     """
     team = LeavingTeam(path, key)
     team.check_encoder()
     made = _files(team, form)
     names = [name for files in made.values() for name in files]
+    programs = {source for form in made for source in WRITERS[form][2]}
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for leftover in out.glob(f"{UNDER_WAY}*"):  # of an export that a kill cut off
-            shutil.rmtree(leftover, ignore_errors=True)
+        place = Place(out, {ending: [source.name for source in sources] for _, ending, sources in WRITERS.values()})
+        place.check([*names, *(source.name for source in programs), MANIFEST])
+        place.clear()
         with tempfile.TemporaryDirectory(dir=out, prefix=UNDER_WAY, ignore_cleanup_errors=True) as work:
             for name, content in ((name, content) for files in made.values() for name, content in files.items()):
                 write_with(Path(work, name), lambda target, content=content: target.write(content))  # type: ignore[misc]
             compared = _compared(team, made, Path(work), TRIED)
             _refuse(compared)
-            for source in {source for form in made for source in WRITERS[form][2]}:
+            for source in programs:
                 write_text(Path(work, source.name), source.read_text(encoding="utf-8"))
             write_text(Path(work, MANIFEST), json.dumps(_manifest(team, made, compared), indent=1) + "\n")
-            for name in sorted(os.listdir(work)):
-                os.replace(Path(work, name), out / name)
-            sync(out)
-        for file in out.glob("agent_*.*"):
-            if file.suffix in (".npz", ".onnx") and file.name not in names:  # of a team that was here before
-                file.unlink()
+            place.put(Path(work))
     except OSError as error:
         raise UserError(f"the policies cannot be written to {out} ({reason(error)}).") from None
     return [out / name for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import errno
 import os
@@ -54,8 +55,19 @@ def reason(error: OSError) -> str:
     return PLAIN.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
+class NoPath(UserError, argparse.ArgumentTypeError):
+    """A path that is empty; where an option asks for one, the parser's own words say which."""
+
+
 def named_path(text: str | os.PathLike[str]) -> Path:
-    """The path that somebody names; a shell leaves the ``~`` in ``--out=~/x`` as it is."""
+    """The path that somebody names; a shell leaves the ``~`` in ``--out=~/x`` as it is.
+
+    Raises:
+        NoPath: it is empty, as that of a variable which is not set: Python would take the present folder.
+    """
+    if not os.fspath(text):
+        raise NoPath("the path is empty, perhaps that of a variable that is not set; name a file or folder (the "
+                     "present folder is .).")
     path = Path(text)
     try:
         return path.expanduser()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -226,9 +227,44 @@ def test_check_counts(model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_one_team_replaces_another_of_any_format(model: str, tmp_path: Path) -> None:
-    (tmp_path / "agent_7.onnx").write_bytes(b"")
     assert main(["export", model, f"--out={tmp_path}"]) == 0
-    assert sorted(file.name for file in tmp_path.glob("agent_*")) == [f"agent_{i}.npz" for i in range(4)]
+    team = json.loads((tmp_path / MANIFEST).read_text())
+    team["files"]["agent_7.onnx"] = team["files"]["agent_0.npz"]
+    (tmp_path / MANIFEST).write_text(json.dumps(team))
+    for name in ("agent_7.onnx", "agent_8.onnx", "agent_best.npz", "notes.py"):
+        (tmp_path / name).write_bytes(b"mine")
+    assert main(["export", model, f"--out={tmp_path}"]) == 0
+    assert {file.name for file in tmp_path.glob("*") if file.read_bytes() == b"mine"} == {
+        "agent_8.onnx", "agent_best.npz", "notes.py"}, "only what the old team lists gives way"
+    assert set(json.loads((tmp_path / MANIFEST).read_text())["files"]) == {f"agent_{i}.npz" for i in range(4)}
+
+
+@pytest.mark.parametrize("name", ["policy.py", "key.py", "agent_1.npz", MANIFEST])
+def test_files_of_somebody_else_are_not_written_over(name: str, model: str, tmp_path: Path,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    for others in (b"mine", b'{"files": {"policy.py": 1}}', b'{"files": {}}', b"[]"):
+        (tmp_path / name).write_bytes(others)
+        (tmp_path / "agent_9.onnx").write_bytes(b"mine")
+        assert main(["export", model, f"--out={tmp_path}"]) == 2
+        assert f"{tmp_path} holds {name}, not of an exported team" in capsys.readouterr().err
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {name: others, "agent_9.onnx": b"mine"}
+
+
+def test_an_export_that_was_cut_off_while_it_was_put_in_place_is_put_right(
+        model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ordinary = os.replace
+
+    def cut(source: Any, target: Any) -> None:
+        if Path(target) == tmp_path / "policy.py":
+            raise KeyboardInterrupt
+        ordinary(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", cut)
+        assert main(["export", model, f"--out={tmp_path}"]) == 130
+    assert not (tmp_path / "policy.py").exists()
+    assert main(["export", model, f"--out={tmp_path}"]) == 0
+    assert (tmp_path / "policy.py").exists()
 
 
 def test_a_missing_library_is_told_and_numpy_does_without(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from epymarl_cpa.data.__main__ import main as data
+from epymarl_cpa.deploy.__main__ import main as deploy
+from epymarl_cpa.errors import UserError
 from epymarl_cpa.utils.files import named_path
 from epymarl_cpa.utils.process import program, python_module
 
@@ -17,6 +21,25 @@ def test_home_is_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert named_path("~/x.html") == tmp_path / "x.html"
     assert named_path("~nobody-has-this-name/x") == Path("~nobody-has-this-name/x")
     assert named_path("a~b") == Path("a~b")
+
+
+def test_an_empty_path_is_not_the_present_folder() -> None:
+    with pytest.raises(UserError, match="the path is empty"):
+        named_path("")
+    assert named_path(".") == Path(".")
+
+
+@pytest.mark.parametrize(("main", "words"), [
+    (data, ["validate", "", "--env-config=xor"]), (deploy, ["export", "model", "--out="]), (deploy, ["play", ""])])
+def test_an_option_whose_path_is_empty_is_named(main: Callable[[list[str]], int], words: list[str],
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as ``--out="$OUT"`` where nobody has set OUT."""
+    try:
+        status = main(words)
+    except SystemExit as end:  # by the parser of the options
+        status = int(str(end.code))
+    err = capsys.readouterr().err
+    assert status == 2 and "the path is empty" in err and "Traceback" not in err
 
 
 def test_the_name_of_the_program_can_be_typed() -> None:
