@@ -16,6 +16,7 @@ from .policy import Policy, PolicyError
 from .policy_file import kind_of
 
 PATIENCE = 60  # seconds
+OWN = ("agent", "before", "own_actions", "own_seen")  # facts in which agents of one team differ
 LOADER = Policy.__module__
 
 
@@ -85,7 +86,7 @@ def team_in(folder: Path) -> tuple[list[Path], dict[str, Any]]:
         raise UserError(f"{folder} holds {len(files)} of the {first['n_agents']} agents of a team; "
                         "export them together again.")
     for file, meta in zip(files, metas, strict=True):
-        if {**meta, "agent": 0, "before": 0} != {**first, "agent": 0, "before": 0}:
+        if {**meta, **dict.fromkeys(OWN)} != {**first, **dict.fromkeys(OWN)}:
             raise UserError(f"{file} belongs to another team than {files[0]}; export them together.")
     return files, first
 

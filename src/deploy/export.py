@@ -172,6 +172,7 @@ def _manifest(team: LeavingTeam, made: Files, compared: Mapping[str, Compared]) 
             "remembers": bool(first["encoder"] != "memoryless" or first["obs_last_action"] or first["repeat_limit"]),
             "told": {f"agent_{meta['agent']}": [f"action of agent_{other}" for other in range(meta["before"])]
                      for meta in agents},
+            **{fact: {f"agent_{meta['agent']}": meta[fact] for meta in agents} for fact in ("own_actions", "own_seen")},
             "files": {name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
                       for files in made.values() for name, content in files.items()},
             "checked": {name: f"{found.agreed} of {found.steps} joint actions as the controller's"

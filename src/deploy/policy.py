@@ -57,6 +57,8 @@ class Policy:
         self._remembers = meta["encoder"] != "memoryless" or self._sees_own_action or bool(meta.get("repeat_limit"))
         self._next: tuple[int, int] | None = None  # the episode and step that come next
         self._last = np.zeros(meta["n_actions"], dtype=np.float32)  # own last action, one-hot
+        actions = np.arange(meta["n_actions"])
+        self._own = np.isin(actions, meta.get("own_actions", actions))  # files of before do not say which it has
         self._key: AgreementKey | None = None
         self.logits = np.zeros(meta["n_actions"], dtype=np.float32)
 
@@ -82,9 +84,10 @@ class Policy:
         """This agent's action.
 
         Args:
-            seen: the state ``[S]`` (or the own observation, where ``meta["input"]`` is ``obs``).
-            available: mask ``[A]`` of the own actions; all by default.  An agent that can do nothing does 0, as in
-                training.
+            seen: the state ``[S]`` (or the own observation, where ``meta["input"]`` is ``obs``; one of less than S
+                numbers, as ``meta["own_seen"]`` says, ends with zeros).
+            available: mask ``[A]``; by default all actions that this agent has.  One that can do nothing does 0, as
+                in training.
             episode, step: numbers that all agents agree on; they decide the key.  An agent that remembers is asked
                 once for every step of an episode, from 0, where it forgets what was before.
             before: what the agents before this one do in this step, where ``meta["before"]`` says that it must know;
@@ -101,7 +104,7 @@ class Policy:
                               f"but sees an array of shape {np.shape(seen)}.")
         if not np.isfinite(seen).all():
             raise PolicyError(f"agent {self.meta['agent']} sees a number that is not finite.")
-        mask = np.ones(self.meta["n_actions"]) if available is None else np.asarray(available)
+        mask = self._own if available is None else np.asarray(available)
         if mask.shape != (self.meta["n_actions"],):
             raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {self.meta['n_actions']} actions, "
                               f"not {mask.tolist()}.")

@@ -121,7 +121,13 @@ def _fault(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             return f"holds no numbers in '{short(name)}'"
-    return _misfit(meta, {name: array.shape for name, array in arrays.items()})
+    if fault := _misfit(meta, {name: array.shape for name, array in arrays.items()}):
+        return fault
+    own = meta.get("own_actions", [])  # a fact that files of before do not have
+    if not isinstance(own, list) or any(type(action) is not int or not 0 <= action < meta["n_actions"]
+                                        for action in own):
+        return f"says own_actions={short(own)}, which must be numbers of its {meta['n_actions']} actions"
+    return ""
 
 
 def _misfit(meta: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:

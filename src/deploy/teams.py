@@ -86,7 +86,10 @@ class LeavingTeam(Team):
                  "obs_agent_id": config["obs_agent_id"],
                  "repeat_limit": config["repeat_limit"] if self.kind == "conventions" else 0,
                  "before": agent if self.kind == "chain" else 0, "draws": self.draws, "key_per": "step",
-                 "key_numbers": game.n_agents if self.draws else 0, "seed": config["seed"], "t_env": self.t_env}
+                 "key_numbers": game.n_agents if self.draws else 0, "seed": config["seed"], "t_env": self.t_env,
+                 "own_actions": np.flatnonzero(game.possible()[agent]).tolist(),
+                 "own_seen": game.own_obs_dim(agent) if config["policy_input"] == "obs" else
+                 mac.encoder.sight.n_observed}
         if isinstance(mac, AgreementMAC):
             conventional = mac.conventional
             facts |= {"key_per": "episode" if conventional else config["key_per"], "greedy": config["test_greedy"],

@@ -28,6 +28,7 @@ from epymarl_cpa.deploy.check import Compared
 from epymarl_cpa.deploy.export import MANIFEST, check_team, npz_of
 from epymarl_cpa.deploy.heads import LEAST
 from epymarl_cpa.deploy.policy import Policy, PolicyError
+from epymarl_cpa.deploy.session import OnnxPolicy
 from epymarl_cpa.deploy.teams import LeavingTeam
 from epymarl_cpa.errors import UserError
 
@@ -177,6 +178,40 @@ def test_ten_lines_play_them_elsewhere(model: str, tmp_path: Path, monkeypatch: 
     assert not ONNX or names[1]["action"] == names[0]["actions"][0]
 
 
+def test_without_a_mask_an_agent_takes_no_action_that_it_does_not_have(tmp_path: Path,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sensors at the edge look at fewer places; as load_policy, an exported agent knows of its own."""
+    team = Untrained("bc", "sensor")
+    possible, rng = team.game.possible(), np.random.default_rng(0)
+    assert not possible.all()
+    for i, (meta, arrays) in enumerate(team.contents()):
+        policy = Policy(meta, {name: array * 9 for name, array in arrays.items()})
+        seen = rng.random((50, meta["n_seen"])).astype(np.float32)
+        assert possible[i][[policy.act(each) for each in seen]].all()
+        assert np.array_equal(policy.logits > LEAST, possible[i])
+    monkeypatch.setattr(exporting, "LeavingTeam", lambda path, key="": team)
+    assert main(["export", "untrained", f"--out={tmp_path}"]) == 0
+    assert main(["play", str(tmp_path), "--steps=3"]) == 0, "they are one team all the same"
+    told = json.loads((tmp_path / MANIFEST).read_text())
+    assert told["own_actions"] == {f"agent_{i}": np.flatnonzero(row).tolist() for i, row in enumerate(possible)}
+    assert set(told["own_seen"].values()) == {told["n_seen"]}
+
+
+@needs_onnx
+def test_nor_does_one_that_a_graph_plays() -> None:
+    team = Untrained("bc", "sensor")
+    meta, arrays = team.contents()[0]
+    agent = OnnxPolicy(meta, graph.graph_of(meta, arrays))
+    agent.act(np.zeros(meta["n_seen"]))
+    assert np.array_equal(agent.logits > LEAST, team.game.possible()[0])
+
+
+def test_a_file_without_a_word_of_own_actions_still_plays() -> None:
+    meta, arrays = Untrained("bc", "xor").contents()[0]
+    old = {key: value for key, value in meta.items() if key not in ("own_actions", "own_seen")}
+    assert Policy(old, arrays).act(np.zeros(meta["n_seen"])) == Policy(meta, arrays).act(np.zeros(meta["n_seen"]))
+
+
 def test_an_agent_of_a_chain_must_be_told_what_others_do() -> None:
     meta, arrays = Untrained("cpa_ar", "permutation").contents()[2]
     policy = Policy(meta, arrays)
@@ -302,7 +337,9 @@ def test_a_controller_of_ones_own_is_not_taken_for_that_it_builds_on() -> None:
 
 
 @pytest.mark.parametrize(("facts", "sentence"), [
-    ({"kind": "other"}, "says kind=other"), ({"before": 1}, "says before=1"), ({"before": 2**13}, "says before=8192"),
+    ({"own_actions": 3}, "says own_actions=3"), ({"own_actions": [0, 4]}, r"says own_actions=\[0, 4\], which must be"),
+    ({"own_actions": [True]}, "says own_actions"), ({"kind": "other"}, "says kind=other"),
+    ({"before": 1}, "says before=1"), ({"before": 2**13}, "says before=8192"),
     ({"kind": "independent"}, "says before=2, which agent 2 of kind independent cannot need"),
     ({"draws": True}, "says key_numbers=0, but each of 4 agents draws by one of its own"),
     ({"beta": "x"}, "beta"), ({"beta": 0.5, "beta_mode": "no"}, "beta_mode"), ({"filter_least": []}, "filter_least"),
