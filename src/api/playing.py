@@ -99,8 +99,8 @@ class TeamPolicy:
 
         Args:
             observations: what each agent sees: ``{agent: {"observation": [O], "action_mask": [A]}}`` or
-                ``{agent: [O]}`` as of PettingZoo, or an array ``[N, O]``; of B episodes ``[B, N, O]``.  Agents that
-                have left are left out.
+                ``{agent: [O]}`` as of PettingZoo, by the environment's own names or ``agent_0``, ... and in any order,
+                or an array ``[N, O]``; of B episodes ``[B, N, O]``.  Agents that have left are left out.
             state: ``[S]`` or ``[B, S]``, for teams that see it; None: what the agents observe, if that holds it.
             action_masks: ``[N, A]`` or ``[B, N, A]``, 1 for each action that may be chosen; None: those with the
                 observations, else all that the game has.

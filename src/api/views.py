@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..build import Team
-from ..errors import UserError
+from ..errors import UserError, clipped
 
 
 class Views:
@@ -38,7 +38,7 @@ class Views:
 
         Args:
             observations, action_masks: as of :meth:`.playing.TeamPolicy.act`.
-            begins: whether this is an episode's first step, whose order of the agents holds from then on.
+            begins: whether this is an episode's first step, whose names of the agents hold from then on.
 
         Raises:
             UserError: shapes or names do not fit.
@@ -58,19 +58,22 @@ class Views:
     def _by_agent(self, observations: Mapping[str, Any], begins: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         """Observations ``[N, O]`` and masks ``[N, A]`` in the agents' order.
 
-        That is the order of the first step.  Agents that have left see zeros and can only choose action 0, as in
-        training.
+        The order is that of the game, whatever that of the observations.  Agents that have left see zeros and can only
+        choose action 0, as in training.
         """
         name, info = self.team.game.name, self.team.info
         if self.episodes is not None:
             raise UserError(f"act() of {self.episodes} episodes takes arrays, not observations by agent.")
         if begins:
             numbered = [f"agent_{i}" for i in range(info.n_agents)]
-            self.names = numbered if set(observations) == set(numbered) else list(observations)
+            own = [*self.team.game.agents] or numbered
+            self.names = numbered if set(observations) == set(numbered) else own
         strange = [agent for agent in observations if agent not in self.names]
         if strange or (begins and len(observations) != info.n_agents):
             raise UserError(f"{name} has {info.n_agents} agents, but observations are of "
-                            f"{len(observations)}: {', '.join(map(str, observations)) or 'none'}.")
+                            f"{len(observations)}: {', '.join(map(str, observations)) or 'none'}. They must be "
+                            f"of {clipped(', '.join(map(str, self.names)))}, or an array with one row for each of them "
+                            "in this order.")
         seen, masks = np.zeros((info.n_agents, info.obs_shape), np.float32), np.zeros((info.n_agents, info.n_actions))
         masks[:, 0] = 1
         possible = self.team.game.possible()

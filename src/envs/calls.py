@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,19 @@ def called(key: str, what: str, function: Callable[..., Any], *args: Any, **kwar
         if isinstance(error, TypeError) and "seed" in str(error):
             place += "; it must take seed and options, as Gymnasium and PettingZoo have it now"
         raise UserError(f"{what} of {key} failed ({described(error)}{place}).") from error
+
+
+def closed(key: str, close: Callable[[], Any]) -> None:
+    """Closes an environment; one that fails then has been played all the same, so that is a warning, once."""
+    try:
+        close()
+    except Exception as error:  # whatever somebody's code makes of its windows and files
+        _warn_once(f"close() of {key} failed ({described(error)}); what was learned and evaluated counts all the same.")
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    logging.getLogger("epymarl_cpa").warning("%s", sentence)
 
 
 def parts(key: str, what: str, returned: Any, names: Sequence[str]) -> tuple[Any, ...]:

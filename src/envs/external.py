@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .calls import called
+from .calls import called, closed
 from .game import BoolArray, FloatArray, Game, IntArray, Step, estimated_headline
 from .playing import Crowd, WorldEpisode, play_on
 from .rules import Rules, layers, rules_of_environment
@@ -71,7 +71,7 @@ class ExternalGame(Game):
         self.episode_limit = min(limits)
         self.n_agents, self.n_actions, self.state_dim = world.n_agents, world.n_actions, world.state_dim
         self._obs_dim, self._state_is_obs, self._possible = world.obs_dim, world.state_is_obs, world.seats.possible
-        self._own_obs_dims = world.seats.own_obs_dims
+        self._own_obs_dims, self.agents = world.seats.own_obs_dims, tuple(world.seats.agents)
         self.action_names = tuple(map(str, range(self.n_actions)))
 
     @abstractmethod
@@ -113,7 +113,7 @@ class ExternalGame(Game):
         twin._free, twin._episodes, twin._count = deque(), {}, 0
         crowd = self.crowd(1)
         if crowd is not None:
-            crowd.close()
+            closed(self.key, crowd.close)
         try:
             return estimated_headline(twin, RANDOM_EPISODES, AT_ONCE if crowd is None else RANDOM_EPISODES)
         finally:
@@ -148,7 +148,7 @@ class ExternalGame(Game):
         over = {number: episode.crowd for number, episode in self._episodes.items()
                 if episode.crowd is not None and not episode.crowd.playing}
         for number, crowd in over.items():
-            crowd.close()
+            closed(self.key, crowd.close)
             del self._episodes[number]
 
     def _episode(self, number: int) -> WorldEpisode:
@@ -208,9 +208,9 @@ class ExternalGame(Game):
     def close(self) -> None:
         playing = [episode.world for episode in self._episodes.values() if episode.world and not episode.over]
         for world in (*playing, *(world for world, _ in self._free)):
-            world.close()
+            closed(self.key, world.close)
         for crowd in {id(each.crowd): each.crowd for each in self._episodes.values() if each.crowd}.values():
-            crowd.close()
+            closed(self.key, crowd.close)
         self._free.clear()
         self._episodes.clear()
 
@@ -237,7 +237,7 @@ class ExternalGame(Game):
         try:
             return world.step(world.reset(0).available.argmax(1)).team is not None
         finally:
-            world.close()
+            closed(self.key, world.close)
 
     def possible(self) -> BoolArray:
         return self._possible

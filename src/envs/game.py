@@ -90,6 +90,7 @@ class Game(ABC):
         pure: whether the rules are a function of the state, so that a state can be played from again and again;
             the environments of other packages only go forward (see :mod:`epymarl_cpa.envs.external`).
         reward_scalarisation: ``sum`` or ``mean``, how the agents' own rewards make the team's, where they have some.
+        agents: names of the agents in the environment of another package; empty: they are agent_0, agent_1, ...
         given: the arguments that it was built with, by :func:`.registry.make_game`.
     """
 
@@ -106,6 +107,7 @@ class Game(ABC):
     episode_limit: int
     pure: ClassVar[bool] = True
     reward_scalarisation: str = "sum"
+    agents: tuple[str, ...] = ()
     given: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod

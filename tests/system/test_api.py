@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch as th
+from gymnasium import spaces
 from outcome import SMALL as SMALL_WORDS
 from outcome import Outcome, equal
+from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 import epymarl_cpa
 from epymarl_cpa import (
@@ -37,6 +39,7 @@ from epymarl_cpa.errors import Diverged
 from epymarl_cpa.experiments.rows.reading import fault_of
 
 SRC = Path(epymarl_cpa.__file__).parent
+BOTH = ("agent_0", "agent_1")
 XOR_VIEW = np.tile([0.0, 1.0], (2, 2))  # what both agents see, [N, O]
 SMALL: dict[str, Any] = {"t_max": 6, "test_interval": 3, "test_nepisode": 8, "hidden_dim": 8, "batch_size": 8,
                          "recipes": {"medium": {"episodes": 40}}}
@@ -237,11 +240,64 @@ def test_agents_that_have_left_are_left_out(students: TrainedRun) -> None:
     policy = students.policy()
     policy.team.info = replace(policy.team.info, episode_limit=3)
     policy.reset(seed=0)
-    assert list(policy.act({"blue": XOR_VIEW[0], "red": XOR_VIEW[0]})) == ["blue", "red"]
-    assert list(policy.act({"red": XOR_VIEW[0]})) == ["red"]
+    assert list(policy.act({"agent_1": XOR_VIEW[0], "agent_0": XOR_VIEW[0]})) == ["agent_0", "agent_1"]
+    assert list(policy.act({"agent_1": XOR_VIEW[0]})) == ["agent_1"]
     assert policy._batch["avail_actions"][0, 1].tolist() == [[1, 0], [1, 1]]
     with pytest.raises(UserError, match="2 agents, but observations are of 1: green"):
         policy.act({"green": XOR_VIEW[0]})
+    policy.reset(seed=0)
+    with pytest.raises(UserError, match=r"of 2: blue, red\. They must be of agent_0, agent_1, or an array"):
+        policy.act({"blue": XOR_VIEW[0], "red": XOR_VIEW[0]})
+
+
+class Sided(ParallelEnv[str, Any, int]):  # type: ignore[misc]
+    """Pays for left 1 and right 0; observations come in another order than possible_agents, as PettingZoo allows.
+
+    An environment of somebody else whose ``close()`` fails.
+    """
+
+    metadata, max_cycles, render_mode = {"name": "sided_v0"}, 1, None
+    possible_agents = ("left", "right")
+
+    def observation_space(self, agent: str) -> Any:
+        return spaces.Box(0, 1, (1,))
+
+    def action_space(self, agent: str) -> Any:
+        return spaces.Discrete(2)
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.agents = ["left", "right"]
+        return {agent: np.ones(1, np.float32) for agent in ("right", "left")}, {}
+
+    def step(self, actions: Any) -> Any:
+        paid = dict.fromkeys(self.agents, float(actions["left"] == 1 and actions["right"] == 0))
+        self.agents = []
+        seen = {agent: np.ones(1, np.float32) for agent in ("right", "left")}
+        return seen, paid, dict.fromkeys(paid, True), dict.fromkeys(paid, False), {}
+
+    def close(self) -> None:
+        raise RuntimeError("socket gone")
+
+
+def test_agents_act_by_their_names_whatever_the_order_of_their_observations(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+    monkeypatch.setattr(logging.getLogger("epymarl_cpa"), "warning", lambda text, *args: told.append(text % args))
+    key = f"{__name__}:Sided"
+    run = train("bc", "pettingzoo", dataset="random", seed=0, t_max=1, hidden_dim=8, batch_size=8, test_nepisode=4,
+                recipes={"random": {"episodes": 10}}, env_args={"key": key}, test_greedy=True)
+    assert run.model.is_dir(), "close() fails after all has been learned"
+    assert told == [f"close() of {key} failed (RuntimeError: socket gone); what was learned and evaluated counts all "
+                    "the same."], "once, however many environments there are"
+    policy = load_policy(run.model, key=key)
+    assert policy.team.game.agents == ("left", "right")
+    seen = {"right": np.array([1.0]), "left": np.array([0.0])}
+    policy.act(seen)
+    assert policy._batch["obs"][0, 0].tolist() == [[0.0], [1.0]]
+    policy.reset(seed=0)
+    policy.act({"agent_1": [1.0], "agent_0": [0.0]})
+    assert policy._batch["obs"][0, 0].tolist() == [[0.0], [1.0]]
 
 
 @pytest.mark.parametrize("value", [
@@ -288,8 +344,9 @@ def test_numbers_of_numpy_and_paths_are_values_too() -> None:
     (lambda run: run.policy().act({"agent_0": [0, 1, 0, 1]}), "xor has 2 agents, but observations are of 1: agent_0."),
     (lambda run: run.policy().act(XOR_VIEW * np.nan), "observations hold a value that is not finite"),
     (lambda run: run.policy().act(XOR_VIEW.repeat(2, 1)[:, :4], action_masks=[1]), "action_masks must have the shape"),
-    (lambda run: run.policy().act({key: [0, 1] for key in "ab"}), "the observation of a must be 4 numbers, not 2."),
-    (lambda run: run.policy().act({key: {"x": 1} for key in "ab"}), "the observation of a must be 4 numbers"),
+    (lambda run: run.policy().act({key: [0, 1] for key in BOTH}), "observation of agent_0 must be 4 numbers, not 2."),
+    (lambda run: run.policy().act({key: {"x": 1} for key in BOTH}), "the observation of agent_0 must be 4 numbers"),
+    (lambda run: run.policy().act({key: [0, 1, 0, 1] for key in "ab"}), "They must be of agent_0, agent_1, or an"),
     (lambda run: run.policy().reset(episodes=0), "episodes must be a whole number of at least 1"),
     (lambda run: compare(), "compare() was given no runs"),
     (lambda run: compare(3), "compare() cannot read 3; give results of train()"),
