@@ -95,6 +95,8 @@ class Views:
             raise UserError(f"{what} must be {size} numbers.") from None
         if len(array) != size:
             raise UserError(f"{what} must be {size} numbers, not {len(array)}.")
+        if not np.isfinite(array).all():
+            raise UserError(f"{what} holds a value that is not finite (NaN or infinite).")
         return array
 
     def _array(self, what: str, given: Any, shape: tuple[int, ...]) -> NDArray[Any]:

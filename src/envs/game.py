@@ -30,6 +30,7 @@ BoolArray = NDArray[np.bool_]
 
 OBSERVATIONS = ("state", "local")
 RANDOM_EPISODES = 10_000  # to estimate what random play is worth
+MOST_ACTIONS = 2**16  # of an agent; numbers above are something else than actions
 
 
 def checked_observation(observation: str) -> str:

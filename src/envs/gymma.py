@@ -165,7 +165,7 @@ class TupleWorld(World):
         """Whether the episode has ended, and whether it was cut off; some give one flag for each agent.
 
         Raises:
-            UserError: they are as many as neither.
+            UserError: they are as many as neither, or no truth values.
         """
         try:
             return self._ends.step(terminated, truncated)

@@ -8,22 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pettingzoo  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import aec_to_parallel  # type: ignore[import-untyped]
 
 from ..errors import UserError, clipped
 from ..utils.registry import nearest
-from .calls import called, described, not_built, number, parts
+from .calls import described, not_built
 from .external import ExternalGame, module_of
-from .game import IntArray
 from .makers import builds, is_name, is_standard
+from .parallel_world import ParallelWorld
 from .registry import REGISTRY
-from .suitability import check_team, is_large_picture
 from .trust import missing
-from .world import Outcome, Seats, Shown, World, numbers_of, own_limit
 
 KINDS = (ParallelEnv, AECEnv)
 
@@ -74,116 +70,6 @@ class PettingZooGame(ExternalGame):
         if "/" not in self.key:
             return [self.key.partition(":")[0], *filter(None, [self._maker_module])]
         return [*filter(None, [module_of(entry.entry_point) for entry in _entries(self.key)])]
-
-
-class ParallelWorld(World):
-    """One ``ParallelEnv``.
-
-    Args:
-        key: what to call it in messages.
-        env: the environment.
-        kwargs: the arguments that it was built with.
-        own_state: whether the state is the environment's own, where it has one.
-
-    Raises:
-        UserError: it cannot be played; the sentence says why.
-    """
-
-    def __init__(self, key: str, env: Any, kwargs: Mapping[str, Any], own_state: bool = True) -> None:
-        self.key, self.env = key, env
-        self.agents: list[str] = list(getattr(env, "possible_agents", None) or ())
-        if not self.agents:
-            raise UserError(f"{key} does not list its possible_agents; a team must be known before it plays.")
-        check_team(key, env, self.agents)
-        seen, acted = ([called(key, f"{space.__name__}()", space, agent) for agent in self.agents]
-                       for space in (env.observation_space, env.action_space))
-        self.seats = Seats(key, self.agents, seen, acted)
-        self.n_agents, self.n_actions, self.obs_dim = len(self.agents), self.seats.n_actions, self.seats.obs_dim
-        self.limit = own_limit(env, kwargs)
-        self.state_is_obs, self.state_dim = False, 0  # until it has been looked at
-        self._alive: list[str] = []
-        self._state = np.zeros(0, dtype=np.float32)
-        self._begin(0)
-        own = self._own_state() if own_state else None
-        self.state_is_obs = own is None
-        self.state_dim = self.n_agents * self.obs_dim if own is None else len(own)
-
-    def reset(self, seed: int) -> Shown:
-        return self._shown(*self._begin(seed), self._alive)
-
-    def _begin(self, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        returned = called(self.key, "reset(seed=...)", self.env.reset, seed=seed)
-        observations, infos = parts(self.key, "reset()", returned, ("observations", "infos"))
-        self._listed = list(self.agents)
-        self._check_agents()
-        absent = [agent for agent in self.agents if agent not in self.env.agents]
-        if absent:
-            raise UserError(f"an episode of {self.key} starts without '{absent[0]}', one of its possible_agents; teams "
-                            "that differ from episode to episode cannot be trained here.")
-        self._alive = list(self.agents)
-        return observations, infos
-
-    def _check_agents(self) -> None:
-        for agent in self.env.agents:
-            if agent not in self._listed:
-                why = "joins in the middle of an episode" if agent in self.agents else "is not one of possible_agents"
-                raise UserError(f"agent '{agent}' of {self.key} {why}; teams whose agents vary cannot be trained here.")
-        self._listed = list(self.env.agents)
-
-    def step(self, actions: IntArray) -> Outcome:
-        before = self._alive
-        # Some environments list agents that have ended, and want to hear of them; what they get does not count.
-        chosen = {agent: self.seats.action(self.agents.index(agent), int(actions[self.agents.index(agent)]))
-                  for agent in self._listed}
-        returned = called(self.key, "step()", self.env.step, chosen)
-        observations, paid, ended, cut, infos = parts(
-            self.key, "step()", returned, ("observations", "rewards", "terminations", "truncations", "infos"))
-        for what, given in (("rewards", paid), ("terminations", ended), ("truncations", cut)):
-            if not isinstance(given, Mapping):
-                raise UserError(f"the {what} of {self.key} must be a dict with an entry for each agent, not a "
-                                f"{type(given).__name__}.")
-        if unpaid := [agent for agent in before if agent not in paid]:
-            raise UserError(f"step() of {self.key} gives no reward for '{unpaid[0]}', which acted in it.")
-        self._check_agents()
-        self._alive = [agent for agent in before
-                       if agent in self._listed and not (ended.get(agent) or cut.get(agent))]
-        # At the end PettingZoo empties its list of agents, but what they saw and got last still counts.
-        shown = self._shown(observations, infos, self._alive or before)
-        rewards = np.array([number(self.key, f"'{agent}'", paid[agent]) if agent in before else 0.0
-                            for agent in self.agents])
-        truncated = not self._alive and any(cut.get(agent) and not ended.get(agent) for agent in before)
-        facts = {name: value for agent in before for name, value in
-                 numbers_of(infos.get(agent) or {}, f"{agent}_").items()}
-        return Outcome(shown, rewards, not self._alive and not truncated, truncated, None, facts)
-
-    def _shown(self, observations: Mapping[str, Any], infos: Mapping[str, Any], agents: list[str]) -> Shown:
-        obs = np.zeros((self.n_agents, self.obs_dim), dtype=np.float32)
-        available = np.zeros((self.n_agents, self.n_actions), dtype=np.bool_)
-        available[:, 0] = True
-        for i, agent in enumerate(self.agents):
-            if agent in agents and agent in observations:
-                seen = observations[agent]
-                obs[i], available[i] = self.seats.vector(i, seen), self.seats.mask(i, seen, infos.get(agent) or {})
-        if self.state_is_obs:
-            return Shown(obs.ravel(), obs, available)
-        own = self._own_state()
-        if own is not None and len(own) == self.state_dim:
-            self._state = own
-        elif self._alive:
-            raise UserError(f"the state of {self.key} has {0 if own is None else len(own)} values now and had "
-                            f"{self.state_dim} at first; networks here need a fixed size.")
-        return Shown(self._state, obs, available)  # after the end some have none: the last one stands
-
-    def _own_state(self) -> NDArray[np.float32] | None:
-        """The environment's own state as a vector; None if it has none, one that is no array, or a large picture."""
-        try:
-            seen = np.asarray(self.env.state())
-            return None if is_large_picture(seen) else np.array(seen, dtype=np.float32).ravel()
-        except (NotImplementedError, AttributeError, TypeError, ValueError):
-            return None
-
-    def close(self) -> None:
-        self.env.close()
 
 
 def parallel_world(key: str, module: str, make: Callable[[], Any], kwargs: Mapping[str, Any],

@@ -30,7 +30,7 @@ def check_team(key: str, env: Any, agents: Sequence[str]) -> None:
     world = getattr(getattr(env, "unwrapped", env), "world", None)
     sides = [bool(getattr(agent, "adversary", False)) for agent in getattr(world, "agents", None) or ()]
     if len(sides) != len(agents):
-        sides = ["adversary" in agent.lower() for agent in agents]
+        sides = ["adversary" in str(agent).lower() for agent in agents]  # names may be numbers
     if any(sides) and not all(sides):
         one, other = agents[sides.index(True)], agents[sides.index(False)]
         raise UserError(f"'{one}' and '{other}' of {key} play against each other, but here all agents are one team "

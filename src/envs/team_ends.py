@@ -6,6 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
+def flags_of(given: ArrayLike) -> NDArray[np.bool_]:
+    """Truth values, or zeros and ones, as an array.
+
+    Raises:
+        ValueError: they are something else, such as a text or a dict, all of which Python takes for true.
+    """
+    flags = np.asarray(given)
+    if flags.dtype.kind not in "biuf" or not ((flags == 0) | (flags == 1)).all():
+        raise ValueError
+    return flags.astype(np.bool_)
+
+
 class TeamEnds:
     """Watches the flags of one episode: it is over as soon as every agent has terminated or been truncated.
 
@@ -29,9 +41,9 @@ class TeamEnds:
             was truncated and did not terminate.
 
         Raises:
-            ValueError: they are not N.
+            ValueError: they are not N, or no truth values.
         """
-        ended, cut = (np.broadcast_to(np.asarray(flags, dtype=np.bool_).ravel(), self.over.shape)
+        ended, cut = (np.broadcast_to(flags_of(flags).ravel(), self.over.shape)
                       for flags in (terminated, truncated))
         last = (ended | cut) & ~self.over
         self.over = self.over | last

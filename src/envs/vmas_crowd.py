@@ -21,7 +21,7 @@ from .game import IntArray
 from .playing import Crowd
 from .suitability import check_team
 from .trust import missing
-from .world import Outcome, Seats, Shown, World, numbers_of
+from .world import Outcome, Seats, Shown, World, check_finite, numbers_of
 
 #: arguments of ``vmas.make_env`` that are decided here, and the one of a scenario that names a file to read
 OURS = ("scenario", "num_envs", "device", "continuous_actions", "multidiscrete_actions", "wrapper", "wrapper_kwargs",
@@ -128,6 +128,8 @@ class VmasCrowd(Crowd):
         for agent, seen in enumerate(observations):
             flat = _flat(seen)
             obs[:, agent, :flat.shape[1]] = flat
+            # what goes on where an episode is over does not count
+            check_finite(self.key, f"shows '{self.seats.agents[agent]}'", flat[[*self.playing]])
         return [Shown(each.ravel(), each, self.seats.possible) for each in obs]
 
     def _facts(self, infos: list[Mapping[str, Any]]) -> dict[str, NDArray[np.float32]]:

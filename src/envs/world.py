@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError, clipped
 from .calls import described
-from .game import BoolArray, FloatArray, IntArray
+from .game import MOST_ACTIONS, BoolArray, FloatArray, IntArray
 from .suitability import check_size
 
 MOST_SEEN = 2**22  # values of an observation
@@ -64,8 +64,22 @@ def numbers_of(info: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
         if isinstance(value, bool | int | float | np.bool_ | np.number) and not np.iscomplexobj(value):
             name = re.sub(r"[^\w-]+", "_", f"{prefix}{key}")
             if not TAKEN.fullmatch(f"{prefix}{key}"):
-                found[name] = float(value)
+                try:
+                    found[name] = float(value)
+                except OverflowError:
+                    continue  # such as a number made of a hash: no figure
     return found
+
+
+def check_finite(key: str, shows: str, values: NDArray[np.float32]) -> None:
+    """Refuses what networks would make nonsense of, and comparisons of their results would not notice.
+
+    Raises:
+        UserError: a value is not finite; ``shows`` says whose it is.
+    """
+    if not np.isfinite(values).all():
+        raise UserError(f"{key} {shows} a value that is not finite (NaN, infinite, or beyond float32); put it right in "
+                        "the environment, or in a function of your own around it, env_args.key=<module>:<function>.")
 
 
 class World(ABC):
@@ -116,7 +130,7 @@ class Seats:
         possible: the actions that each agent has, ``[N, A]``.
 
     Raises:
-        UserError: actions are not discrete, or observations are of no fixed size or large pictures.
+        UserError: actions are not discrete or too many, or observations are of no fixed size or large pictures.
     """
 
     def __init__(self, key: str, agents: Sequence[str], observations: Sequence[Any], actions: Sequence[Any]) -> None:
@@ -126,6 +140,8 @@ class Seats:
                 raise UserError(f"the actions of '{agent}' in {key} are {space}; methods here choose among discrete "
                                 "actions, so each agent needs a Discrete space (some games have a switch for it, which "
                                 "can be set with env_args.kwargs.<name>=<value>).")
+            if not 0 < space.n <= MOST_ACTIONS:
+                raise UserError(f"'{agent}' has {space.n} actions in {key}; 1 to {MOST_ACTIONS} are possible.")
         self._actions: list[Any] = list(actions)
         self._masked = [isinstance(space, spaces.Dict) and "action_mask" in space.spaces for space in observations]
         self._seen = [_unmasked(space) if masked else space
@@ -149,7 +165,7 @@ class Seats:
         """An observation, flattened and padded, ``[O]``.
 
         Raises:
-            UserError: it does not fit the agent's space.
+            UserError: it does not fit the agent's space, or is not finite.
         """
         space = self._seen[agent]
         try:
@@ -164,6 +180,7 @@ class Seats:
         if flat.size != flatdim(space):
             raise UserError(f"an observation of '{self.agents[agent]}' in {self.key} has {flat.size} values, but its "
                             f"space has {flatdim(space)}.")
+        check_finite(self.key, f"shows '{self.agents[agent]}'", flat)
         return np.pad(flat, (0, self.obs_dim - flat.size))
 
     def mask(self, agent: int, seen: Any, info: Mapping[str, Any]) -> BoolArray:
@@ -175,7 +192,7 @@ class Seats:
             UserError: the mask is not of the size of the agent's actions.
         """
         count = int(self._actions[agent].n)
-        given = seen.get("action_mask") if self._masked[agent] else (info or {}).get("action_mask")
+        given = seen.get("action_mask") if self._masked[agent] else info.get("action_mask")
         try:
             allowed = np.ones(count, dtype=np.bool_) if given is None else np.asarray(given, dtype=np.bool_).ravel()
         except (TypeError, ValueError):

@@ -182,3 +182,25 @@ def test_files_may_name_them(tmp_path: Path) -> None:
         file.write_text(f"env: {env}\nenv_args: {{key: {key}, time_limit: 5, kwargs: {{}}}}\n"
                         "dataset: random\nrecipes: {random: {episodes: 4, mixture: {random: 1.0}}}\n")
         assert resolve("bc", str(file), [])["env_args"]["key"] == key
+
+
+@needs_vmas
+def test_a_value_that_is_not_finite_is_told_where_an_episode_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    from epymarl_cpa.envs.vmas_crowd import VmasCrowd
+
+    crowd = VmasCrowd("give_way", 2, {"max_steps": 3})
+    crowd.reset(0)
+    crowd.playing = {1}
+    ordinary = crowd.env.step
+
+    def step(moves: Any) -> Any:
+        observations, *rest = ordinary(moves)
+        observations[1][place] = float("nan")
+        return observations, *rest
+
+    monkeypatch.setattr(crowd.env, "step", step)
+    place = 0  # where the episode is over
+    crowd.step({1: np.zeros(2, np.int64)})
+    place = 1
+    with pytest.raises(UserError, match="give_way shows 'agent_1' a value that is not finite"):
+        crowd.step({1: np.zeros(2, np.int64)})

@@ -63,6 +63,63 @@ class NoSeed(Zoo):
         return super().reset()
 
 
+class Odd(Zoo):
+    """As above, with one thing that is done ``how`` no other does it."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.possible_agents = {"numbers": [0, (1, "b")], "twins": ["x", "x"], "alike": [1, "1"], "list": 3,
+                                "unhashable": [["x"], ["y"]]}.get(how, list(NAMES))
+
+    def action_space(self, agent: str) -> Any:
+        return spaces.Discrete(10**9) if self.how == "actions" else spaces.Discrete(3)
+
+    def _named(self, given: Any) -> Any:
+        names = dict(zip(NAMES, self.possible_agents, strict=True))
+        return {names[agent]: value for agent, value in given.items()} if isinstance(given, dict) else given
+
+    def _odd(self, seen: Any, infos: Any) -> tuple[Any, Any]:
+        seen = self._named(seen)
+        if self.how == "nan" and self.t == 2:
+            seen["y"] = np.array([np.nan, 1], np.float32)
+        if self.how == "beyond":
+            seen["x"] = np.array([1e300, 1])
+        if self.how == "absent" and self.t == 2:
+            del seen["y"]
+        seen = {"none": None, "sequence": [*seen.values()]}.get(self.how, seen) if self.t else seen
+        infos = {"info": {"x": ["?"]}, "huge": {"x": {"hash": 10**400, "one": 1}}}.get(self.how, infos)
+        return seen, infos
+
+    def _list(self) -> None:
+        self.agents = list(self.possible_agents) if self.agents else []
+        if self.how == "no agents":
+            del self.agents
+        if self.how == "agents none":
+            self.agents = None
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        seen, infos = super().reset(seed)
+        self._list()
+        return self._odd(seen, self._named(infos))
+
+    def step(self, actions: dict[Any, int]) -> Any:
+        own = {own: actions[name] for own, name in zip(NAMES, self.possible_agents, strict=True)}
+        seen, pay, ended, cut, _ = super().step(own)
+        self._list()
+        seen, infos = self._odd(seen, {})
+        cut = {"text": dict.fromkeys(cut, "no"), "arrays": {a: np.array([v]) for a, v in cut.items()},
+               "ints": {a: int(v) for a, v in cut.items()}}.get(self.how, cut)
+        return seen, self._named(pay), self._named(ended), self._named(cut), infos
+
+    def state(self) -> Any:
+        if self.how == "empty state":
+            return np.zeros(0)
+        if self.how == "nan state":
+            return np.array([1, np.inf])
+        raise NotImplementedError
+
+
 class Gym(Env[Any, Any]):
     """Two agents for ``gymma``; ``pays`` 0.5 each for three steps."""
 
@@ -73,7 +130,7 @@ class Gym(Env[Any, Any]):
 
     def _seen(self) -> Any:
         seen = np.zeros(2, np.float32)
-        return {"one": seen, "text": ["a", "b"]}.get(self.fault, [seen] * 2)
+        return {"one": seen, "text": ["a", "b"], "inf": [seen, seen + np.inf]}.get(self.fault, [seen] * 2)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         self.t = 0
@@ -85,7 +142,10 @@ class Gym(Env[Any, Any]):
                     "int": 1, "array": np.array(1.0), "one": np.array([1.0]), "three": [1.0] * 3, "none": None,
                     "nans": [float("nan"), 1.0], "words": ["a", "b"], "dict": {"a": 1.0}}[self.pays]
         info = None if self.fault == "no info" else {"action_mask": 3} if self.fault == "mask" else {}
-        five = self._seen(), pay, self.t == T, False, info
+        over = self.t == T
+        ended = {"flag dict": {0: False, 1: False}, "flag text": "no", "flag none": None, "flag two": [0, 2],
+                 "flag ints": [int(over)] * 2, "flag array": np.full(2, over)}.get(self.fault, over)
+        five = self._seen(), pay, ended, False, info
         return five[:2] + five[3:] if self.fault == "old step" else five
 
 
@@ -139,6 +199,28 @@ def test_pettingzoo_tells_the_rest(kwargs: dict[str, Any], words: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("how", ["", "numbers", "huge", "empty state", "arrays", "ints"])
+def test_pettingzoo_plays_what_is_odd_but_allowed(how: str) -> None:
+    assert zoo("Odd", how=how) == 6.0
+
+
+@pytest.mark.parametrize(("how", "words"), [
+    ("nan", "shows 'y' a value that is not finite"), ("beyond", "shows 'x' a value that is not finite"),
+    ("nan state", "has in its state a value that is not finite"),
+    ("absent", "shows nothing to 'y', which plays on"), ("none", "the observations of .* must be a dict .* NoneType"),
+    ("sequence", "the observations of .* must be a dict .*, not a list"),
+    ("info", r"the infos of .* hold \['\?'\] for 'x'; it must be a dict"),
+    ("no agents", "must keep a list 'agents' of those that play"), ("agents none", "must keep a list 'agents'"),
+    ("twins", "two of the possible_agents of .* have the same name: x, x"), ("alike", "have the same name: 1, 1"),
+    ("list", "does not list its possible_agents"), ("unhashable", "does not list its possible_agents"),
+    ("actions", "'x' has 1000000000 actions in .*; 1 to 65536 are possible"),
+    ("text", "says 'no' of the end of 'x'; it must be True or False")])
+def test_pettingzoo_tells_what_it_would_have_to_guess(how: str, words: str) -> None:
+    with pytest.raises(UserError, match=words) as error:
+        zoo("Odd", how=how)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("pays", ["list", "zerod", "column", "scalar", "int", "array", "one"])
 def test_gymma_takes_a_reward_for_each_or_for_the_team(pays: str) -> None:
     assert gym(pays=pays) == 3.0
@@ -147,8 +229,9 @@ def test_gymma_takes_a_reward_for_each_or_for_the_team(pays: str) -> None:
     assert gym(pays=pays, common=False) == [1.5, 1.5]
 
 
-def test_gymma_needs_no_info() -> None:
-    assert gym(fault="no info") == 3.0
+@pytest.mark.parametrize("fault", ["no info", "flag ints", "flag array"])
+def test_gymma_needs_no_info_and_takes_flags_of_any_kind(fault: str) -> None:
+    assert gym(fault=fault) == 3.0
 
 
 @pytest.mark.parametrize(("kwargs", "words"), [
@@ -157,7 +240,11 @@ def test_gymma_needs_no_info() -> None:
     ({"pays": "dict"}, "pays the team {'a': 1.0}"),
     ({"fault": "old reset"}, r"must return 2 things"), ({"fault": "old step"}, "must return 5 things"),
     ({"fault": "one"}, "observation of 'agent_0' in .* has 1 values, but its space has 2"),
-    ({"fault": "text"}, "does not fit its space"), ({"fault": "mask"}, "gives the action mask 3")])
+    ({"fault": "text"}, "does not fit its space"), ({"fault": "mask"}, "gives the action mask 3"),
+    ({"fault": "inf"}, "shows 'agent_1' a value that is not finite"),
+    ({"fault": "flag dict"}, "says {0: False, 1: False} and False of the end of an episode"),
+    ({"fault": "flag text"}, "says 'no' and False"), ({"fault": "flag none"}, "says None and False"),
+    ({"fault": "flag two"}, r"says \[0, 2\] and False")])
 def test_gymma_tells_the_rest(kwargs: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words) as error:
         gym(**kwargs)

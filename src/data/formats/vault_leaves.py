@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...envs.game import MOST_ACTIONS
 from ...errors import UserError
 from ...utils.bounded import check_claim
 from ..chunks import spans
@@ -20,7 +21,6 @@ NEEDED = ("observations", "actions", "rewards", "terminals")
 POSSIBLE = ("truncations", "infos.state", "infos.legals")
 
 Array = NDArray[Any]
-MOST_ACTIONS = 2**16
 
 
 class Leaves:
