@@ -189,10 +189,10 @@ class Trial:
 
     def _train(self) -> None:
         args, t_max = self.args, self.learner.t_max
+        if not self.goes_on:
+            self.test()  # it may search long for what can be reached, and nothing is lost where a signal ends it
         signal = StopRequest()
         with signal.listening():
-            if not self.goes_on:
-                self.test()
             while self.runner.t_env < t_max and not signal.made and not self._heeds_observers():
                 before = self.runner.t_env
                 try:

@@ -53,6 +53,9 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except SystemExit as end:  # Sacred has printed what went wrong
+        if isinstance(end.code, str):  # but of options that are not understood, it leaves that to Python
+            print(end.code, file=sys.stderr)
+            return 2
         return 2 if type(end.__context__).__name__ == "Error" else int(end.code or 0)
     return 0
 

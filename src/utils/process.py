@@ -87,7 +87,8 @@ def told_if_interrupted(command: Callable[[], int]) -> int:
 
 
 class StopRequest:
-    """Notes the first SIGINT or SIGTERM, so that work in progress can be finished; the second interrupts at once.
+    """Notes the first SIGINT or SIGTERM, and says so, so that work in progress can be finished; the second interrupts
+    at once.
 
     Attributes:
         made: whether a signal has come.
@@ -106,6 +107,10 @@ class StopRequest:
         if self.made:
             raise KeyboardInterrupt
         self.made = True
+        try:  # not by print(), which a signal may have interrupted
+            os.write(2, b"\nending after this step; once more to end at once\n")
+        except OSError:
+            pass  # nobody listens
 
 
 def keep_freed_memory() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from epymarl_cpa import config
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.host import installer
+from epymarl_cpa.host import installer, launcher
 from epymarl_cpa.host.checkout import Checkout
 from epymarl_cpa.host.installer import LINE, install, uninstall
 from epymarl_cpa.host.launcher import main
@@ -119,6 +120,17 @@ def test_other_programs_are_refused(fake: Path, contents: Contents, file: str, m
     assert main(["epymarl-cpa", "install", str(fake)]) == 2
     assert f"is not an EPyMARL that this program knows: {file} lacks" in capsys.readouterr().err
     assert contents(fake) == before
+
+
+def test_options_that_sacred_does_not_understand_are_told(fake: Path, monkeypatch: pytest.MonkeyPatch,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    """Of those docopt raises the usage as the code of a SystemExit."""
+    monkeypatch.setattr(launcher, "enter", lambda checkout, words: ["--no-such-option"])
+    main_file = fake / "src/main.py"
+    main_file.write_text("raise SystemExit('Usage: main.py [options]')\n")
+    monkeypatch.setattr(launcher, "Checkout", lambda folder: SimpleNamespace(main=main_file))
+    assert main(["epymarl-cpa", "--epymarl", str(fake), "--no-such-option"]) == 2
+    assert capsys.readouterr().err == "Usage: main.py [options]\n"
 
 
 def test_the_command_line(fake: Path, tmp_path: Path, contents: Contents, capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,11 +151,27 @@ def test_before_training_it_ends_at_once(tiny_run: Run, monkeypatch: pytest.Monk
     assert cut.models is None
 
 
-def test_the_second_signal_does_not_wait() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_evaluation_is_not_waited_for(number: int, tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may search for the optimum for minutes, and there is nothing to save yet."""
+    def slow(*args: Any) -> Any:
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+
+    monkeypatch.setattr("epymarl_cpa.runners.offline_runner.OfflineRunner.evaluate", slow)
+    started = time.monotonic()
+    cut = tiny_run(status=130)
+    assert time.monotonic() - started < 8
+    assert cut.record("run")["status"] == "INTERRUPTED"
+    assert cut.models is None
+
+
+def test_the_second_signal_does_not_wait(capfd: pytest.CaptureFixture[str]) -> None:
     stop = StopRequest()
     with stop.listening():
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.made
+        assert capfd.readouterr().err == "\nending after this step; once more to end at once\n"
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
 
