@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..utils.bounded import check_memory
 from ..utils.progress import counting
 from .arrays import EpisodeArrays
 from .dataset import OfflineDataset
@@ -74,9 +75,15 @@ def join(parts: Iterable[OfflineDataset], source: str) -> OfflineDataset:
         source: what to call the result.
 
     Raises:
-        UserError: there is nothing to learn from, or a part is damaged (raised by whatever reads it).
+        UserError: there is nothing to learn from, a part is damaged (raised by whatever reads it), or the memory of
+            this machine does not hold them all, such as where one episode is far longer than the others.
     """
-    found = list(some(parts, source))
+    found, size = list[OfflineDataset](), 0
+    for part in some(parts, source):
+        found.append(part)
+        size += part.episode_bytes * part.n_episodes
+        check_memory(f"{source}, all of whose episodes have room for the {part.episode_limit} steps of the longest,",
+                     size)
     arrays: dict[str, Any] = {key: np.concatenate([part.arrays[key] for part in found]) for key in found[0].arrays}
     return OfflineDataset(**arrays, meta=found[0].meta, source=source)
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..envs.game import MOST_ACTIONS
 from ..errors import UserError
+from ..utils.bounded import check_memory
 from .dataset import OfflineDataset
 from .ends import ends_of
 from .flat_checks import end_flags, mask_flags, numbers, other_shape, refuse, whole_numbers
@@ -57,6 +59,8 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
     if n_actions is not None and (isinstance(n_actions, bool) or not isinstance(n_actions, int | np.integer)
                                   or n_actions < 1):
         raise UserError(f"{source}: n_actions must be a whole number of at least 1, not {n_actions!r}.")
+    if n_actions is not None and n_actions > MOST_ACTIONS:
+        raise UserError(f"{source}: n_actions is above {MOST_ACTIONS}, the most that can be here.")
     chosen = whole_numbers(source, "actions", actions, (steps, agents))
     paid = numbers(source, "rewards", rewards, None)
     if paid.shape not in ((steps,), (steps, agents)):
@@ -70,6 +74,9 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
 
     length = np.diff(ends.stop, prepend=0)
     slots = int(length.max()) + 1
+    step_bytes = sum(array.nbytes // steps for array in (state, chosen, paid, seen if private else chosen[:0]))
+    check_memory(f"{source}: {len(length)} episodes with room for {slots - 1} steps each, as many as the longest has,",
+                 float(len(length)) * slots * (step_bytes + agents * size))
     played = np.arange(slots) < length[:, None]  # [E, T + 1]
     last = np.arange(slots) == length[:, None] - 1
 
@@ -139,6 +146,8 @@ def _actions_there(source: str, n_actions: int | None, chosen: NDArray[np.int64]
             raise UserError(f"{source}: n_actions={n_actions}, but key 'action_masks' is for {masks.shape[2]} actions.")
         n_actions = int(masks.shape[2])
     if n_actions is None:
+        refuse(source, "actions", chosen >= MOST_ACTIONS, f"an action is outside 0..{MOST_ACTIONS - 1}, the most that "
+               "can be here; it may stand for a missing value")
         return int(chosen.max()) + 1
     refuse(source, "actions", chosen >= n_actions, f"an action is outside 0..{n_actions - 1}")
     if masks is not None:

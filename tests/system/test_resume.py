@@ -253,7 +253,7 @@ def test_the_last_run_is_the_one_that_was_heard_of_last(tiny_run: Run, monkeypat
 @pytest.mark.parametrize(("asked", "sentence"), [
     ("last", "resume=last: no run below results was stopped before its end."),
     ("nowhere", "resume=nowhere holds no checkpoint"), ("x" * 3000, "holds no checkpoint"),
-    ("a\0b", "holds no checkpoint"), ("", "holds no checkpoint"),
+    ("a\0b", "holds no checkpoint"), ("", "the path is empty"),
     ("results/sacred/ar_bc/xor/1", "has come to its end; to train it for longer, add t_max=<more>."),
     ("broken", "broken is no whole record of a run")])
 def test_what_cannot_be_resumed(asked: str, sentence: str, tiny_run: Run, capsys: pytest.CaptureFixture[str]) -> None:

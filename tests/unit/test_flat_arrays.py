@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ from helpers import ENV_FILES
 
 from epymarl_cpa import arrays_from_dataset, dataset_from_arrays
 from epymarl_cpa.config import load_env
+from epymarl_cpa.data import OfflineDataset
+from epymarl_cpa.data.chunks import join
 from epymarl_cpa.data.fitting import fitted
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.validate import check_game
@@ -115,6 +119,37 @@ def test_a_mistake_is_a_sentence(changed: dict[str, Any], sentence: str) -> None
     with pytest.raises(UserError) as told:
         dataset_from_arrays(**{**FLAT, **changed})
     assert sentence in str(told.value)
+
+
+def test_what_the_memory_does_not_hold_is_refused_before_it_is_made() -> None:
+    """An episode far longer than all others, and numbers that stand for a missing action."""
+    many = 200_000
+    flat = {"observations": np.zeros((2 * many, 2, 1)), "actions": np.zeros((2 * many, 2), int),
+            "rewards": np.zeros(2 * many), "terminals": np.repeat([0, 1], many)}
+    with pytest.raises(UserError, match=r"200000 episodes with room for 200001 steps each, .* would take .* GB"):
+        dataset_from_arrays(**flat)
+    for number in (2**31 - 1, 2**16):
+        actions = np.where(np.arange(5)[:, None] == 3, number, FLAT["actions"])
+        with pytest.raises(UserError, match=r"key 'actions', row 3: an action is outside 0\.\.65535"):
+            dataset_from_arrays(**{**FLAT, "actions": actions})
+    for number in (10**12, 10**5000):
+        with pytest.raises(UserError, match="n_actions is above 65536"):
+            dataset_from_arrays(**FLAT, n_actions=number)
+    assert dataset_from_arrays(**FLAT, n_actions=2**16).avail_actions.shape[3] == 2**16
+
+
+def test_parts_that_the_memory_does_not_hold_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = dataset_from_arrays(**FLAT)
+    size = part.episode_bytes * part.n_episodes
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 3 * size + 1}.get)
+    assert join([part] * 3, "x").n_episodes == 9
+
+    def parts() -> Iterator[OfflineDataset]:
+        yield from [part] * 4
+        raise AssertionError("read on")
+
+    with pytest.raises(UserError, match="x, all of whose episodes have room for the 2 steps of the longest, would"):
+        join(parts(), "x")
 
 
 def test_what_is_seen_next_may_be_private_alone() -> None:
