@@ -18,6 +18,14 @@ def clipped(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def shown(value: object) -> str:
+    """A value as Python writes it, clipped; its kind where Python cannot, as for numbers of thousands of digits."""
+    try:
+        return clipped(repr(value))
+    except Exception:
+        return f"a value of the kind {type(value).__name__}"
+
+
 def one_line(error: BaseException) -> str:
     """What an error says in at most 400 letters, without line breaks and the full stop; its kind if it says nothing.
 

@@ -16,6 +16,7 @@ from ..experiments.analysis.statistics import REPETITIONS, Estimate, estimates
 from ..experiments.rows.reading import fault_of, grouped, read_rows, without_repeats
 from ..utils.files import named_path
 from .training import TrainedRun
+from .words import named
 
 Sources = Iterable[TrainedRun | Mapping[str, Any] | str | os.PathLike[str]]
 
@@ -124,7 +125,7 @@ def _flat(sources: Iterable[Any]) -> Iterable[Any]:
 
 def _rows(source: TrainedRun | Mapping[str, Any] | str | os.PathLike[str]) -> list[dict[str, Any]]:
     if isinstance(source, str | os.PathLike):
-        return read_rows([named_path(source)])
+        return read_rows([named_path(named("a file of rows", source))])
     row = dict(source.row if isinstance(source, TrainedRun) else source)
     if fault := fault_of(row):
         raise UserError(f"a row given to compare() {fault}.")

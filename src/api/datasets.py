@@ -12,6 +12,7 @@ from ..data import OfflineDataset
 from ..data.formats import load
 from ..data.mapped import MappedDataset
 from ..errors import UserError
+from ..utils.bounded import is_there
 from ..utils.files import named_path
 from .teams import checked_seed
 from .words import named
@@ -57,7 +58,7 @@ def load_dataset(source: str | os.PathLike[str], dataset: str | os.PathLike[str]
 
 
 def _is_game(source: str | os.PathLike[str]) -> bool:
-    return isinstance(source, str) and (FOLDER / "envs" / f"{source}.yaml").is_file() and "/" not in source
+    return isinstance(source, str) and "/" not in source and is_there(FOLDER / "envs" / f"{source}.yaml")
 
 
 def place_of(data: OfflineDataset, datasets_path: str | os.PathLike[str] | None = None) -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..selection.choosing import choose
 from ..selection.effort import Effort
 from ..selection.verdict import Verdict
 from .teams import checked_seed
 from .undisturbed import undisturbed
-from .words import named
+from .words import named, whole
 
 Models = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -47,10 +47,12 @@ def select(models: Models, data: str | os.PathLike[str] = "", *, caution: float 
     Raises:
         UserError: there is nothing to choose from, the teams do not fit together or the data, or an argument is wrong.
     """
+    if not isinstance(models, str | os.PathLike | Iterable):
+        raise UserError(f"models must be model folders, not {shown(models)}.")
     given = [models] if isinstance(models, str | os.PathLike) else list(models)
     for name, number in (("updates", updates), ("hindsight", hindsight)):
-        if isinstance(number, bool) or not hasattr(number, "__index__"):
-            raise UserError(f"{name} must be a whole number, not {number!r}.")
+        if whole(number) is None:
+            raise UserError(f"{name} must be a whole number, not {shown(number)}.")
     with undisturbed():
         return choose([named("a model", each) for each in given], named("data", data), caution, checked_seed(seed), way,
                       updates, hindsight, named("datasets_path", datasets_path), key)

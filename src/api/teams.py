@@ -8,14 +8,15 @@ from pathlib import Path
 from ..build import Team, build_mac
 from ..components.env_info import EnvInfo
 from ..deploy.export import export as write_agents
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..utils import checkpoint
 from ..utils.bounded import check_memory
 from ..utils.files import named_path
 from .undisturbed import undisturbed
-from .words import named
+from .words import named, whole
 
 MOST = 2**31 - 1  # of seeds
+MOST_EPISODES = 2**63 - 1
 
 
 def trained_team(model: str | os.PathLike[str], key: str = "", seed: int | None = None,
@@ -45,19 +46,23 @@ def checked_seed(seed: int) -> int:
     """Raises:
         UserError: it is none.
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed) <= MOST:
-        raise UserError(f"seed must be a whole number in 0 .. {MOST}, not {seed!r}.")
-    return int(seed)
+    number = whole(seed)
+    if number is None or not 0 <= number <= MOST:
+        raise UserError(f"seed must be a whole number in 0 .. {MOST}, not {shown(seed)}.")
+    return number
 
 
 def checked_episodes(episodes: int, info: EnvInfo) -> int:
     """Raises:
         UserError: it is no number of episodes, or the memory of this machine does not hold so many.
     """
-    if isinstance(episodes, bool) or not hasattr(episodes, "__index__") or int(episodes) < 1:
-        raise UserError(f"episodes must be a whole number of at least 1, not {episodes!r}.")
-    check_memory(f"episodes={episodes}", int(episodes) * info.episode_bytes)
-    return int(episodes)
+    number = whole(episodes)
+    if number is None or number < 1:
+        raise UserError(f"episodes must be a whole number of at least 1, not {shown(episodes)}.")
+    if number > MOST_EPISODES:
+        raise UserError(f"episodes must be {MOST_EPISODES} at most; the memory of no machine holds more.")
+    check_memory(f"episodes={number}", number * info.episode_bytes)
+    return number
 
 
 def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: str = "",

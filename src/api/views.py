@@ -91,7 +91,7 @@ class Views:
         """One agent's numbers ``[size]``."""
         try:
             array = np.asarray(given, dtype=np.float32).reshape(-1)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise UserError(f"{what} must be {size} numbers.") from None
         if len(array) != size:
             raise UserError(f"{what} must be {size} numbers, not {len(array)}.")
@@ -104,7 +104,7 @@ class Views:
         wanted = shape if self.episodes is None else (self.episodes, *shape)
         try:
             array = np.asarray(given, dtype=np.float32)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise UserError(f"{what} must be numbers of the shape {wanted}.") from None
         if array.shape != wanted:
             raise UserError(f"{what} must have the shape {wanted}, not {array.shape}.")

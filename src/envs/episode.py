@@ -9,7 +9,7 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from .game import Game, IntArray
 from .picture import Last
 from .rendering import paint
@@ -29,6 +29,20 @@ def checked_render_mode(mode: str | None) -> str | None:
     return mode
 
 
+def checked_seed(seed: SupportsIndex | None) -> int | None:
+    """A seed as NumPy takes it, as it is.
+
+    Raises:
+        UserError: it is neither a whole number from 0 nor None.
+    """
+    try:
+        if seed is None or operator.index(seed) >= 0:
+            return None if seed is None else operator.index(seed)
+    except TypeError:
+        pass  # told below
+    raise UserError(f"seed must be a whole number of at least 0, or None, not {shown(seed)}.")
+
+
 class Episode:
     """Plays a game one episode at a time.
 
@@ -46,14 +60,18 @@ class Episode:
 
     def __init__(self, game: Game, seed: int | None = None) -> None:
         self.game = game
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(checked_seed(seed))
         self.state = np.empty((0, 0), dtype=np.int64)
         self.reset()
 
     def reset(self, seed: int | None = None) -> None:
-        """Starts the next episode; a seed starts the randomness afresh as well."""
+        """Starts the next episode; a seed starts the randomness afresh as well.
+
+        Raises:
+            UserError: the seed is none.
+        """
         if seed is not None:
-            self.rng = np.random.default_rng(seed)
+            self.rng = np.random.default_rng(checked_seed(seed))
         self.game.release(self.state)
         self.state = self.game.initial(1, self.rng)
         self.last: Last | None = None
@@ -86,12 +104,12 @@ class Episode:
         try:
             chosen = [operator.index(action) for action in actions]
         except TypeError:
-            raise UserError(f"the actions of {game.name} must be integers, not {actions}.") from None
+            raise UserError(f"the actions of {game.name} must be integers, not {shown(actions)}.") from None
         if len(chosen) != game.n_agents:
             raise UserError(f"{game.name} needs {game.n_agents} actions, one for each agent, not {len(chosen)}.")
         for agent, action in enumerate(chosen):
             if not 0 <= action < game.n_actions:
-                raise UserError(f"action {action} of agent {agent} is not an action of {game.name}; "
+                raise UserError(f"action {shown(action)} of agent {agent} is not an action of {game.name}; "
                                 f"choose 0 to {game.n_actions - 1}.")
         return np.array([chosen])
 

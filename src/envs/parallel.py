@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 from pettingzoo.utils.conversions import parallel_to_aec  # type: ignore[import-untyped]
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from .episode import RENDER_MODES, Episode, checked_render_mode
 from .game import Game
 from .registry import make_own_game, ours
@@ -82,6 +82,9 @@ class GameParallelEnv(ParallelEnv[str, Observation, SupportsIndex]):  # type: ig
         """
         if not self.agents:
             raise UserError(f"no episode of {self.game.name} is running; call reset() before step().")
+        if not isinstance(actions, Mapping):
+            raise UserError(f"step() of {self.game.name} takes a dict with the action of each agent, not "
+                            f"{shown(actions)}.")
         missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise UserError(f"step() of {self.game.name} needs an action of each agent; {missing[0]} has none.")

@@ -31,6 +31,7 @@ from epymarl_cpa import (
     load_dataset,
     load_policy,
     make_env,
+    select,
     train,
 )
 from epymarl_cpa.config import parse_overrides, word
@@ -60,6 +61,12 @@ def students(folder: Path) -> TrainedRun:
 
 def places(folder: Path) -> dict[str, Any]:
     return {"local_results_path": folder / "out", "datasets_path": folder / "data"}
+
+
+def begun(game: str) -> Any:
+    env = make_env(game)
+    env.reset(seed=np.int64(0))
+    return env
 
 
 def test_the_stub_names_what_the_package_has() -> None:
@@ -348,6 +355,29 @@ def test_numbers_of_numpy_and_paths_are_values_too() -> None:
     (lambda run: run.policy().act({key: {"x": 1} for key in BOTH}), "the observation of agent_0 must be 4 numbers"),
     (lambda run: run.policy().act({key: [0, 1, 0, 1] for key in "ab"}), "They must be of agent_0, agent_1, or an"),
     (lambda run: run.policy().reset(episodes=0), "episodes must be a whole number of at least 1"),
+    (lambda run: run.policy().reset(episodes=10**400), "episodes must be 9223372036854775807 at most"),
+    (lambda run: evaluate(run.model, 10**5000), "episodes must be 9223372036854775807 at most"),
+    (lambda run: evaluate(run.model, np.array([1, 2])), "episodes must be"),  # type: ignore[arg-type]
+    (lambda run: evaluate(run.model, seed=np.array([1, 2])), "seed must be"),  # type: ignore[arg-type]
+    (lambda run: run.policy().reset(seed=10**5000), "seed must be a whole number in 0 .. 2147483647, not a value of"),
+    (lambda run: run.policy().act([[10**400] * 4] * 2), "observations must be numbers of the shape (2, 4)."),
+    (lambda run: run.policy().act({key: [10**400] * 4 for key in BOTH}), "the observation of agent_0 must be 4 num"),
+    (lambda run: run.policy().act({key: [np.nan] * 4 for key in BOTH}), "of agent_0 holds a value that is not finite"),
+    (lambda run: select(None), "models must be model folders, not None."),  # type: ignore[arg-type]
+    (lambda run: select(run.model, updates=np.array([1])), "updates must be"),  # type: ignore[arg-type]
+    (lambda run: load_dataset("x" * 300), "there is no file or folder xxx"),
+    (lambda run: load_dataset("x" * 5000), "source must be a name or a path; no file can be called 'xxx"),
+    (lambda run: load_dataset("a\udc00\ud800"), "source must be a name or a path; no file can be called"),
+    (lambda run: load_dataset("xor", "medium", datasets_path="a\0b"), "datasets_path must be a name or a path; no"),
+    (lambda run: export(run.model, "a\0b"), "out must be a name or a path; no file can be called 'a\\x00b'."),
+    (lambda run: compare("a\0b"), "a file of rows must be a name or a path; no file can be called"),
+    (lambda run: make_env("xor").reset(seed=-1), "seed must be a whole number of at least 0, or None, not -1."),
+    (lambda run: make_env("xor").reset(seed=1.5), "seed must be a whole"),  # type: ignore[arg-type]
+    (lambda run: make_env("xor", kind="gym").reset(seed=-1), "seed must be a whole number of at least 0"),
+    (lambda run: make_env("xor", kind="gym").reset(seed=1.5), "seed must be a whole"),  # type: ignore[arg-type]
+    (lambda run: make_env("xor", kind="epymarl").reset(seed=-1), "seed must be a whole number of at least 0"),
+    (lambda run: make_env("xor", kind="epymarl").seed(-1), "seed must be a whole number of at least 0"),
+    (lambda run: begun("xor").step(None), "step() of xor takes a dict with"),  # type: ignore[arg-type]
     (lambda run: compare(), "compare() was given no runs"),
     (lambda run: compare(3), "compare() cannot read 3; give results of train()"),
     (lambda run: compare({"alg": "bc"}), "a row given to compare() has no usable 'env'."),
