@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..agreement import key as key_module
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..utils.files import reason, write_text, write_with
 from . import heads, policy, policy_file, sight
 from .check import Acts, Compared, compare
@@ -156,7 +156,13 @@ def runtime() -> bool:
 
 
 def _files(team: LeavingTeam, form: str) -> Files:
-    """By format and name, the files of the agents."""
+    """By format and name, the files of the agents.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    if not isinstance(form, str) or form not in (*WRITERS, "both"):
+        raise UserError(f"the format of exported agents must be {', '.join(WRITERS)} or both, not {shown(form)}.")
     return {name: {f"agent_{agent}.{ending}": content(meta, arrays)
                    for agent, (meta, arrays) in enumerate(team.contents())}
             for name, (content, ending, _) in WRITERS.items() if form in (name, "both")}

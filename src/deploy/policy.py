@@ -12,6 +12,7 @@ from it, or none.  Those that act one after the other are told what those before
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,18 +100,20 @@ class Policy:
         """
         if self._key is None and self.meta["key_numbers"]:
             raise PolicyError("the agents have no shared seed yet; call agree(seed) first.")
-        if np.shape(seen) != (self.meta["n_seen"],):
+        try:
+            own = np.asarray(seen, dtype=np.float32)
+        except (TypeError, ValueError):  # texts, or lists of different lengths
             raise PolicyError(f"agent {self.meta['agent']} needs {self.meta['n_seen']} numbers, "
-                              f"but sees an array of shape {np.shape(seen)}.")
-        if not np.isfinite(seen).all():
+                              f"but sees {short(seen, 60)}.") from None
+        if own.shape != (self.meta["n_seen"],):
+            raise PolicyError(f"agent {self.meta['agent']} needs {self.meta['n_seen']} numbers, "
+                              f"but sees an array of shape {own.shape}.")
+        if not np.isfinite(own).all():
             raise PolicyError(f"agent {self.meta['agent']} sees a number that is not finite.")
-        mask = self._own if available is None else np.asarray(available)
-        if mask.shape != (self.meta["n_actions"],):
-            raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {self.meta['n_actions']} actions, "
-                              f"not {mask.tolist()}.")
+        mask = self._own if available is None else self._mask(available)
         if not mask.any():
             mask = np.arange(len(mask)) == 0
-        own, known = np.asarray(seen, dtype=np.float32), self._known(before)
+        known = self._known(before)
         x = self._encoder.step(self._look(own, episode, step))
         key = np.zeros((1, 0)) if self._key is None else self._key.draw([episode], step, self.meta["key_numbers"])
         allowed = self._head.passed(x, self._habits.unworn(own, mask.astype(bool)))
@@ -122,6 +125,22 @@ class Policy:
         self._last = (np.arange(len(mask)) == action).astype(np.float32)
         self._next = (episode, step + 1)
         return action
+
+    def _mask(self, available: NDArray[Any]) -> NDArray[Any]:
+        """The actions that can be chosen now, as somebody says.
+
+        Raises:
+            PolicyError: it is not a number or truth value for each action.
+        """
+        try:
+            mask = np.asarray(available)
+        except ValueError:  # lists of different lengths
+            mask = np.zeros(0)
+        count = self.meta["n_actions"]
+        if mask.shape != (count,) or mask.dtype.kind not in "biuf" or not np.isfinite(mask).all():
+            raise PolicyError(f"agent {self.meta['agent']} needs a mask of its {count} actions, 0 or 1 for each, "
+                              f"not {short(available, 60)}.")
+        return mask
 
     def _known(self, before: Sequence[int]) -> list[int]:
         """The actions of earlier agents, if this one must know them.
@@ -185,7 +204,8 @@ def main(argv: Sequence[str]) -> int:
     (``available`` and ``before`` may be left out).
 
     Returns:
-        Exit status: 0 at the end of the input, 2 after a mistake, told on standard error.
+        Exit status: 0 at the end of the input or when nobody reads answers any more, 2 after a mistake, told on
+        standard error.
     """
     try:
         policy = Policy.load(argv[0])
@@ -200,6 +220,8 @@ def main(argv: Sequence[str]) -> int:
     except PolicyError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever asked is gone; Python would complain once more when it closes the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (IndexError, ValueError, KeyError, TypeError, RecursionError) as error:
         print(f"Error: this is not understood ({error}); see the description of main in {__file__}.", file=sys.stderr)
         return 2

@@ -6,11 +6,12 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, clipped, shown
 from ..utils.registry import Registry, nearest
 from .game import Game
 
 REGISTRY: Registry[type[Game]] = Registry("game")
+MOST = 10**6  # of a whole number among the arguments of a game of ours, far beyond what can be played
 
 
 def make_game(name: str, **env_args: Any) -> Game:
@@ -36,7 +37,15 @@ def make_game(name: str, **env_args: Any) -> Game:
     limit = env_args.get("episode_limit", 1)
     if not isinstance(limit, int) or limit < 1:
         raise UserError(f"env_args.episode_limit of {name} must be a whole number of at least 1, not {limit!r}.")
-    game = cls(**env_args)
+    if cls.pure:
+        for key, value in env_args.items():
+            if isinstance(value, int) and abs(value) > MOST and key != "episode_limit":  # of that, memory decides
+                raise UserError(f"env_args.{key} of {name} must be at most {MOST} in size, not {shown(value)}.")
+    try:
+        game = cls(**env_args)
+    except MemoryError:
+        raise UserError(f"the memory of this machine does not hold {name} with these env_args, "
+                        f"{clipped(own_args(env_args))}; choose smaller ones.") from None
     game.given = env_args
     return game
 

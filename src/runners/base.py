@@ -17,6 +17,7 @@ from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
 from ..envs.game import Game
 from ..envs.multi_agent_env import MultiAgentEnv
+from ..errors import UserError, one_line
 from ..evaluation.diversity import diversity
 from ..evaluation.exact import can_be_exact, exact_return
 from ..evaluation.play import EXACT, RewardShares, Show, Values, evaluate, evaluation_stats
@@ -57,9 +58,17 @@ class Runner(ABC):
 
     @cached_property
     def optimum(self) -> float | None:
-        """The best possible expected return, None where nobody knows it; some games need a second to find it."""
-        with counting(f"finding the optimum of {self.game.name}", unit=""):
-            return self.game.optimum()
+        """The best possible expected return, None where nobody knows it; some games need a second to find it.
+
+        Raises:
+            UserError: it would take more memory than there is.
+        """
+        try:
+            with counting(f"finding the optimum of {self.game.name}", unit=""):
+                return self.game.optimum()
+        except (MemoryError, ValueError, OverflowError) as error:  # NumPy's words for an array that is far too large
+            raise UserError(f"the optimum of {self.game.name} cannot be computed with these env_args "
+                            f"({one_line(error)}); choose smaller ones.") from None
 
     def use(self, mac: Controller) -> None:
         """Takes the controller that plays."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import ENV_FILES, EXTERNAL_ENVS, OUR_GAMES, needing_its_package
+from helpers import ENV_FILES, EXTERNAL_ENVS, OUR_GAMES, needing_its_package, settings
 from numpy.typing import NDArray
 
+from epymarl_cpa.build import build_env
 from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.envs.game import IntArray, Step
 from epymarl_cpa.envs.rendering import paint
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.runners.episode_runner import EpisodeRunner
+from epymarl_cpa.settings import Settings
 from epymarl_cpa.utils.registry import discover
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -204,6 +208,8 @@ def paint_text(game: Game, state: IntArray) -> NDArray[np.uint8]:
     ("xorr", {}, "did you mean 'xor'"), ("xor", {"n_agent": 2}, "did you mean 'n_agents'"),
     ("xor", {"n_agents": 1}, "n_agents"), ("xor", {"episode_limit": 0}, "at least 1"),
     ("permutation", {"n_agents": 99}, "n_agents"), ("bridge", {"start": "left"}, "adjacent, separate"),
+    ("sensor", {"rows": 10**20}, r"env_args\.rows of sensor must be at most 1000000 in size, not 1"),
+    ("aloha", {"max_backlog": 10**8}, r"env_args\.max_backlog of aloha must be at most 1000000 in size, not 1"),
     ("bridge", {"episode_limit": 2.5}, "whole number"), ("sensor", {"reward": "x"}, "linear or flat"),
     ("sensor", {"rows": 1}, "rows"), ("sensor", {"n_preys": 7}, "states"),
     ("sensor", {"rows": 2, "cols": 2, "n_preys": 5}, "no cell to move to"), ("aloha", {"cols": 9}, "12 islands"),
@@ -226,3 +232,19 @@ def test_discover_imports_every_module(tmp_path: Path, monkeypatch: pytest.Monke
     assert some_games.FOUND == ["some_games.new_game"]
     for name in [name for name in sys.modules if name.startswith("some_games")]:
         monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_game_that_the_memory_does_not_hold_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*shape: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "indices", full)
+    with pytest.raises(UserError, match=r"does not hold sensor with these env_args, {'rows': 1000}; choose smaller"):
+        make_game("sensor", rows=1000)
+
+
+def test_an_optimum_of_far_too_many_states_is_told() -> None:
+    args = settings(Settings, "iql", "aloha", "env_args.max_backlog=1000000")
+    runner = EpisodeRunner(args, build_env(args), logging.getLogger("test"))
+    with pytest.raises(UserError, match="the optimum of aloha cannot be computed with these env_args"):
+        runner.optimum  # noqa: B018

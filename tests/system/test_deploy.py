@@ -24,7 +24,7 @@ from epymarl_cpa.deploy import agents as agents_module
 from epymarl_cpa.deploy import demo, teams
 from epymarl_cpa.deploy.__main__ import main
 from epymarl_cpa.deploy.demo import play
-from epymarl_cpa.deploy.export import StudentTeam
+from epymarl_cpa.deploy.export import StudentTeam, export
 from epymarl_cpa.deploy.policy import Policy, PolicyError, digest
 from epymarl_cpa.errors import UserError
 
@@ -289,7 +289,11 @@ def test_an_agent_that_dies_or_hangs_is_reported(exported: Callable[..., tuple[P
 
 @pytest.mark.parametrize(("words", "sentence"), [
     ({"seen": np.full(4, np.nan)}, "not finite"),
-    ({"available": [1, 1, 1]}, "needs a mask of its 2 actions"), ({"step": 1.5}, "whole numbers counted from 0"),
+    ({"available": [1, 1, 1]}, "needs a mask of its 2 actions"), ({"available": ["0", "1"]}, "needs a mask of its 2"),
+    ({"available": [1, np.nan]}, "needs a mask of its 2 actions, 0 or 1 for each, not"),
+    ({"available": [[1], [1, 0]]}, "needs a mask"), ({"available": {"a": 1}}, "needs a mask"),
+    ({"seen": ["a"] * 4}, "needs 4 numbers, but sees"), ({"seen": [[1], [1, 0]]}, "needs 4 numbers, but sees"),
+    ({"step": 1.5}, "whole numbers counted from 0"),
     ({"episode": 2**64}, "whole numbers counted from 0")])
 def test_nonsense_is_refused_by_a_policy(words: dict[str, Any], sentence: str,
                                          exported: Callable[..., tuple[Path, str]]) -> None:
@@ -324,3 +328,22 @@ def test_interrupting_the_play_leaves_no_process_and_no_traceback(number: signal
     assert running.returncode == 130
     assert "Traceback" not in err
     assert not running_with(str(folder))
+
+
+def test_an_agent_whose_answers_nobody_reads_ends_without_a_word(exported: Callable[..., tuple[Path, str]]) -> None:
+    folder, _ = exported("xor")
+    agent = subprocess.Popen([sys.executable, "policy.py", "agent_0.npz"], cwd=folder, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert agent.stdin is not None and agent.stdout is not None and agent.stderr is not None
+    agent.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        agent.stdin.write(b'{"seed": 1}\n' * 3)
+        agent.stdin.close()
+    assert (agent.wait(timeout=60), agent.stderr.read()) == (0, b"")
+
+
+def test_a_format_that_does_not_exist_is_told(tiny_run: Run) -> None:
+    model = tiny_run("t_max=1", alg="bc").models
+    with pytest.raises(UserError, match="format of exported agents must be numpy, onnx or both, not 'pickle'"):
+        export(str(model), Path("agents"), form="pickle")
+    assert not Path("agents").exists()
