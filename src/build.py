@@ -241,6 +241,6 @@ def rehearse(config: Config, console: Logger) -> None:
             check_end(manifest, folder, args, learner)
             checkpoint.load_into(learner, folder, evaluate=args.evaluate)
         if args.runner == "offline" and not args.evaluate:
-            check_asked(args.dataset, env.game, args.recipes, named_path(args.datasets_path))
+            check_asked(args.dataset, env.game, args.recipes, named_path(args.datasets_path, "datasets_path"))
     finally:
         env.close()

@@ -98,7 +98,8 @@ def build(argv: Sequence[str], rehearsed: bool = True) -> tuple[Experiment, list
     chosen, unfinished = asked.config, asked.unfinished
     SETTINGS["CAPTURE_MODE"] = "sys"
     SETTINGS["CONFIG"]["READ_ONLY_CONFIG"] = False
-    place = named_path(chosen["local_results_path"]) / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
+    results = named_path(chosen["local_results_path"], "local_results_path")
+    place = results / "sacred" / chosen["name"] / chosen["env_args"]["map_name"]
     experiment = Recorded(chosen["name"], base_dir=str(Path(__file__).parent), save_git_info=False)
     experiment.place, experiment.continued = place, unfinished.records if unfinished else ()
     experiment.logger = console

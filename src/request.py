@@ -108,7 +108,7 @@ def _go_on(goes_on: str, alg: str | None, env: str | None, words: list[str], opt
     given = parse_overrides(words)
     named = resolve(alg, env) if alg and env else None
     where = f"{named['name']}/{named['env_args']['map_name']}" if named else "*/*"
-    results = named_path(str(given.get("local_results_path", "results")))
+    results = named_path(str(given.get("local_results_path", "results")), "local_results_path")
     unfinished = resume.find(goes_on, results, console.warning, where, bool(given))
     chosen = resolve_again(unfinished.config, words)
     if "local_results_path" not in given and \

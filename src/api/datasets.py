@@ -51,7 +51,7 @@ def load_dataset(source: str | os.PathLike[str], dataset: str | os.PathLike[str]
                             "name game and data set, such as load_dataset('sensor', 'medium').")
         if _is_game(source):
             raise UserError(f"'{source}' is a game; name its data set, too: load_dataset('{source}', 'medium').")
-        return load(named_path(named("source", source)))
+        return load(named_path(named("source", source), "source"))
     words = [word(f"env_args.{key}", value) for key, value in env_args.items()]
     game, recipes = load_env(named("source", source), words)
     return data.load_dataset(named("dataset", dataset), game, recipes, checked_seed(seed), _folder(datasets_path))
@@ -72,4 +72,4 @@ def place_of(data: OfflineDataset, datasets_path: str | os.PathLike[str] | None 
 
 def _folder(datasets_path: str | os.PathLike[str] | None) -> Path:
     folder = read_yaml(FOLDER / "default.yaml")["datasets_path"] if datasets_path is None else datasets_path
-    return named_path(named("datasets_path", folder))
+    return named_path(named("datasets_path", folder), "datasets_path")

@@ -82,4 +82,4 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], *, key: s
         UserError: no whole checkpoint is there, its team cannot be exported, or the folder cannot be written.
     """
     with undisturbed():
-        return write_agents(named("model", model), named_path(named("out", out)), key, form)
+        return write_agents(named("model", model), named_path(named("out", out), "out"), key, form)

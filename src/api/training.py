@@ -135,8 +135,8 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
         dataset = place_of(dataset, keys.get("datasets_path"))
     if seed is None and (path := keys.get("checkpoint_path")):
         seed = checkpoint.find_whole(named("checkpoint_path", path), 0)[1]["config"].get("seed")
-    given = {**({} if dataset is None else {"dataset": named("dataset", dataset)}), "seed": checked_seed(seed or 0),
-             **({} if t_max is None else {"t_max": t_max}), **keys}
+    given = {**({} if dataset is None else {"dataset": named("dataset", dataset)}),
+             "seed": checked_seed(0 if seed is None else seed), **({} if t_max is None else {"t_max": t_max}), **keys}
     words = [word(key, value) for key, value in given.items()]
     config = resolve(named("method", method), named("game", game), words)
     if config["runner"] == "record":
@@ -164,7 +164,7 @@ def _alone(config: dict[str, Any], said: Words) -> tuple[dict[str, Any], dict[st
     """A run without a record; returns as :func:`.recording.recorded`."""
     quiet = logging.Logger("epymarl_cpa.rehearsal", logging.CRITICAL)
     rehearse(config, quiet)
-    results = named_path(config["local_results_path"])
+    results = named_path(config["local_results_path"], "local_results_path")
     need_folder(results)
     logger = logging.Logger("epymarl_cpa.train", logging.INFO)  # registered nowhere
     logger.addHandler(said)

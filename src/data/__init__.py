@@ -56,7 +56,7 @@ def check_asked(name: str, game: Game, recipes: Mapping[str, Mapping[str, Any]],
         if why:
             raise UserError(f"the data set cannot be written to {clipped(str(folder))} ({why}); choose another folder "
                             "with datasets_path=<folder>.")
-    elif not is_there(named_path(name)):
+    elif not is_there(named_path(name, "dataset")):
         raise UserError(f"there is no recipe and no file '{clipped(name)}'{nearest(name, recipes)}; "
                         f"the recipes of {game.name} are: {', '.join(recipes) or 'none'}.")
 

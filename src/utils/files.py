@@ -59,14 +59,18 @@ class NoPath(UserError, argparse.ArgumentTypeError):
     """A path that is empty; where an option asks for one, the parser's own words say which."""
 
 
-def named_path(text: str | os.PathLike[str]) -> Path:
+def named_path(text: str | os.PathLike[str], what: str = "the path") -> Path:
     """The path that somebody names; a shell leaves the ``~`` in ``--out=~/x`` as it is.
+
+    Args:
+        text: as it is written.
+        what: what it is called in messages, such as the configuration key.
 
     Raises:
         NoPath: it is empty, as that of a variable which is not set: Python would take the present folder.
     """
     if not os.fspath(text):
-        raise NoPath("the path is empty, perhaps that of a variable that is not set; name a file or folder (the "
+        raise NoPath(f"{what} is empty, perhaps since a variable is not set; name a file or folder (the "
                      "present folder is .).")
     path = Path(text)
     try:

@@ -344,6 +344,10 @@ def test_numbers_of_numpy_and_paths_are_values_too() -> None:
     (lambda run: make_env(3), "game must be a name or a path, not 3."),  # type: ignore[call-overload]
     (lambda run: load_dataset(3), "source must be a name or a path, not 3."),  # type: ignore[arg-type]
     (lambda run: load_dataset("xor", "good", seed="a"), "seed must be a whole"),  # type: ignore[arg-type]
+    (lambda run: train("bc", "xor", local_results_path=""), "local_results_path is empty, perhaps since a"),
+    (lambda run: train("bc", "xor", datasets_path=""), "datasets_path is empty"),
+    (lambda run: train("bc", "xor", seed=np.array([1, 2])), "seed must be"),  # type: ignore[arg-type]
+    (lambda run: load_dataset(""), "source is empty"), (lambda run: export(run.model, ""), "out is empty"),
     (lambda run: export(run.model, 3), "out must be a name or a path, not 3."),  # type: ignore[arg-type]
     (lambda run: evaluate(run.model, 0), "episodes must be a whole number of at least 1, not 0."),
     (lambda run: evaluate(run.model, seed=1.5), "seed must be a whole number"),

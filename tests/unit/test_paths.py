@@ -26,6 +26,8 @@ def test_home_is_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_an_empty_path_is_not_the_present_folder() -> None:
     with pytest.raises(UserError, match="the path is empty"):
         named_path("")
+    with pytest.raises(UserError, match="local_results_path is empty"):
+        named_path("", "local_results_path")
     assert named_path(".") == Path(".")
 
 
@@ -39,7 +41,7 @@ def test_an_option_whose_path_is_empty_is_named(main: Callable[[list[str]], int]
     except SystemExit as end:  # by the parser of the options
         status = int(str(end.code))
     err = capsys.readouterr().err
-    assert status == 2 and "the path is empty" in err and "Traceback" not in err
+    assert status == 2 and " is empty, perhaps since a variable is not set; " in err and "Traceback" not in err
 
 
 def test_the_name_of_the_program_can_be_typed() -> None:

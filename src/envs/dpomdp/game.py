@@ -39,7 +39,7 @@ def model_of(name: str) -> Model:
     """
     if name in PROBLEMS:
         return problem(name)
-    path = named_path(name).resolve()
+    path = named_path(name, "env_args.problem").resolve()
     if not path.is_file():
         raise UserError(f"env_args.problem: there is no problem and no file '{name}'{nearest(name, PROBLEMS)}; "
                         f"the problems are: {', '.join(PROBLEMS)}; others are files in the .dpomdp format.")
