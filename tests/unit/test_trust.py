@@ -203,7 +203,8 @@ def test_a_model_folder_alone_has_no_environment_imported(tmp_path: Path, monkey
     ({"env": ["xor"]}, "'env' must be text"), ({"env": "nothing"}, "unknown game"), ({"env_args": None}, "is missing"),
     ({"hidden_dim": 10**9}, "hidden_dim' must be at most"), ({"n_layers": 10**9}, "n_layers' must be at most"),
     ({"pool_size": "many"}, "pool_size' must be a whole number"), ({"hidden_dim": None}, "'hidden_dim' is missing"),
-    ({"env_args": {"n_agents": 10**9}}, "n_agents of xor must be at most 1000000 in size"), ({"env_args": {"x": 1}}, "unknown config key"),
+    ({"env_args": {"n_agents": 10**9}}, "n_agents of xor must be at most 1000000 in size"),
+    ({"env_args": {"x": 1}}, "unknown config key"),
     ({"env": "dpomdp", "env_args": {"problem": "/etc/passwd"}}, "names the file /etc/passwd as its game"),
     ({"env": "dpomdp", "env_args": {"problem": "../../etc/passwd"}}, "does not end in .dpomdp")])
 def test_what_a_model_folder_says_is_checked(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
