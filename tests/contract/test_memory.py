@@ -230,7 +230,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(alg: str, agent: str, tiny_run: Calla
     words = {"cpa_pa": ["t_max=2", "student_t_max=4", "pool_hidden=8"], "vdn": ["t_max=24", "batch_size=2"]}
     interval = 12 if alg == "vdn" else 3
     line = ["use_rnn=true", f"agent={agent}", *SEEN, f"save_model_interval={interval}", f"test_interval={interval}",
-            *(["critic_input=history"] if alg not in ("bc", "vdn") else []), "env_args.episode_limit=4",
+            *(["critic_input=history"] if alg not in ("bc", "vdn", "cpa_pa") else []), "env_args.episode_limit=4",
             *words.get(alg, ["t_max=6"])]
     whole = tiny_run(*line, alg=alg, env="bridge")
     resumed = tiny_run(*line, f"checkpoint_path={whole.models}", f"load_step={interval}", alg=alg, env="bridge")
