@@ -13,7 +13,8 @@ import numpy as np
 from ..errors import UserError, clipped
 from ..experiments.analysis.score import score_of
 from ..experiments.analysis.statistics import REPETITIONS, Estimate, estimates
-from ..experiments.rows.reading import fault_of, grouped, read_rows, without_repeats
+from ..experiments.rows.faults import fault_of
+from ..experiments.rows.reading import grouped, read_rows, without_repeats
 from ..utils.files import named_path
 from .training import TrainedRun
 from .words import named

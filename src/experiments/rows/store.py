@@ -13,7 +13,8 @@ from pathlib import Path
 from ...errors import UserError
 from ...utils.bounded import read_text
 from ...utils.files import reason, sync, write_text
-from .reading import Row, fault_of, read_rows
+from .faults import fault_of
+from .reading import Row, read_rows
 
 LOCK = ".lock"
 
