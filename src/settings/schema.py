@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from ..errors import UserError, clipped
+from ..utils.files import is_writable
 from ..utils.registry import nearest
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping",
@@ -110,7 +111,7 @@ class Key:
         if isinstance(value, int | float) and not self.low <= value <= self.high:
             bound = f"at least {self.low}" if value < self.low else f"at most {self.high}"
             raise UserError(f"config key '{name}' must be {bound}, not {clipped(value)}.")
-        if isinstance(value, str) and not _can_be_written(value):
+        if isinstance(value, str) and not is_writable(value):
             raise UserError(f"config key '{name}' has a letter that is only half a character.")
         if self.is_name and (not value.strip(". ") or re.search(r"[/\\\0]", value)):
             raise UserError(f"config key '{name}' names a folder and must be a word without slashes, not {value!r}.")
@@ -120,14 +121,6 @@ class Key:
             what = f"has {len(value)} letters, {LONGEST} at most are possible" if len(value) > LONGEST else "has a NUL"
             raise UserError(f"config key '{name}' {what}.")
         return value
-
-
-def _can_be_written(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def in_words(key: Key) -> str:

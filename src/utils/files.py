@@ -50,6 +50,15 @@ def write_text(path: Path, text: str, named: bool = True) -> None:
 PLAIN = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of disk space is used up"}
 
 
+def is_writable(text: str) -> bool:
+    """Whether a file can hold the text: half a character, as of a pair in JSON, has no bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def reason(error: OSError) -> str:
     """Why a file could not be read or written, in a few words."""
     return PLAIN.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...utils.files import is_writable
+
 #: what every row has
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "env": str, "dataset": str, "alg": str, "seed": int, "headline": (int, float),
@@ -24,7 +26,7 @@ def fault_of(row: Mapping[str, Any]) -> str:
             return f"has no usable '{key}'"
         if kind is not str and kind is not int and value is not None and not _is_number(value):
             return f"has a '{key}' that is no finite number of a usual size"
-        if isinstance(value, str) and not _is_writable(value):
+        if isinstance(value, str) and not is_writable(value):
             return f"has a text under '{key}' with letters that cannot be written"
     for key in MAY_HAVE:
         value = row.get(key)
@@ -53,14 +55,6 @@ def _is_curve(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def _is_writable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a character
-        return False
-    return True
 
 
 def _is_joint_action(value: Any) -> bool:
