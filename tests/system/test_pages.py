@@ -13,6 +13,9 @@ from epymarl_cpa.experiments.table import main as table
 
 ROOT = Path(__file__).parents[2]
 ROWS = sorted((ROOT / "docs/results").glob("*.jsonl"))
+#: every page, and all that are for people to read
+WRITTEN = sorted({*ROOT.glob("*.md"), *(page for folder in ("docs", "examples", "tests")
+                                        for page in ROOT.glob(f"{folder}/**/*.md"))})
 PAGES = {page.relative_to(ROOT): page.read_text(encoding="utf-8")
          for page in sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/results/*.md")])}
 ROW = {"env": "xor", "dataset": "good", "alg": "bc", "seed": 0, "headline": 0.5, "headline_optimum": 1.0,
@@ -38,6 +41,22 @@ def test_all_committed_rows_are_shown() -> None:
     named = {Path(word).name for text in PAGES.values() for words in re.findall("^<!-- table (.*) -->$", text, re.M)
              for word in words.split() if word.endswith(".jsonl")}
     assert named == {file.name for file in ROWS}
+
+
+def anchors(page: Path) -> list[str]:
+    """Of its headings, as GitHub makes them."""
+    text = re.sub("```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in re.findall("^#+ (.+)$", text, re.M))
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in plain]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not anchor or target.suffix != ".md" or anchor in anchors(target), link
 
 
 @pytest.fixture

@@ -279,5 +279,3 @@ def test_files_that_the_pages_name_exist() -> None:
     for page, text in PAGES.items():
         for name in re.findall(r"`(src/[\w/.]+?)`", text):
             assert (ROOT / name).exists(), (page, name)
-        for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-            assert (page.parent / link).exists(), (page, link)
