@@ -19,7 +19,7 @@ from ..settings import CORE, UNSET, Key, check, check_env_args, settings_of
 from .declared import joined
 from .effects import check_effects
 from .files import FOLDER, find_config, pair_of, read_env_file
-from .gathering import gather
+from .gathering import Gathered, gather
 from .reading import merge, parse_overrides, read_yaml
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
     config, updates, env_file = gathered.config, gathered.updates, gathered.env_file
     _check_fit(config)
     _check_pair(alg, config, updates)
-    config = check(config, keys_of(config))
+    config = check(config, keys_of(config), lambda name: _place(name, gathered))
     game = envs.REGISTRY[config["env"]]
     _check_key(config["env"], config["env_args"], gathered.sources, updates)
     try:
@@ -74,6 +74,15 @@ def resolve_again(config: Mapping[str, Any], overrides: Iterable[str] = ()) -> d
     whole["env_args"] = {"map_name": game.label(env_args), **env_args}
     _check_parts(whole)
     return whole
+
+
+def _place(name: str, gathered: Gathered) -> str:
+    """The file of somebody's that gives a key its value; empty if the command line or this package does."""
+    if name in gathered.updates:
+        return ""
+    value = gathered.config.get(name)
+    first = next((path for path, known in gathered.sources.items() if name in known and known[name] == value), None)
+    return "" if first is None or first.resolve().is_relative_to(FOLDER.resolve()) else str(first)
 
 
 def _check_key(env: str, env_args: Mapping[str, Any], sources: Mapping[Path, Mapping[str, Any]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import UnionType
@@ -165,19 +165,33 @@ def _plain(name: str, key: Any) -> str:
     return key
 
 
-def check(config: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
+def check(config: Mapping[str, Any], keys: Mapping[str, Key], place: Callable[[str], str] = lambda name: "",
+          ) -> dict[str, Any]:
     """Checks every key of a resolved configuration.
+
+    Args:
+        config: values by name.
+        keys: what is known of each.
+        place: the file that gives a key; empty where none does.
 
     Raises:
         UserError: an unknown or missing key (with the nearest known one), or a bad value.
     """
+    def told(name: str, sentence: object) -> UserError:
+        return UserError(f"{file}: {sentence}" if (file := place(name)) else str(sentence))
+
     for name in config:
         if name not in keys:
-            raise UserError(f"unknown config key '{clipped(name)}'{nearest_key(name, keys)}.")
+            raise told(name, f"unknown config key '{clipped(name)}'{nearest_key(name, keys)}.")
     for name in keys:
         if name not in config:
             raise UserError(f"config key '{name}' is missing; give it a value in the algorithm's YAML file.")
-    checked = {name: keys[name].check(name, value) for name, value in config.items()}
+    checked: dict[str, Any] = {}
+    for name, value in config.items():
+        try:
+            checked[name] = keys[name].check(name, value)
+        except UserError as error:
+            raise told(name, error) from None
     for name, recipe in checked["recipes"].items():
         checked["recipes"][name] = Key(dict).check(f"recipes.{name}", recipe)
     return checked

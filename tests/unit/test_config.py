@@ -156,12 +156,15 @@ def test_unreadable_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("changes", "complaint"), [
     ({"per_env": {"snesor": {"lr": 1}}}, "unknown game 'snesor' (did you mean 'sensor'?)"),
     ({"per_env": 3}, "must be a mapping"), ({"per_env": {"xor": 3}}, "must be a mapping"),
-    ({"per_env": {"xor": {"lrr": 3}}}, "unknown config key 'lrr'"), ({"lr": "high"}, "'lr' must be a number"),
+    ({"per_env": {"xor": {"lrr": 3}}}, ".yaml: unknown config key 'lrr'"),
+    ({"lr": "high"}, ".yaml: config key 'lr' must be a number"),
     ({"env_args": {"rows": 3}}, "unknown config key 'env_args.rows' of xor")])
 def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_path: Path) -> None:
     content = {**read_yaml(FOLDER / "algs/ar_bc.yaml"), **changes}
     with pytest.raises(UserError, match=re.escape(complaint)):
         resolve(write(tmp_path, yaml.safe_dump(content)), "xor")
+    with pytest.raises(UserError, match="^config key 'lr' must be a number"):
+        resolve(write(tmp_path, yaml.safe_dump(read_yaml(FOLDER / "algs/ar_bc.yaml"))), "xor", ["lr=high"])
 
 
 def test_missing_keys(tmp_path: Path) -> None:
