@@ -41,7 +41,10 @@ class Recorded(Experiment):
         limit = _limit_of_servers() if (options or {}).get("--mongo_db") else nullcontext
         try:
             with limit():
-                run = super()._create_run(command_name, config_updates, named_configs, info, meta_info, options)
+                # Sacred need not warn of changed types: keys and values have been checked.
+                run = super()._create_run(command_name, config_updates, named_configs, info, meta_info,
+                                          {**(options or {}), "--force": True})
+                run.meta_info["options"]["--force"] = bool((options or {}).get("--force"))  # what was said
                 if not run.unobserved:
                     run.observers = self._apart(run, limit)
         except Exception as error:  # drivers of databases raise some dozen kinds

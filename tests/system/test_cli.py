@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -87,6 +88,13 @@ def test_help(words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Pa
     ([*PAIR, "--config=ar_bc"], "--config is given twice: cpa_ar and ar_bc"),
     ([*PAIR, "--no-such-option"], "'--no-such-option' is not understood; --help lists the options"),
     ([*PAIR, "lr=3"], "'lr=3' must come after the word 'with'"), ([*PAIR, "lr=3", "t_max=3"], "follow the word 'with'"),
+    ([*PAIR, "-q"], "--queue is not possible: nothing would start the run later"),
+    ([*PAIR, "--enforce_clean"], "--enforce_clean is not possible"),
+    ([*PAIR, "-C", "foo"], "--capture=foo must be one of no, sys, fd."),
+    ([*PAIR, "-b", "x"], "--beat-interval=x must be a number of seconds above 0."),
+    ([*PAIR, "-P", "x"], "--priority=x must be a whole number."), ([*PAIR, "-l", "LOUD"], "--loglevel=LOUD must be"),
+    ([*PAIR, "--id=../../x"], "--id=../../x must be a number or a word"),
+    ([*PAIR, "-F", "taken"], "--file_storage=taken must name a folder"),
     ([*PAIR, "prnt_config"], "unknown command 'prnt_config' (did you mean 'print_config'?)"),
     ([*PAIR, "with", "quick"], "'quick' is not of the form key=value"),
     ([*PAIR, "with", "lr=1", "lr=2"], "'lr' is given twice"),
@@ -175,6 +183,15 @@ def test_sacreds_own_options(tiny_run: Callable[..., Outcome], tmp_path: Path) -
     assert outcome.record("run")["meta"]["options"]["--comment"] == "a=b: why"
     assert (tmp_path / "second/1/metrics.json").read_text() == (tmp_path / outcome.sacred / "metrics.json").read_text()
     assert not any("seed=" in str(path) for path in tmp_path.rglob("*"))
+
+
+def test_values_of_the_options_of_another_kind_are_taken(tiny_run: Callable[..., Outcome],
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tiny_run("limit_ends=null", alg="maicq", options=("-l", "INFO", "-P", "3", "-b", "2.5", "--id=seven"))
+    assert outcome.sacred is None and Path("results/sacred/maicq/xor/seven/run.json").exists()
+    said = capsys.readouterr()
+    assert "Changed type" not in said.out + said.err, "it was checked by us"
+    assert not json.loads(Path("results/sacred/maicq/xor/seven/run.json").read_text())["meta"]["options"]["--force"]
 
 
 def test_options_may_follow_the_settings() -> None:

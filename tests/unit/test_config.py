@@ -163,7 +163,7 @@ def test_bad_algorithm_files(changes: dict[str, object], complaint: str, tmp_pat
     content = {**read_yaml(FOLDER / "algs/ar_bc.yaml"), **changes}
     with pytest.raises(UserError, match=re.escape(complaint)):
         resolve(write(tmp_path, yaml.safe_dump(content)), "xor")
-    with pytest.raises(UserError, match="^config key 'lr' must be a number"):
+    with pytest.raises(UserError, match=r"^config key 'lr' must be a number"):
         resolve(write(tmp_path, yaml.safe_dump(read_yaml(FOLDER / "algs/ar_bc.yaml"))), "xor", ["lr=high"])
 
 
