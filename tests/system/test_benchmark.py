@@ -16,7 +16,6 @@ from epymarl_cpa.commands.dispatch import entry
 from epymarl_cpa.config.files import names
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments import benchmark
-from epymarl_cpa.experiments.figures.scale import scale_figure
 from epymarl_cpa.experiments.measure import beside_hand, peers, results
 from epymarl_cpa.experiments.measure.methods import HAND
 from epymarl_cpa.experiments.measure.others import child
@@ -82,6 +81,8 @@ def test_the_loop_by_hand_and_the_seeds_stand_beside_one_run(small: dict[str, An
 
 def test_sizes_make_a_picture(small: dict[str, Any]) -> None:
     pytest.importorskip("matplotlib")
+    from epymarl_cpa.experiments.figures.scale import scale_figure
+
     figure = scale_figure([Table("agents", rows(small, "scale")), Table("state", [
         {"state": 1, "step ms": 1.0, "memory MB": 9.0}, {"state": 8, "step ms": 2.0, "memory MB": 10.0}])])
     lines = [ax.get_lines()[0].get_xydata() for ax in figure.axes]
