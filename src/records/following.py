@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..learners.cpa_ar_learner import CpaArLearner
 from ..settings import CORE, Decides
-from ..utils.libraries import is_installed
+from ..utils.libraries import film
 from ..utils.process import program
 
 STUDENTS = "cpa_pa"  # the method that teaches what a teacher has learned
@@ -43,8 +43,7 @@ def following(script: str, config: Mapping[str, Any], env: str, words: Sequence[
         if env and (students := _students(config, env, kept, model)):
             found.append([*start, "train", STUDENTS, env, *students])
     agreed = ["--keys=2"] if issubclass(MACS[config["mac"]], AgreementMAC) and not config["test_greedy"] else []
-    out = "team.gif" if is_installed("PIL") else "team.txt"  # what there is to paint with
-    found += [[*start, "render", model, f"--out={out}", *agreed, *key],
+    found += [[*start, "render", model, f"--out={film()}", *agreed, *key],
               [*start, "view", model, "--out=run.html", *key], [*start, "export", model, "--out=agents", *key]]
     return [shlex.join(command) for command in found]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, one_line
+from ..utils.libraries import film
 from .record import Record, model_of_record, read_record, record_of_model
 
 POINTS = 2000  # most of a curve that are shown
@@ -168,5 +169,5 @@ def _commands(config: Mapping[str, Any], model: Path | None) -> list[list[str]]:
     key = [f"--key={env_args['key']}"] if env_args.get("key") else []
     return [[what, shlex.join(["epymarl-cpa", *words])] for what, words in (
         ("Evaluate it again", ["evaluate", str(model), *named_again(env, env_args)]),
-        ("Show it as a film", ["render", str(model), "--out=team.gif", *key]),
+        ("Show it as a film", ["render", str(model), f"--out={film()}", *key]),
         ("Export its agents", ["export", str(model), "--out=agents", *key]))]

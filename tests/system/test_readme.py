@@ -38,8 +38,8 @@ RUNS = {"<ar-run>": "cpa_ar", "<student-run>": "cpa_pa", "<bc-run>": "bc", "<qmi
 LEAVING = ("cpa train", "cpa export", "cpa render", "cpa view", "data make", "record_to=", "install <epymarl>",
            "deploy export", "experiments.conventions", "epymarl_cpa.view")
 #: what a command needs that is not installed everywhere
-NEEDS = {".h5": "h5py", "use_tensorboard": "tensorboard", "use_wandb": "wandb", "mpe": "mpe2", "lbf": "lbforaging",
-         "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
+NEEDS = {".h5": "h5py", ".gif": "PIL", "use_tensorboard": "tensorboard", "use_wandb": "wandb", "mpe": "mpe2",
+         "lbf": "lbforaging", "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
          "plot_results": "seaborn", "--format=both": "onnxruntime", "--env-config=vmas": "vmas",
          "--env-config=hanabi": "pyspiel"}
 
