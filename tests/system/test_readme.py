@@ -39,8 +39,8 @@ LEAVING = ("cpa train", "cpa export", "cpa render", "cpa view", "data make", "re
            "deploy export", "experiments.conventions", "epymarl_cpa.view")
 #: what a command needs that is not installed everywhere
 NEEDS = {".h5": "h5py", ".gif": "PIL", "use_tensorboard": "tensorboard", "use_wandb": "wandb", "mpe": "mpe2",
-         "lbf": "lbforaging", "--env-config=rware": "rware", "--figures": "matplotlib", "experiments.conventions": "matplotlib",
-         "plot_results": "seaborn", "--format=both": "onnxruntime", "--env-config=vmas": "vmas",
+         "lbf": "lbforaging", "--env-config=rware": "rware", "--figures": "matplotlib",
+         "experiments.conventions": "matplotlib", "plot_results": "seaborn", "--format=both": "onnxruntime", "--env-config=vmas": "vmas",
          "--env-config=hanabi": "pyspiel"}
 
 
