@@ -40,8 +40,8 @@ LEAVING = ("cpa train", "cpa export", "cpa render", "cpa view", "data make", "re
 #: what a command needs that is not installed everywhere
 NEEDS = {".h5": "h5py", ".gif": "PIL", "use_tensorboard": "tensorboard", "use_wandb": "wandb", "mpe": "mpe2",
          "lbf": "lbforaging", "--env-config=rware": "rware", "--figures": "matplotlib",
-         "experiments.conventions": "matplotlib", "plot_results": "seaborn", "--format=both": "onnxruntime", "--env-config=vmas": "vmas",
-         "--env-config=hanabi": "pyspiel"}
+         "experiments.conventions": "matplotlib", "plot_results": "seaborn", "--format=both": "onnxruntime",
+         "--env-config=vmas": "vmas", "--env-config=hanabi": "pyspiel"}
 
 
 @dataclass(frozen=True)
