@@ -53,7 +53,8 @@ class OnnxPolicy:
     def act(self, seen: NDArray[Any], available: NDArray[Any] | None = None, episode: int = 0, step: int = 0,
             before: Sequence[int] = ()) -> int:
         """This agent's action; arguments as of :meth:`.policy.Policy.act`, which are not checked here."""
-        own = np.isin(np.arange(self.meta["n_actions"]), self.meta["own_actions"])
+        actions = np.arange(self.meta["n_actions"])
+        own = np.isin(actions, self.meta.get("own_actions", actions))
         mask = own if available is None else np.asarray(available).astype(bool)
         given: dict[str, NDArray[Any]] = {"seen": np.asarray(seen, np.float32)[None], "available": mask[None]}
         if self.meta["key_numbers"]:

@@ -29,7 +29,7 @@ def checked_render_mode(mode: str | None) -> str | None:
     return mode
 
 
-def checked_seed(seed: SupportsIndex | None) -> int | None:
+def seed_of_game(seed: SupportsIndex | None) -> int | None:
     """A seed as NumPy takes it, as it is.
 
     Raises:
@@ -60,7 +60,7 @@ class Episode:
 
     def __init__(self, game: Game, seed: int | None = None) -> None:
         self.game = game
-        self.rng = np.random.default_rng(checked_seed(seed))
+        self.rng = np.random.default_rng(seed_of_game(seed))
         self.state = np.empty((0, 0), dtype=np.int64)
         self.reset()
 
@@ -71,7 +71,7 @@ class Episode:
             UserError: the seed is none.
         """
         if seed is not None:
-            self.rng = np.random.default_rng(checked_seed(seed))
+            self.rng = np.random.default_rng(seed_of_game(seed))
         self.game.release(self.state)
         self.state = self.game.initial(1, self.rng)
         self.last: Last | None = None

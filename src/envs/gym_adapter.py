@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from .episode import RENDER_MODES, Episode, checked_render_mode, checked_seed
+from .episode import RENDER_MODES, Episode, checked_render_mode, seed_of_game
 from .multi_agent_env import equal_shares
 from .registry import make_own_game, ours
 
@@ -61,7 +61,7 @@ class GameGymEnv(gymnasium.Env[Observations, Iterable[SupportsIndex]]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None,
               ) -> tuple[Observations, dict[str, Any]]:
         """Starts an episode; returns the observations and an empty info.  No options exist."""
-        super().reset(seed=checked_seed(seed))
+        super().reset(seed=seed_of_game(seed))
         self._episode.rng = self.np_random
         self._episode.reset()
         if self.render_mode == "human":

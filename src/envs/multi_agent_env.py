@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..utils.files import write_text
-from .episode import Episode, checked_seed
+from .episode import Episode, seed_of_game
 from .game import Game, IntArray
 from .registry import make_game
 
@@ -135,7 +135,7 @@ class MultiAgentEnv:
 
     def seed(self, seed: int | None = None) -> None:
         """Starts the game's randomness afresh; the running episode goes on from its state."""
-        self._episode.rng = np.random.default_rng(checked_seed(seed))
+        self._episode.rng = np.random.default_rng(seed_of_game(seed))
 
     def render(self) -> None:
         """Prints the current state as text."""

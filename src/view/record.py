@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..experiments.rows.faults import is_number
 from ..utils.bounded import read_text
 from .told import RECORD
 
@@ -61,7 +62,7 @@ def series_of(metrics: dict[str, Any]) -> Series:
         if isinstance(content, dict) and isinstance(content.get("steps"), list) \
                 and isinstance(content.get("values"), list):
             points = [(float(t), float(value)) for t, value in zip(content["steps"], content["values"], strict=False)
-                      if _is_finite(t) and _is_finite(value)]
+                      if is_number(t) and is_number(value)]
             if points:
                 found[name] = points
     return found
@@ -98,10 +99,6 @@ def model_of_record(record: Record) -> Path | None:
 def _last(path: str, parts: int) -> list[str]:
     """The last parts of a path, filled up with empty ones."""
     return ["", "", *path.replace("\\", "/").rstrip("/").split("/")][-parts:]
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e100
 
 
 def _object(file: Path, said: list[str]) -> dict[str, Any]:

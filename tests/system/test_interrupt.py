@@ -137,31 +137,23 @@ def test_other_commands_end_with_one_line_too(monkeypatch: pytest.MonkeyPatch,
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
-def test_before_training_it_ends_at_once(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as while a data set is made."""
-    def slow(*args: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(10)
-
-    monkeypatch.setattr("epymarl_cpa.runners.offline_runner.load_dataset", slow)
-    started = time.monotonic()
-    cut = tiny_run(status=130)
-    assert time.monotonic() - started < 5
-    assert cut.record("run")["status"] == "INTERRUPTED"
-    assert cut.models is None
+RUNNER = "epymarl_cpa.runners.offline_runner"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_evaluation_is_not_waited_for(number: int, tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may search for the optimum for minutes, and there is nothing to save yet."""
+@pytest.mark.parametrize(("work", "number", "seconds"), [
+    (f"{RUNNER}.load_dataset", signal.SIGTERM, 5),  # a data set is made
+    # It may search for the optimum for minutes, and there is nothing to save yet.
+    (f"{RUNNER}.OfflineRunner.evaluate", signal.SIGINT, 8), (f"{RUNNER}.OfflineRunner.evaluate", signal.SIGTERM, 8)])
+def test_before_training_it_ends_at_once(work: str, number: int, seconds: float, tiny_run: Run,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*args: Any) -> Any:
         os.kill(os.getpid(), number)
         time.sleep(10)
 
-    monkeypatch.setattr("epymarl_cpa.runners.offline_runner.OfflineRunner.evaluate", slow)
+    monkeypatch.setattr(work, slow)
     started = time.monotonic()
     cut = tiny_run(status=130)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < seconds
     assert cut.record("run")["status"] == "INTERRUPTED"
     assert cut.models is None
 

@@ -67,6 +67,11 @@ def test_a_sweep_leaves_rows_and_does_nothing_twice(grid: Path, capsys: pytest.C
     (("[xor]", "[1]"), "'envs' must hold a list of texts"),
     (("ar_bc lr=0.01", "''"), "'algs' has an entry that names no method"),
     (("seeds:", "stack: 1\nseeds:"), "'stack' must be true or false"),
+    (("[0]", "[]"), "the list 'seeds' is empty, so that nothing would run"),
+    (("[good]", "[]"), "the list 'datasets' is empty"),
+    (("seeds:", "parts: [{parts: [{}]}]\nseeds:"), "a grid of 'parts' cannot have 'parts' itself"),
+    (("[t_max=20,", "[local_results_path=x, t_max=20,"), "'local_results_path=x' cannot be set by a grid"),
+    (("[t_max=20,", "[runner=record, t_max=20,"), "runner=record leaves no result"),
 ])
 def test_a_bad_grid_is_refused_in_one_sentence(grid: Path, change: tuple[str, str], message: str,
                                                capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,6 +112,14 @@ def test_folders_may_have_any_names(grid: Path) -> None:
         assert main([str(grid), f"--out={place}", "--only=alg=cpa_ar"]) == 0
         row, = Path(place, "tiny").glob("*.json")
         assert (Path(place, "tiny") / json.loads(row.read_text())["model"]).exists()
+
+
+def test_runs_that_only_evaluate_have_rows_too(grid: Path) -> None:
+    """They leave no model; and what is said of models beside the sweep's own word is left out."""
+    grid.write_text(GRID.replace("[t_max=20,", "[evaluate=true, save_model=true, t_max=20,"))
+    assert main([str(grid), "--out=rows", "--backend=serial"]) == 0
+    rows = [json.loads(file.read_text()) for file in Path("rows/tiny").glob("*.json")]
+    assert [row["model"] for row in rows] == ["", ""] and all(0 <= row["headline"] <= 1 for row in rows)
 
 
 def test_a_failing_run_costs_no_other(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +175,8 @@ def test_values_of_a_subset_add_up_and_entries_win_over_beginnings(grid: Path) -
     assert [spec.alg for spec in chosen(specs[1:], ["alg=ar_bc"])] == ["ar_bc lr=0.1", "ar_bc lr=0.01"]
 
 
-@pytest.mark.parametrize("option", ["--workers=0", "--seeds=2", "--rows=nowhere.jsonl", "--jsonl=nowhere/x.jsonl"])
+@pytest.mark.parametrize("option", ["--workers=0", "--seeds=2", "--rows=nowhere.jsonl", "--jsonl=nowhere/x.jsonl",
+                                    "--jsonl=."])
 def test_bad_options_are_refused_in_one_sentence(option: str, grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grid.write_text(GRID.replace("[cpa_ar, ar_bc lr=0.01]", "[ar_bc]"))
     assert main([str(grid), "--out=rows", "--backend=serial", option]) == 2

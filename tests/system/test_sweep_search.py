@@ -78,6 +78,7 @@ grid-search-groups: {}
     (("- 0.0003", "- 0 3"), "the values of 'lr' must be without spaces"),
     (("t_max: 20", "seed: x"), "'seed' must be a whole number, not 'x'"),
     (("grid-search:\n", "grid-search: 3\nx:\n"), "unknown key 'x'"),
+    (("t_max: 20", "t_max: []"), "the list of 't_max' is empty, so that nothing would run"),
     (("t_max: 20", "t_max: soon"), "config key 't_max' must be a whole number"),
 ])
 def test_a_bad_search_file_is_refused_in_one_sentence(change: tuple[str, str], message: str,

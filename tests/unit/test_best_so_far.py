@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from epymarl_cpa.runners.offline_runner import OfflineRunner
 from epymarl_cpa.selection.judging import judge
 from epymarl_cpa.selection.plays import Candidate
 from epymarl_cpa.utils.checkpoint import load_into, save
+from epymarl_cpa.valuation.recorded import Recorded, read
 
 FEW = ("hidden_dim=16", "test_nepisode=4", "recipes.medium.episodes=300", "dataset=medium", "seed=100")
 
@@ -90,6 +92,25 @@ def test_it_is_the_judgement_of_the_verb(env: str, words: list[str], tmp_path: P
     team = [Candidate(name, tmp_path, 0, built.config, built.mac) for name in ("one", "other")]
     found = judge(source, team, built.args, way="table")
     assert model.value(learner) == pytest.approx((found.value[0], found.error[0]), rel=1e-12)
+
+
+def test_what_is_said_where_nobody_acts_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formats without it invent what could be done after an episode's end."""
+    def invented(*args: Any) -> Recorded:
+        recorded = read(*args)
+        acted = th.zeros(len(recorded.available), dtype=th.bool)
+        acted[recorded.now] = True
+        assert not acted.all()
+        return dataclasses.replace(recorded, available=recorded.available & acted[:, None, None])
+
+    built = trial(tmp_path, "recipes.medium.episodes=1000", env="bridge")
+    learner, source = built.learner.learners[0], built.runner
+    whole, _ = module.counted(learner, source)  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "read", invented)
+    model, reason = module.counted(learner, source)  # type: ignore[arg-type]
+    assert model is not None and whole is not None, reason
+    now = th.from_numpy(model.table.pairs.state)
+    assert th.equal(model.available[now], whole.available[now])
 
 
 def test_what_is_counted_is_what_the_game_pays(tmp_path: Path) -> None:

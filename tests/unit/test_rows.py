@@ -69,6 +69,8 @@ def test_copies_of_a_run_count_once() -> None:
     assert without_repeats([ROW, {**ROW, "id": "x", "model": "y"}, {**ROW, "seed": 1}]) == [ROW, {**ROW, "seed": 1}]
     named = {**ROW, "id": "x"}
     assert without_repeats([named, {**named, "seconds": 9.0}]) == [named]  # the same run on another machine
+    with pytest.raises(UserError, match=r"two rows of one run, .* with different results \("):
+        without_repeats([named, {**named, "headline": named["headline"] - 0.5}])
     assert without_repeats([ROW, {**ROW, "made_by": {"code": "0" * 12}}]) == [ROW]
     mixed = [{**ROW, "version": "0.1.0"}, {**ROW, "seed": 1, "version": "0.2.0"}]
     assert without_repeats(mixed) == mixed, "code is told of, not refused"

@@ -15,7 +15,7 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
 #: what rows may have besides, in numbers; what is unknown is missing or null
 MAY_HAVE = ("headline_random", "headline_bound", "return", "collisions", "score", "marginal_entropy", "joint_entropy",
             "modes", "teacher_modes", "modes_covered", "tv", "mismatch_rate", "optimal_share", "stacked", "t_max")
-LARGEST = 1e100  # sums and squares of smaller numbers are finite, too
+LARGEST = 1e100
 
 
 def fault_of(row: Mapping[str, Any]) -> str:
@@ -24,13 +24,13 @@ def fault_of(row: Mapping[str, Any]) -> str:
         value = row.get(key)
         if key not in row or not isinstance(value, kind) or isinstance(value, bool):
             return f"has no usable '{key}'"
-        if kind is not str and kind is not int and value is not None and not _is_number(value):
+        if kind is not str and kind is not int and value is not None and not is_number(value):
             return f"has a '{key}' that is no finite number of a usual size"
         if isinstance(value, str) and not is_writable(value):
             return f"has a text under '{key}' with letters that cannot be written"
     for key in MAY_HAVE:
         value = row.get(key)
-        if value is not None and not _is_number(value):
+        if value is not None and not is_number(value):
             return f"has a '{key}' that is no finite number of a usual size"
     if not row["alg"].strip():
         return "has an empty 'alg'"
@@ -50,10 +50,11 @@ def fault_of(row: Mapping[str, Any]) -> str:
 
 def _is_curve(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(point, list) and len(point) == 2 and all(map(_is_number, point)) for point in value)
+        isinstance(point, list) and len(point) == 2 and all(map(is_number, point)) for point in value)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a number such as a result may be, and sums and squares of it are finite, too."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 

@@ -64,7 +64,7 @@ def _alone(spec: RunSpec, folder: str, model: str) -> Row | str:
     name, *overrides = spec.alg.split()
     if resolve(name, spec.env, [*spec.overrides, *overrides]) != spec.config:
         return "its configuration has been changed since the sweep began; start the sweep again."
-    further = [word for word in (*spec.overrides, *overrides) if not word.startswith("save_model=")]
+    further = [each for each in (*spec.overrides, *overrides) if not each.startswith("save_model=")]
     given = [] if not model else [word("teacher", model)] if "teacher" in spec.config else \
         [word("checkpoint_path", model), "evaluate=true"]
     experiment, line = build(["sweep", f"--config={name}", f"--env-config={spec.env}", "--loglevel=WARNING", "with",
