@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..runners import REGISTRY as RUNNERS
-from ..settings import CORE, settings_of
+from ..settings import CORE, Need, settings_of
 
 
 def check_effects(config: Mapping[str, Any]) -> None:
@@ -47,5 +47,27 @@ def check_effects(config: Mapping[str, Any]) -> None:
                         "settings has no critic or mixer that sees the state; leave it out.")
 
 
+def check_idle(config: Mapping[str, Any], changed: Iterable[str], needs: Iterable[Need]) -> None:
+    """Refuses a key that somebody has changed beside others by which nobody reads it.
+
+    What files say is not refused: a method's file sets keys of all its ways.
+
+    Args:
+        config: every key checked by itself.
+        changed: the keys that the user gave other values than the files.
+        needs: what the parts of this configuration say of their keys.
+
+    Raises:
+        UserError: naming it, and where it is read.
+    """
+    given = set(changed)
+    for need in needs:
+        idle = next((name for name in need.keys if name in given), None)
+        if idle is not None and config[need.other] not in need.values:
+            there = " or ".join(f"{need.other}={_told(value)}" for value in need.values)
+            raise UserError(f"{idle}={_told(config[idle])} has no effect with {need.other}="
+                            f"{_told(config[need.other])}; it is read with {there}.")
+
+
 def _told(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -7,7 +7,7 @@ this environment (``per_env``), both after those of the algorithm that it ``exte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,11 @@ class Gathered:
     env_file: dict[str, Any]
     sources: dict[Path, dict[str, Any]]
 
+    @property
+    def changed(self) -> list[str]:
+        """The keys to which the command line gives other values than the files."""
+        return differing(self.updates, list(self.sources.values())[-1])
+
 
 def gather(alg: str, env: str, overrides: Iterable[str] = ()) -> Gathered:
     """The configuration of a run, nothing in it checked; arguments as of :func:`.resolving.resolve`.
@@ -52,6 +57,11 @@ def gather(alg: str, env: str, overrides: Iterable[str] = ()) -> Gathered:
         sources[path] = config
     updates = parse_overrides(overrides)
     return Gathered(merge(config, updates), updates, env_file, sources)
+
+
+def differing(updates: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """The keys of ``updates`` that are not known, or with other values."""
+    return [name for name, value in updates.items() if name not in known or known[name] != value]
 
 
 def _per_env(path: Path, alg_file: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -17,9 +17,9 @@ from ..observers import REGISTRY as OBSERVERS
 from ..runners import REGISTRY as RUNNERS
 from ..settings import CORE, UNSET, Key, check, check_env_args, settings_of
 from .declared import joined
-from .effects import check_effects
+from .effects import check_effects, check_idle
 from .files import FOLDER, find_config, pair_of, read_env_file
-from .gathering import Gathered, gather
+from .gathering import Gathered, differing, gather
 from .reading import merge, parse_overrides, read_yaml
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def resolve(alg: str, env: str, overrides: Iterable[str] = ()) -> dict[str, Any]
         raise UserError(f"env={config['env']} is not the game of --env-config={env}, and takes other arguments; choose "
                         "the game by --env-config.") from None
     config["env_args"] = {"map_name": game.label(env_args), **env_args}
-    _check_parts(config)
+    _check_parts(config, gathered.changed)
     return config
 
 
@@ -64,7 +64,8 @@ def resolve_again(config: Mapping[str, Any], overrides: Iterable[str] = ()) -> d
     Raises:
         UserError: as :func:`resolve`.
     """
-    default, changed = read_yaml(FOLDER / "default.yaml"), merge(config, parse_overrides(overrides))
+    updates = parse_overrides(overrides)
+    default, changed = read_yaml(FOLDER / "default.yaml"), merge(config, updates)
     later = {name: key.before for name, key in keys_of({**default, **changed}).items() if key.before is not UNSET}
     whole = {**default, **later, **changed}
     _check_fit(whole)
@@ -72,7 +73,7 @@ def resolve_again(config: Mapping[str, Any], overrides: Iterable[str] = ()) -> d
     game = envs.REGISTRY[whole["env"]]
     env_args = check_env_args(whole["env"], game, whole["env_args"])
     whole["env_args"] = {"map_name": game.label(env_args), **env_args}
-    _check_parts(whole)
+    _check_parts(whole, differing(updates, config))
     return whole
 
 
@@ -123,8 +124,8 @@ def _check_fit(config: Mapping[str, Any]) -> None:
                         f"mac={' or mac='.join(fitting)}.")
 
 
-def _check_parts(config: Mapping[str, Any]) -> None:
-    """Refuses parts whose settings contradict one another.
+def _check_parts(config: Mapping[str, Any], changed: Iterable[str]) -> None:
+    """Refuses parts whose settings contradict one another, and changed keys that none of them reads.
 
     Raises:
         UserError: naming what was written.
@@ -136,6 +137,7 @@ def _check_parts(config: Mapping[str, Any]) -> None:
         OBSERVERS[name]
     ENCODERS[config["agent"]]
     check_effects(config)
+    check_idle(config, changed, [need for part in (mac, learner) for need in settings_of(part).all_needs()])
     if not runner.learns_offline and config["buffer_size"] < config["batch_size"]:
         raise UserError(f"runner={config['runner']} could never train: buffer_size={config['buffer_size']} must be "
                         f"at least batch_size={config['batch_size']}.")

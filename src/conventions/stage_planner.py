@@ -19,7 +19,7 @@ from ..envs.mismatch import distinct
 from .column_model import ColumnModel, Columns, RewardModel, trained_on
 from .experience import Experience
 from .guide import Guide
-from .plan import Plan
+from .plan import Plan, best_first
 from .settings import ConventionSettings
 from .stage_game import agreed
 from .view import View
@@ -58,7 +58,7 @@ class StagePlanner:
         shown = [self._composed(rng) for _ in range(self.args.plans)]
         values = np.array([returns.mean() for *_, returns in shown])
         errors = np.array([returns.std() / len(returns) ** 0.5 for *_, returns in shown])
-        order = np.argsort(self.args.caution * errors - values, kind="stable")
+        order = best_first(values, errors, self.args.caution)
         obs, actions, available = (th.cat([shown[k][part] for k in order]) for part in range(3))
         return Plan(th.arange(len(order)).repeat_interleave(self.args.scenarios), obs, actions, available,
                     th.from_numpy(values[order]), th.from_numpy(errors[order]))

@@ -15,7 +15,7 @@ from ..envs.mismatch import distinct
 from .column_model import Columns, trained_on
 from .experience import Experience
 from .pair_search import PairSearch
-from .plan import Plan
+from .plan import Plan, best_first
 from .settings import ConventionSettings
 from .stage_planner import known_apart
 from .view import View
@@ -69,7 +69,7 @@ class StationaryPlanner:
                  for _ in range(self.args.plans)]
         ends = list({b"".join(rule.tobytes() for rule in rules): rules for rules in found}.values())  # each once
         values, errors = (np.array(each) for each in zip(*(self._judged(known, rules) for rules in ends), strict=True))
-        order = np.argsort(self.args.caution * errors - values, kind="stable")
+        order = best_first(values, errors, self.args.caution)
         rows = th.randperm(len(self.data), generator=self.generator)[:SHOWN]
         seen = self.view.of(self.data.state[rows, :-1].flatten(0, 1)).view(len(rows), -1, *obs.shape[1:])
         actions = self._shown(rows, seen, obs, known, [ends[k] for k in order])

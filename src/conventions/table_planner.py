@@ -12,7 +12,7 @@ from ..envs.dpomdp.search import local_optima
 from ..envs.game import IntArray
 from .experience import Experience
 from .histories import Histories
-from .plan import Plan
+from .plan import Plan, best_first
 from .settings import ConventionSettings
 from .symbols import Symbols
 from .table_model import table_model, too_large
@@ -59,7 +59,7 @@ class TablePlanner:
         kept = np.sort(np.unique(np.round(worths / max(float(np.ptp(worths)), 1e-9), 3), axis=0, return_index=True)[1])
         # What a search finds best is best by luck, too: resampled data are a second opinion.
         values, errors = np.minimum([found[k][0] for k in kept], worths[kept].mean(1)), worths[kept].std(1)
-        order = np.argsort(args.caution * errors - values, kind="stable")[: args.plans]
+        order = best_first(values, errors, args.caution)[: args.plans]
         rows, available = self.histories.obs, self.histories.available
         n = len(rows)
         return Plan(th.arange(len(order)).repeat_interleave(n), rows.repeat(len(order), 1, 1, 1),

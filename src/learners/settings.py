@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..modules.settings import MixerSettings
-from ..settings import WIDEST, Settings, setting
+from ..settings import WIDEST, Need, Settings, setting
 
 #: the episode limit is an end where the data say that an episode ended there
 RECORDED = "recorded"
@@ -62,6 +63,8 @@ class CqlSettings(QSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CfcqlSettings(QSettings):
+    needs: ClassVar[tuple[Need, ...]] = (Need(("cf_tau",), "moderate_lambda", (True,)),)
+
     mixer: str = setting(choices=("qmix", "vdn"), doc="team value: qmix (monotone network), vdn (sum)")
     cf_alpha: float = setting(low=0.0,
                               doc="weight with which the team values of one agent's deviations are pushed down")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..agreement.settings import PoolSettings
 from ..controllers.settings import DIFFERENT, all_alike
 from ..conventions.settings import ConventionSettings
 from ..errors import UserError
 from ..modules.settings import CriticSettings
-from ..settings import setting
+from ..settings import Need, setting
 from .settings import LIMIT_ENDS, SelectionSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class CpaArSettings(SelectionSettings, CriticSettings):
     """Of the autoregressive teacher."""
+
+    needs: ClassVar[tuple[Need, ...]] = (Need(("weight_clip",), "policy_loss", ("weighted",)),)
 
     # Those of the critics, which need torch.
     weight: str = setting(choices=("chain", "prefix", "per_agent", "joint"),
@@ -50,6 +53,10 @@ class CpaArSettings(SelectionSettings, CriticSettings):
 class TeachingSettings(PoolSettings, CpaArSettings):
     """Of students."""
 
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need(("commitment", "warm_up", "encoder_state", "entry_loss"), "selection", ("encoder",)),
+        Need(("kl_weight",), "key", ("cvae_vector", "cvae_index")))
+
     teacher: str = setting(doc="a trained cpa_ar model's folder; \"\": the teacher learns first, for t_max updates")
     student_t_max: int = setting(low=1, doc="updates of the students, after the teacher's")
     student_lr: float = setting(low=0.0, doc="the students' learning rate, which falls to lr_final of it")
@@ -83,7 +90,10 @@ class TeachingSettings(PoolSettings, CpaArSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
-    """Those of teaching, and of conventions."""
+    """Those of teaching, and of conventions, which have no pool that depends on a state."""
+
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need(("labels", "exclusive", "share_weight", "key_per"), "policy_input", ("state",)),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,6 +8,7 @@ both are overwritten.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -140,6 +141,10 @@ class _Perceptrons(th.autograd.Function):
             folded(x, x_dim), folded(onehot, onehot_dim), before, folded(added, added_dim),
             *(folded(value, dim) for value, dim in zip(layers, dims, strict=True)))
         return tuple(value.unflatten(0, (times, -1)) for value in outputs), (0,) * len(outputs)
+
+
+# torch asks for it at every call; found out each time it takes longer than a small product.
+_Perceptrons.forward.__signature__ = inspect.signature(_Perceptrons.forward)  # type: ignore[attr-defined]
 
 
 def _sums(which: Tensor, of: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import CORE, WIDEST, Settings, setting, settings_of
-from .schema import UNSET, Decides, Key, check, check_env_args
+from .schema import UNSET, Decides, Key, Need, check, check_env_args
 
-__all__ = ["CORE", "UNSET", "WIDEST", "Decides", "Key", "Settings", "check", "check_env_args", "setting", "settings_of"]
+__all__ = ["CORE", "UNSET", "WIDEST", "Decides", "Key", "Need", "Settings", "check", "check_env_args", "setting",
+           "settings_of"]

@@ -19,9 +19,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
-from typing import Any, Self, get_type_hints
+from typing import Any, ClassVar, Self, get_type_hints
 
-from .schema import UNSET, Decides, Key
+from .schema import UNSET, Decides, Key, Need
 
 MANY = 2**53  # of what is counted
 WIDEST = 2**16  # of a layer, and of other sizes that decide how large networks are
@@ -46,6 +46,12 @@ KEPT = 3  # of the models that are saved at evaluations
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What every run has; ``config/default.yaml`` holds the values, and repeats what each key means."""
+
+    #: what a class's own keys need to be read, sizes of networks apart, which nobody takes for more; see
+    #: :meth:`all_needs`
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need(("wandb_team", "wandb_project", "wandb_mode", "wandb_save_model"), "use_wandb", (True,)),
+        Need(("reward_scalarisation",), "common_reward", (False,)))
 
     name: str = setting(is_name=True, decides=_WATCHING, doc="name of the method, used for folders and plots")
     runner: str = setting(doc="offline (learn from a data set), episode (play and learn online), record (write a data "
@@ -192,6 +198,11 @@ class Settings:
             declared = {**each.metadata.get("key", {}), "doc": cls._meaning(each.name)}
             found[each.name] = Key(kind, **declared)
         return found
+
+    @classmethod
+    def all_needs(cls) -> tuple[Need, ...]:
+        """What this class says of its keys in ``needs``, and those that it extends of theirs."""
+        return tuple(need for each in cls.__mro__ for need in vars(each).get("needs", ()))
 
     @classmethod
     def _meaning(cls, name: str) -> str:

@@ -123,6 +123,21 @@ class Key:
         return value
 
 
+@dataclass(frozen=True)
+class Need:
+    """Keys that are read only where another key has one of some values.
+
+    Attributes:
+        keys: those that are read.
+        other: the key that decides it.
+        values: where they are.
+    """
+
+    keys: tuple[str, ...]
+    other: str
+    values: tuple[Any, ...]
+
+
 def in_words(key: Key) -> str:
     """What values a key may have: its type, range and choices, in a phrase."""
     if key.choices:

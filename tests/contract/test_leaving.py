@@ -33,7 +33,7 @@ from epymarl_cpa.deploy.teams import LeavingTeam
 from epymarl_cpa.errors import UserError
 
 METHODS = sorted(file.stem for file in (FOLDER / "algs").glob("*.yaml"))
-STUDENTS = ("pool_hidden=8", "pool_size=6", "entry_floor=0.0", "improvement=imitation")
+STUDENTS = ("pool_hidden=8", "pool_size=6", "entry_floor=0.0", "plans=6")
 ONNX = find_spec("onnx") is not None and find_spec("onnxruntime") is not None
 FORM, FORMS = ("both", {"numpy", "onnx"}) if ONNX else ("numpy", {"numpy"})
 needs_onnx = pytest.mark.skipif(not ONNX, reason="needs onnx and onnxruntime")

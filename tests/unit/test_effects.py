@@ -15,8 +15,13 @@ from outcome import Outcome
 
 from epymarl_cpa.components.action_selectors import masked_logits
 from epymarl_cpa.components.levels import check_levels
-from epymarl_cpa.config import resolve
+from epymarl_cpa.config import keys_of, resolve, resolve_again
+from epymarl_cpa.config.files import names
+from epymarl_cpa.config.gathering import gather
+from epymarl_cpa.controllers import REGISTRY as MACS
 from epymarl_cpa.errors import UserError
+from epymarl_cpa.learners import REGISTRY as LEARNERS
+from epymarl_cpa.settings import settings_of
 from epymarl_cpa.utils import checkpoint
 
 
@@ -27,6 +32,20 @@ from epymarl_cpa.utils import checkpoint
     ("bc", ["record_steps=[3]"], "record_steps=[3] has no effect without runner=record"),
     ("bc", ["agent=rnn_ns"], "agent=rnn_ns has no effect without use_rnn=true"),
     ("cpa_pa", ["entry_floor=1"], "'entry_floor' must be at most 0.5, not 1"),
+    ("cpa_ar", ["alpha=0.1", "alpha_share=0.2"],
+     "alpha_share=0.2 has no effect with alpha=0.1; it is read with alpha=null."),
+    ("cpa_ar", ["weight=prefix", "conservatism=0.5"],
+     "conservatism=0.5 has no effect with weight=prefix; it is read with weight=chain."),
+    ("cpa_ar", ["weight_clip=5"], "weight_clip=5.0 has no effect with policy_loss=expected; it is read with policy_l"),
+    ("cpa_ar", ["wandb_team=me"], "wandb_team=me has no effect with use_wandb=false; it is read with use_wandb=true."),
+    ("cpa_ar", ["reward_scalarisation=mean"], "reward_scalarisation=mean has no effect with common_reward=true"),
+    ("cpa_pa", ["repeat_limit=2"], "repeat_limit=2 has no effect with policy_input=state; it is read with policy_inp"),
+    ("cpa_pa", ["improvement=table"], "improvement=table has no effect with policy_input=state"),
+    ("cpa_pa", ["policy_input=obs", "labels=drawn"], "labels=drawn has no effect with policy_input=obs"),
+    ("cpa_pa", ["policy_input=obs", "improvement=table", "scenarios=9"], "scenarios=9 has no effect with improvement="),
+    ("cpa_pa", ["commitment=0.5"], "commitment=0.5 has no effect with selection=likelihood"),
+    ("kd", ["kl_weight=4"], "kl_weight=4.0 has no effect with key=prior; it is read with key=cvae_vector or key=cvae"),
+    ("cfcql", ["moderate_lambda=false", "cf_tau=3"], "cf_tau=3.0 has no effect with moderate_lambda=false"),
     *((alg, ["critic_input=history"], f"critic_input=history has no effect on {alg}, which by these settings has no")
       for alg in ("bc", "ar_bc", "iql", "vdn"))])
 def test_no_effect(alg: str, words: list[str], told: str) -> None:
@@ -37,9 +56,29 @@ def test_no_effect(alg: str, words: list[str], told: str) -> None:
 @pytest.mark.parametrize(("alg", "words"), [
     ("cpa_ar", ["critic_input=history"]), ("cpa_pa", ["critic_input=history"]), ("qmix", ["critic_input=history"]),
     ("bc", ["load_step=5", "checkpoint_path=x"]), ("bc", ["render=true", "evaluate=true"]),
-    ("bc", ["agent=rnn_ns", "use_rnn=true"]), ("cpa_pa", ["entry_floor=0.5"])])
+    ("bc", ["agent=rnn_ns", "use_rnn=true"]), ("cpa_pa", ["entry_floor=0.5"]), ("kd", ["labels=drawn"]),
+    ("cpa_pa", ["policy_input=obs", "repeat_limit=2"]), ("cpa_ar", ["weight_clip=5", "policy_loss=weighted"]),
+    ("cpa_ar", ["weight=prefix", "soft_values=false"])])  # as the file has it
 def test_what_has_an_effect_is_accepted(alg: str, words: list[str]) -> None:
     resolve(alg, "xor", words)
+
+
+def test_what_a_continued_run_changes_must_have_an_effect() -> None:
+    recorded = resolve("cpa_ar", "xor", ["alpha=0.1", "seed=0"])
+    resolve_again({**recorded, "alpha_share": 0.3})  # of a file: nobody has changed it
+    resolve_again(recorded, ["alpha=null", "alpha_share=0.3"])
+    with pytest.raises(UserError, match=r"alpha_share=0\.3 has no effect with alpha=0\.1"):
+        resolve_again(recorded, ["alpha_share=0.3"])
+
+
+@pytest.mark.parametrize("alg", names("algs"))
+def test_what_keys_need_are_keys_and_values_of_the_method(alg: str) -> None:
+    config = gather(alg, "xor").config
+    keys = keys_of(config)
+    for part in (MACS[config["mac"]], LEARNERS[config["learner"]]):
+        for need in settings_of(part).all_needs():
+            assert {*need.keys, need.other} <= keys.keys()
+            assert [keys[need.other].check(need.other, value) for value in need.values] == list(need.values)
 
 
 # --------------------------------------------------------------------------------------------- checkpoints

@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-from ...config import keys_of, read_env, resolve
+from ...config import keys_of, read_env
+from ...config.gathering import gather
 from ...envs import REGISTRY as GAMES
 from ...errors import UserError
 
@@ -88,6 +89,7 @@ def _undecided(alg: str, env: str) -> frozenset[str]:
     """The keys of a method that name no rows; none of one that is not here."""
     try:
         name, *overrides = alg.split()
-        return frozenset(name for name, key in keys_of(resolve(name, env, overrides)).items() if not key.names_rows)
+        keys = keys_of(gather(name, env, overrides).config)
+        return frozenset(name for name, key in keys.items() if not key.names_rows)
     except UserError:
         return frozenset()
