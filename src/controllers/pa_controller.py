@@ -54,9 +54,17 @@ class AgreementMAC(StudentMAC):
 
     def allowed(self, ep_batch: EpisodeBatch, t: int, bs: Index) -> Tensor:
         available = super().allowed(ep_batch, t, bs)
-        if not (self.conventional and self.args.repeat_limit and t):
+        if not t or not (limit := self.repeat_limit):
             return available
-        return available.bool() & unworn(ep_batch, t, bs, self.args.repeat_limit)
+        return available.bool() & unworn(ep_batch, t, bs, limit)
+
+    @property
+    def repeat_limit(self) -> int:
+        """How often an agent does the same at the same sight before it tries another; 0: no limit."""
+        if not isinstance(self.agent, Conventions):
+            return 0
+        given = self.args.repeat_limit
+        return int(self.agent.repeats) if given is None else given
 
     @property
     def key_length(self) -> int:

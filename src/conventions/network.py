@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch as th
 from torch import Tensor, nn
 
@@ -28,11 +30,13 @@ class Conventions(nn.Module):
         mixing: logits of the share of the recorded episodes that follows each convention, ``[c]``; trained.
         shares: how likely the key means each convention, ``[c]``; adds up to 1.
         values, errors: what each is estimated to be worth in undiscounted reward, and the error of that, ``[c]``.
+        repeats: how often an agent does the same at the same sight, where the data tell; 0: no limit.
     """
 
     shares: Tensor
     values: Tensor
     errors: Tensor
+    repeats: Tensor
 
     def __init__(self, n_input: int, n_agents: int, n_actions: int, size: int, hidden: int, floor: float) -> None:
         super().__init__()
@@ -47,6 +51,8 @@ class Conventions(nn.Module):
         self.register_buffer("shares", th.full((size,), 1.0 / size, dtype=th.double))
         self.register_buffer("values", th.zeros(size, dtype=th.double))
         self.register_buffer("errors", th.zeros(size, dtype=th.double))
+        self.register_buffer("repeats", th.zeros((), dtype=th.long))
+        self.register_load_state_dict_pre_hook(_without_repeats)  # type: ignore[no-untyped-call]
 
     def every(self, x: Tensor) -> Tensor:
         """Logits ``[B, c, N, A]`` of all conventions, from features ``[B, G, F]``."""
@@ -100,3 +106,8 @@ class Conventions(nn.Module):
         nothing = self.last.new_zeros(len(self.last), 1, self.last.shape[-1])
         logits: Tensor = affine(nothing, h, self.last).view(len(h), *shape, -1) + bias
         return logits
+
+
+def _without_repeats(conventions: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Models that were saved before ``repeats`` was there have no limit of the data's."""
+    state.setdefault(f"{prefix}repeats", th.zeros((), dtype=th.long))

@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch as th
 from torch import Tensor
 
 from ..components.episode_buffer import EpisodeBatch, Index
+from ..components.transitions import played_steps
+from ..envs.mismatch import distinct
+
+COMMON = 0.75  # of the recorded steps
+
+
+def usual_repeats(ep_batch: EpisodeBatch) -> int:
+    """How often agents do the same at the same sight in an episode, at most.
+
+    Of every action at every sight it is counted how often an agent did it in one episode at most; three quarters of the
+    recorded steps are taken where that is no more than the number returned.  Where sights tell nearly all, nobody does
+    the same again at one, and whoever does goes round in circles; where there are few sights, nearly any number of
+    times was recorded, and the limit forbids nothing.
+    """
+    played = played_steps(ep_batch, outcomes=False).bool()  # [B, T]
+    episode, t = played.nonzero(as_tuple=True)
+    if not len(episode):
+        return 0
+    n_agents = ep_batch["obs"].shape[2]
+    sight = distinct(ep_batch["obs"][episode, t].flatten(0, 1).cpu().numpy())[1].reshape(-1, n_agents)
+    who = episode.cpu().numpy()[:, None] * n_agents + np.arange(n_agents)
+    done = np.stack([who, sight, ep_batch["actions"][episode, t, :, 0].cpu().numpy()], 2).reshape(-1, 3)
+    first, step = distinct(done)
+    places, place = distinct(done[first, 1:])  # each action at each sight
+    most = np.zeros(len(places), dtype=np.int64)
+    np.maximum.at(most, place, np.bincount(step))
+    return int(np.quantile(most[place][step], COMMON, method="inverted_cdf"))
 
 
 def unworn(ep_batch: EpisodeBatch, t: int, bs: Index, limit: int) -> Tensor:

@@ -35,9 +35,11 @@ class ConventionSettings(Settings):
                              doc="standard errors taken off what a convention is estimated to be worth")
     scenarios: int = setting(low=1, high=WIDEST, before=256, doc="stages: episodes simulated at once")
     model_t_max: int = setting(low=1, before=1500, doc="stages, stationary: updates of what is learned of single steps")
-    repeat_limit: int = setting(low=0, before=0,
-                                doc="how often an agent does the same at the same sight in an episode before it tries "
-                                    "another; 0: no limit")
+    repeat_limit: int | None = setting(low=0, before=None,
+                                       doc="how often an agent does the same at the same sight in an episode before it "
+                                           "tries another; 0: no limit; null: where the data are imitated, as often as "
+                                           "any recorded agent did where three of four recorded steps were taken, else "
+                                           "no limit")
     law_temperature: float = setting(low=1e-6, before=0.02,
                                      doc="the key means a convention e times less that is worse by this share of the "
                                          "returns' spread")

@@ -84,7 +84,7 @@ class LeavingTeam(Team):
                  "n_seen": mac.encoder.sight.n_observed, "encoder": mac.encoder.exported,
                  "state_levels": config["state_levels"], "obs_last_action": config["obs_last_action"],
                  "obs_agent_id": config["obs_agent_id"],
-                 "repeat_limit": config["repeat_limit"] if self.kind == "conventions" else 0,
+                 "repeat_limit": mac.repeat_limit if isinstance(mac, AgreementMAC) else 0,
                  "before": agent if self.kind == "chain" else 0, "draws": self.draws, "key_per": "step",
                  "key_numbers": game.n_agents if self.draws else 0, "seed": config["seed"], "t_env": self.t_env,
                  "own_actions": np.flatnonzero(game.possible()[agent]).tolist(),

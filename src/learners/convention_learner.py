@@ -20,6 +20,7 @@ from ..conventions.likelihood import episode_likelihood
 from ..conventions.mixture import even_loss, mixture_loss
 from ..conventions.network import Conventions
 from ..conventions.plan import Plan, law_of, spread_of
+from ..conventions.repeats import usual_repeats
 from ..conventions.stage_planner import StagePlanner
 from ..conventions.stationary_planner import StationaryPlanner
 from ..conventions.table_planner import TablePlanner
@@ -32,6 +33,7 @@ from .teaching_settings import AgreementTeachingSettings
 
 PLANNING_STREAM = 1_000_005  # keeps what a planner draws apart from everything else drawn from the seed
 JUDGED = 500  # episodes at once
+COUNTED = 1000  # episodes, of which it is counted how often agents repeat themselves
 LESSONS = 64  # episodes of a plan in one update
 NEEDS_RECORDED = "conventions are learned from recorded episodes as a whole; use runner=offline."
 USED = 0.02  # share of the recorded episodes from which on a convention counts as used
@@ -80,14 +82,22 @@ class ConventionLearner(TaughtLearner):
 
     def use_data(self, source: EpisodeSource) -> None:
         super().use_data(source)
-        if self.args.improvement in ("auto", "imitation"):
-            return
-        data = self._experience()  # what a planner cannot use is refused before minutes of learning, not after them
-        if self.args.improvement == "table":
-            self._tables(data)
-        else:
-            View(data)
-            Columns(data.state[data.filled])
+        if self.improves:  # what a planner cannot use is told before minutes of learning, not after them
+            data = self._experience()
+            if self.args.improvement in ("auto", "table"):
+                self._tell(self._tables(data))
+            else:
+                View(data)
+                Columns(data.state[data.filled])
+        if not self.improves and source.n_episodes:
+            rows = th.linspace(0, source.n_episodes - 1, min(source.n_episodes, COUNTED)).long()
+            self.pool.repeats.fill_(usual_repeats(source.episodes(rows)))
+
+    def _tell(self, tables: TablePlanner) -> None:
+        """Conventions are only imitated where there is no table."""
+        if tables.reason:
+            self.console.info("conventions are not improved beyond the data: %s", tables.reason)
+            self.improves = False
 
     # --- learning ---
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
@@ -133,7 +143,7 @@ class ConventionLearner(TaughtLearner):
     def _temperature(self) -> float:
         """That of the even beginning, which falls to 1 as a straight line; 0 after it."""
         args = self.args
-        whole = 1.0 if args.improvement == "imitation" else args.fit_share
+        whole = args.fit_share if self.improves else 1.0
         begins = args.fit_even * whole
         left = 1 - self.stage.progress(self.t_env) / begins if begins else 0.0
         return 1 + (args.fit_temperature - 1) * left if left > 0 else 0.0
@@ -144,16 +154,13 @@ class ConventionLearner(TaughtLearner):
         data = self._experience()
         with counting("searching for conventions", unit=""):
             plan = self._plan(data)
-        if plan is None:
-            self.improves = False
-            return
         self._take(plan)
         self._play_by(th.arange(len(plan)), plan.values, plan.errors, th.ones(len(plan)), spread_of(data.returns))
         self.console.info("%d conventions, estimated to be worth %.4f +- %.4f down to %.4f; recorded episodes: %.4f",
                           len(plan), plan.values[0], plan.errors[0], plan.values[-1], data.returns.mean())
 
-    def _plan(self, data: Experience) -> Plan | None:
-        """The plan by the settings' way; None where that is not possible and another way is open."""
+    def _plan(self, data: Experience) -> Plan:
+        """The plan by the settings' way."""
         args, horizon = self.args, self.info.episode_limit
         rng = np.random.default_rng([args.seed, PLANNING_STREAM])
         generator = th.Generator().manual_seed(args.seed + PLANNING_STREAM)
@@ -163,9 +170,6 @@ class ConventionLearner(TaughtLearner):
         if args.improvement == "stationary":
             return StationaryPlanner(data, args, generator).plan(rng)
         tables = self._tables(data)
-        if tables.reason:
-            self.console.info("conventions are not improved beyond the data: %s", tables.reason)
-            return None
         return tables.plan(self._greedy(tables.histories.obs, tables.histories.available), rng)
 
     def _tables(self, data: Experience) -> TablePlanner:

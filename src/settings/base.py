@@ -49,9 +49,7 @@ class Settings:
 
     #: what a class's own keys need to be read, sizes of networks apart, which nobody takes for more; see
     #: :meth:`all_needs`
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need(("wandb_team", "wandb_project", "wandb_mode", "wandb_save_model"), "use_wandb", (True,)),
-        Need(("reward_scalarisation",), "common_reward", (False,)))
+    needs: ClassVar[tuple[Need, ...]] = ()
 
     name: str = setting(is_name=True, decides=_WATCHING, doc="name of the method, used for folders and plots")
     runner: str = setting(doc="offline (learn from a data set), episode (play and learn online), record (write a data "
@@ -62,7 +60,8 @@ class Settings:
     env_args: dict[str, Any] = setting(doc="arguments of the environment")
     common_reward: bool = setting(doc="one team reward (false: a list of equal shares)")
     reward_scalarisation: str = setting(choices=("sum", "mean"),
-                                        doc="how the shares are scaled when common_reward is false: sum or mean")
+                                        doc="how the agents' own rewards make the team's: sum or mean; equal shares "
+                                            "(common_reward: false) are scaled alike")
     seed: int = setting(low=0, high=2**31 - 1, may_be_unset=True,
                         doc="decides everything random; null: that of the checkpoint, else drawn; recorded")
 

@@ -37,8 +37,6 @@ from epymarl_cpa.utils import checkpoint
     ("cpa_ar", ["weight=prefix", "conservatism=0.5"],
      "conservatism=0.5 has no effect with weight=prefix; it is read with weight=chain."),
     ("cpa_ar", ["weight_clip=5"], "weight_clip=5.0 has no effect with policy_loss=expected; it is read with policy_l"),
-    ("cpa_ar", ["wandb_team=me"], "wandb_team=me has no effect with use_wandb=false; it is read with use_wandb=true."),
-    ("cpa_ar", ["reward_scalarisation=mean"], "reward_scalarisation=mean has no effect with common_reward=true"),
     ("cpa_pa", ["repeat_limit=2"], "repeat_limit=2 has no effect with policy_input=state; it is read with policy_inp"),
     ("cpa_pa", ["improvement=table"], "improvement=table has no effect with policy_input=state"),
     ("cpa_pa", ["policy_input=obs", "labels=drawn"], "labels=drawn has no effect with policy_input=obs"),

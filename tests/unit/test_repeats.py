@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,10 @@ import torch as th
 from helpers import Built
 
 from epymarl_cpa.components.episode_buffer import EpisodeBatch
-from epymarl_cpa.conventions.repeats import unworn
+from epymarl_cpa.config import resolve
+from epymarl_cpa.conventions.repeats import unworn, usual_repeats
 from epymarl_cpa.deploy.policy import Habits
+from epymarl_cpa.run import prepare
 
 N, A, T, B = 2, 3, 6, 7
 
@@ -63,6 +67,36 @@ def test_what_was_done_least_at_a_sight_is_what_counting_says(limit: int, rows: 
     assert forbidden or len(numbers) < B, "the rule does something"
 
 
+def literal_repeats(batch: EpisodeBatch, lengths: list[int]) -> int:
+    """The least number that is no less than what was done at most in one episode, for three quarters of the steps."""
+    steps: list[tuple[Any, ...]] = []
+    most: dict[tuple[Any, ...], int] = {}
+    for row, length in enumerate(lengths):
+        for agent in range(N):
+            done = [(tuple(batch["obs"][row, t, agent].tolist()), int(batch["actions"][row, t, agent, 0]))
+                    for t in range(length)]
+            for each in done:
+                most[each] = max(most.get(each, 0), done.count(each))
+            steps += done
+    each_step = sorted(most[step] for step in steps)
+    return next(k for k in each_step if sum(one <= k for one in each_step) >= 0.75 * len(each_step))
+
+
+@pytest.mark.parametrize("lengths", [[T] * B, [1, 2, 3, 4, 5, 6, 6], [1] * B, [0, 0, 0, 0, 6, 6, 6]])
+def test_how_often_recorded_agents_repeat_themselves(lengths: list[int], episodes: EpisodeBatch) -> None:
+    for row, length in enumerate(lengths):
+        episodes["filled"][row, :, 0] = (th.arange(T + 1) <= length - (length == 0)).to(episodes["filled"])
+        if 0 < length < T:
+            episodes["terminated"][row, length - 1] = 1
+            episodes["filled"][row, length] = 0  # nothing is recorded behind an end
+    assert usual_repeats(episodes) == literal_repeats(episodes, lengths)
+
+
+def test_nothing_recorded_is_no_limit(episodes: EpisodeBatch) -> None:
+    episodes["filled"][:] = 0
+    assert usual_repeats(episodes) == 0
+
+
 @pytest.mark.parametrize("limit", [0, 1, 2])
 def test_an_exported_agent_counts_as_its_controller_does(limit: int, episodes: EpisodeBatch) -> None:
     habits = Habits(limit)
@@ -102,3 +136,37 @@ def test_a_team_with_a_limit_does_not_stay_where_it_is() -> None:
         batch.update({"actions": actions[..., None]}, ts=t, mark_filled=False)
         done.append(actions[0].tolist())
     assert [each[0] for each in done] == [1, 1, 0, 0, 1, 1, 0, 0] and all(a == b for a, b in done)
+
+
+LOCAL = ("env_args.rows=1", "env_args.cols=2", f"env_args.episode_limit={T}", "env_args.observation=local",
+         "policy_input=obs", "hidden_dim=8", "plans=1")
+
+
+@pytest.mark.parametrize(("words", "limited"), [
+    (["improvement=imitation"], True), (["improvement=imitation", "repeat_limit=0"], False),
+    (["improvement=stationary"], False)])
+def test_the_limit_is_that_of_the_data_where_they_are_imitated(words: list[str], limited: bool, tmp_path: Path,
+                                                               ) -> None:
+    config = resolve("cpa_pa", "aloha", [*LOCAL, *words, "seed=0", "dataset=good", "recipes.good.episodes=30",
+                                         f"datasets_path={tmp_path}", f"local_results_path={tmp_path}"])
+    trial = prepare(config, None, logging.getLogger("test"))
+    mac: Any = trial.mac
+    mac.enter("students")
+    usual = usual_repeats(trial.runner.episodes(th.arange(30)))  # type: ignore[attr-defined]
+    assert usual > 0
+    assert mac.repeat_limit == (usual if limited else 0)
+    mac.save_models(str(tmp_path))
+    mac.agent.repeats.fill_(9)
+    mac.load_models(str(tmp_path))
+    assert mac.repeat_limit == (usual if limited else 0), "it is kept with the model"
+
+
+def test_a_model_of_before_has_no_limit_of_the_datas(tmp_path: Path) -> None:
+    built = Built("cpa_pa", "aloha", *LOCAL, "improvement=imitation")
+    built.mac.enter("students")
+    state = built.mac.agent.state_dict()
+    del state["repeats"]
+    built.mac.agent.repeats.fill_(3)
+    assert built.mac.repeat_limit == 3
+    built.mac.agent.load_state_dict(state)
+    assert built.mac.repeat_limit == 0
