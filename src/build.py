@@ -45,7 +45,9 @@ def build_game(config: Config) -> Game:
     Raises:
         UserError: it does not exist, or refuses an argument.
     """
-    return make_game(config["env"], **own_args(config["env_args"]))
+    game = make_game(config["env"], **own_args(config["env_args"]))
+    game.reward_scalarisation = config.get("reward_scalarisation", game.reward_scalarisation)
+    return game
 
 
 def build_env(args: Settings) -> MultiAgentEnv:

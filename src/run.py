@@ -243,6 +243,11 @@ class Trial:
             name, reason = stop
             self.stopped = {"by": name, "t_env": self.runner.t_env}
             self.console.warning("the observer '%s' ends the run at t_env %d: %s", name, self.runner.t_env, reason)
+            stage, last = self.learner.at(self.runner.t_env).stage.name, self.learner.stages[-1].name
+            if stage != last:
+                self.stopped["stage"] = stage
+                self.console.warning("the stage '%s' has not begun: what plays, and the result, is of the stage '%s'",
+                                     last, stage)
         return bool(self.stopped)
 
     def test(self) -> None:

@@ -16,8 +16,9 @@ from ..experiments.analysis.statistics import REPETITIONS, Estimate, estimates
 from ..experiments.rows.faults import fault_of
 from ..experiments.rows.reading import grouped, read_rows, without_repeats
 from ..utils.files import named_path
+from .teams import checked_seed
 from .training import TrainedRun
-from .words import named
+from .words import named, whole
 
 Sources = Iterable[TrainedRun | Mapping[str, Any] | str | os.PathLike[str]]
 
@@ -90,8 +91,9 @@ def compare(*sources: TrainedRun | Mapping[str, Any] | str | os.PathLike[str] | 
     Raises:
         UserError: there are no rows, something else is given, or two rows of one run differ.
     """
-    if seed < 0 or repetitions < 1:
-        raise UserError("seed must not be negative, and repetitions be positive.")
+    seed, repetitions = checked_seed(seed), whole(repetitions) or 0
+    if repetitions < 1:
+        raise UserError("repetitions must be a positive whole number.")
     rows = without_repeats([row for source in _flat(sources) for row in _rows(source)])
     if not rows:
         raise UserError("compare() was given no runs; give results of train(), rows, or paths of rows.")
@@ -107,10 +109,10 @@ def compare(*sources: TrainedRun | Mapping[str, Any] | str | os.PathLike[str] | 
         if known:
             tasks.setdefault(method, {})[game, dataset] = scores
     every = dict.fromkeys((line.game, line.dataset) for line in lines)
-    whole = {method: [found[task] for task in every] for method, found in tasks.items() if len(found) == len(every)}
+    complete = {method: [found[task] for task in every] for method, found in tasks.items() if len(found) == len(every)}
     return Comparison(tuple(lines), {method: estimates(each, np.random.default_rng([seed, zlib.crc32(method.encode())]),
                                                        repetitions)
-                                     for method, each in whole.items()} if len(every) > 1 else {})
+                                     for method, each in complete.items()} if len(every) > 1 else {})
 
 
 def _flat(sources: Iterable[Any]) -> Iterable[Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
 from ..build import Team, build_mac
 from ..components.env_info import EnvInfo
 from ..deploy.export import export as write_agents
@@ -33,6 +35,8 @@ def trained_team(model: str | os.PathLike[str], key: str = "", seed: int | None 
         UserError: no whole checkpoint is there, or it cannot be used here.
     """
     team = Team(named("model", model), key)
+    if not (greedy is None or isinstance(greedy, bool | np.bool_)):
+        raise UserError(f"greedy must be True, False or None, not {shown(greedy)}.")
     changed = {**({} if seed is None else {"seed": checked_seed(seed)}),
                **({} if greedy is None else {"test_greedy": bool(greedy)})}
     if any(team.config[name] != value for name, value in changed.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -45,6 +46,11 @@ def remarks(path: Path) -> dict[str, str]:
     """What comments say of the values in a YAML file, by key."""
     lines = re.findall(r"^(\w+):.*?[ \t]# (.*)$", read_text(path), re.M)
     return {key: text.removeprefix(HERE) for key, text in lines if text.startswith(HERE)}
+
+
+def given(path: Path) -> str:
+    """How a command names a YAML file: one of ours by its name, others by their path."""
+    return path.stem if path.resolve().is_relative_to(FOLDER.resolve()) else shlex.quote(str(path))
 
 
 @cache

@@ -16,7 +16,19 @@ from ..errors import UserError
 from ..settings import CORE, Key
 from ..settings.schema import OF_FRAMEWORK, env_args_of, in_words, nearest_key
 from ..utils.bounded import read_text
-from .catalogue import GameFile, Method, about, defaults, game_file, game_files, head_of, method, methods, remarks
+from .catalogue import (
+    GameFile,
+    Method,
+    about,
+    defaults,
+    game_file,
+    game_files,
+    given,
+    head_of,
+    method,
+    methods,
+    remarks,
+)
 from .helping import verb_help
 from .listing import mixture_of
 from .tables import paragraph, table
@@ -182,7 +194,7 @@ def _method(each: Method) -> Iterator[str]:
     bases = [path.stem for path, _ in each.chain[:-1]]
     yield from table([("acts", each.acts), ("parts", _assigned(each.config, ("learner", "mac", "runner"))),
                       *([("extends", ", ".join(bases))] if bases else []),
-                      ("try", f"epymarl-cpa train {each.name} xor")], indent=INDENT)
+                      ("try", f"epymarl-cpa train {given(each.path)} xor")], indent=INDENT)
     own = [(name, _value(each.config[name]), _remarked(key.doc, said.get(name)))
            for name, key in each.keys.items() if name not in CORE and name in each.config]
     if own:
@@ -205,7 +217,7 @@ def _game(each: GameFile) -> Iterator[str]:
     """About a game: its rules as its class tells them, its arguments, what it sets, and its data."""
     yield from paragraph(f"{each.name}: {' '.join(head_of(each.path)) or about(each.path)}")
     yield from table([("agents x actions", each.sizes), ("needs", each.needs),
-                      ("try", f"epymarl-cpa train cpa_ar {each.name}")], indent=INDENT)
+                      ("try", f"epymarl-cpa train cpa_ar {given(each.path)}")], indent=INDENT)
     yield from ["", *paragraph(_rules(each.cls), INDENT)]
     args = [(name, _value(_default(each, each.cls, name)), in_words(key), key.doc)
             for name, key in env_args_of(each.cls).items()]

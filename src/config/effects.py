@@ -63,10 +63,10 @@ def check_idle(config: Mapping[str, Any], changed: Iterable[str], needs: Iterabl
     given = set(changed)
     for need in needs:
         idle = next((name for name in need.keys if name in given), None)
-        if idle is not None and config[need.other] not in need.values:
-            there = " or ".join(f"{need.other}={_told(value)}" for value in need.values)
-            raise UserError(f"{idle}={_told(config[idle])} has no effect with {need.other}="
-                            f"{_told(config[need.other])}; it is read with {there}.")
+        if idle is not None and not any(config[other] in values for other, values in need.where.items()):
+            here = " and ".join(f"{other}={_told(config[other])}" for other in need.where)
+            there = " or ".join(f"{other}={_told(value)}" for other, values in need.where.items() for value in values)
+            raise UserError(f"{idle}={_told(config[idle])} has no effect with {here}; it is read with {there}.")
 
 
 def _told(value: Any) -> str:

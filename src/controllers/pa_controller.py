@@ -59,6 +59,10 @@ class AgreementMAC(StudentMAC):
         return available.bool() & unworn(ep_batch, t, bs, limit)
 
     @property
+    def sees_present_alone(self) -> bool:
+        return super().sees_present_alone and not self.repeat_limit
+
+    @property
     def repeat_limit(self) -> int:
         """How often an agent does the same at the same sight before it tries another; 0: no limit."""
         if not isinstance(self.agent, Conventions):

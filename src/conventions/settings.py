@@ -12,10 +12,10 @@ from ..settings import WIDEST, Need, Settings, setting
 class ConventionSettings(Settings):
     needs: ClassVar[tuple[Need, ...]] = (
         Need(("improvement", "fit_share", "fit_even", "fit_temperature", "ascents", "doubt", "caution",
-              "scenarios", "model_t_max", "repeat_limit", "law_temperature"), "policy_input", ("obs",)),
-        Need(("ascents", "doubt"), "improvement", ("auto", "table")),
-        Need(("scenarios",), "improvement", ("stages",)),
-        Need(("model_t_max",), "improvement", ("stages", "stationary")))
+              "scenarios", "model_t_max", "repeat_limit", "law_temperature"), {"policy_input": ("obs",)}),
+        Need(("ascents", "doubt"), {"improvement": ("auto", "table")}),
+        Need(("scenarios",), {"improvement": ("stages",)}),
+        Need(("model_t_max",), {"improvement": ("stages", "stationary")}))
 
     improvement: str = setting(choices=("auto", "table", "stages", "stationary", "imitation"), before="auto",
                                doc="beyond the data: table (few states), stages (guided by a teacher), stationary "

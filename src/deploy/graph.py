@@ -42,6 +42,10 @@ def graph_of(meta: Mapping[str, Any], arrays: Arrays) -> bytes:
     at = Nodes(onnx, meta["n_actions"])
     seen = at.input("seen", np.float32, "B", meta["n_seen"])
     allowed = at.input("available", np.bool_, "B", meta["n_actions"])
+    some = at("Greater", at("ReduceMax", at("Cast", allowed, to=at.kind(np.int32)), at.c([1]), keepdims=1),
+              at.c(np.int32(0)))
+    first = at.c(np.arange(meta["n_actions"])[None] == 0)
+    allowed = at("Or", allowed, at("And", at("Not", some), first))  # as Policy.act does
     if meta["repeat_limit"]:
         allowed = _unworn(at, seen, allowed, meta)
     x = ENCODERS[meta["encoder"]](at, _look(at, seen, meta), meta, _own(arrays, "encoder."))

@@ -49,7 +49,8 @@ def diversity(game: Game, mac: Controller, batch: EpisodeBatch, seed: int) -> di
     if law is None:
         return {}
     rows, probs = _table(law)
-    taught = mac.imitated.joint_law(batch, bs, t, WIDTH) if mac.imitated is not None else None
+    teacher = mac.acting.imitated  # none as long as it is the teacher that plays
+    taught = teacher.joint_law(batch, bs, t, WIDTH) if teacher is not None else None
     taught_rows, taught_probs = (rows[:0], probs[:0]) if taught is None else _table(taught)
     first, number = distinct(np.concatenate([rows, taught_rows]))
     p = np.bincount(number[: len(rows)], probs, len(first))

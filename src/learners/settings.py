@@ -63,7 +63,7 @@ class CqlSettings(QSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CfcqlSettings(QSettings):
-    needs: ClassVar[tuple[Need, ...]] = (Need(("cf_tau",), "moderate_lambda", (True,)),)
+    needs: ClassVar[tuple[Need, ...]] = (Need(("cf_tau",), {"moderate_lambda": (True,)}),)
 
     mixer: str = setting(choices=("qmix", "vdn"), doc="team value: qmix (monotone network), vdn (sum)")
     cf_alpha: float = setting(low=0.0,

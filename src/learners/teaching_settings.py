@@ -18,7 +18,7 @@ from .settings import LIMIT_ENDS, SelectionSettings
 class CpaArSettings(SelectionSettings, CriticSettings):
     """Of the autoregressive teacher."""
 
-    needs: ClassVar[tuple[Need, ...]] = (Need(("weight_clip",), "policy_loss", ("weighted",)),)
+    needs: ClassVar[tuple[Need, ...]] = (Need(("weight_clip",), {"policy_loss": ("weighted",)}),)
 
     # Those of the critics, which need torch.
     weight: str = setting(choices=("chain", "prefix", "per_agent", "joint"),
@@ -54,8 +54,8 @@ class TeachingSettings(PoolSettings, CpaArSettings):
     """Of students."""
 
     needs: ClassVar[tuple[Need, ...]] = (
-        Need(("commitment", "warm_up", "encoder_state", "entry_loss"), "selection", ("encoder",)),
-        Need(("kl_weight",), "key", ("cvae_vector", "cvae_index")))
+        Need(("commitment", "warm_up", "encoder_state", "entry_loss"), {"selection": ("encoder",)}),
+        Need(("kl_weight",), {"key": ("cvae_vector", "cvae_index")}))
 
     teacher: str = setting(doc="a trained cpa_ar model's folder; \"\": the teacher learns first, for t_max updates")
     student_t_max: int = setting(low=1, doc="updates of the students, after the teacher's")
@@ -93,7 +93,11 @@ class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
     """Those of teaching, and of conventions, which have no pool that depends on a state."""
 
     needs: ClassVar[tuple[Need, ...]] = (
-        Need(("labels", "exclusive", "share_weight", "key_per"), "policy_input", ("state",)),)
+        Need(("labels", "exclusive", "share_weight", "key_per"), {"policy_input": ("state",)}),
+        Need(("weight", "policy_loss", "weight_clip", "policy_start", "support_share", "support_floor", "limit_ends",
+              "alpha", "alpha_share", "conservatism", "soft_values", "critic_time", "mixer_weights", "target_weight",
+              "alpha_q", "offline_selection", "beta", "beta_mode"),  # the teacher's
+             {"policy_input": ("state",), "improvement": ("stages",)}))
 
     def __post_init__(self) -> None:
         super().__post_init__()

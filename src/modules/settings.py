@@ -13,11 +13,11 @@ class CriticSettings(Settings):
     """Of the critics of autoregressive teachers (:mod:`.critics`)."""
 
     needs: ClassVar[tuple[Need, ...]] = (
-        Need(("alpha_share",), "alpha", (None,)),
-        Need(("conservatism", "soft_values"), "weight", ("chain",)),
-        Need(("mixer_weights",), "weight", ("per_agent", "joint")),
-        Need(("target_weight",), "weight", ("per_agent",)),
-        Need(("alpha_q",), "target_weight", ("batch",)))
+        Need(("alpha_share",), {"alpha": (None,)}),
+        Need(("conservatism", "soft_values"), {"weight": ("chain",)}),
+        Need(("mixer_weights",), {"weight": ("per_agent", "joint")}),
+        Need(("target_weight",), {"weight": ("per_agent",)}),
+        Need(("alpha_q",), {"target_weight": ("batch",)}))
 
     alpha: float | None = setting(low=1e-6,
                                   doc="temperature, in the game's rewards: small follows the values, large the "

@@ -25,6 +25,8 @@ def candidates_of(models: Sequence[str], key: str = "") -> tuple[list[Candidate]
     Raises:
         UserError: a folder holds none, one is damaged, or they are of different games.
     """
+    if not models:
+        raise UserError("there is nothing to choose from; give model folders.")
     folders = list({folder.resolve(): folder for model in models for folder in checkpoint.find_all(model)}.values())
     if len(folders) < 2:
         raise UserError(f"there is but one checkpoint in {', '.join(map(clipped, models))}; to choose, give a run that "

@@ -125,17 +125,15 @@ class Key:
 
 @dataclass(frozen=True)
 class Need:
-    """Keys that are read only where another key has one of some values.
+    """Keys that are read only where at least one of some others has one of some values.
 
     Attributes:
         keys: those that are read.
-        other: the key that decides it.
-        values: where they are.
+        where: those values, by the names of the others.
     """
 
     keys: tuple[str, ...]
-    other: str
-    values: tuple[Any, ...]
+    where: Mapping[str, tuple[Any, ...]]
 
 
 def in_words(key: Key) -> str:

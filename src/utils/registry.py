@@ -53,6 +53,10 @@ class Registry(MutableMapping[str, T], Generic[T]):
     def __contains__(self, name: object) -> bool:
         return name in self._found()
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """The entry, or ``default``; that of a mapping waits for a ``KeyError``."""
+        return self[name] if name in self else default  # noqa: SIM401
+
     def __setitem__(self, name: str, entry: T) -> None:
         if self._entries.get(name, entry) is not entry:
             raise ValueError(f"the {self.kind} '{name}' is registered already")

@@ -48,16 +48,17 @@ def policies(team: Team, seed: int = 0) -> dict[str, Any]:
     # The state after an episode's last action is not in the batch, so its story ends one step before.
     whole = story(game, batch["state"].cpu().numpy(), actions, steps.sum(1) - 1) if game.pure else None
     drawings = None if whole is None else Drawings(game)
-    present = mac.acting.sees_present_alone
+    counted = "The agents remember" if not mac.acting.sees_present_alone else \
+        "The agents play what they like best" if mac.args.test_greedy else ""
     states = []
     for k in sorted(order.tolist(), key=lambda k: (earliest[k], -visits[k], first[k])):
         e, t = episode[number == k], time[number == k]
         states.append({"picture": None if drawings is None or whole is None else drawings.add(whole[e[0], t[0]]),
-                       **_state(team, batch, e, t, present, actions)})
+                       **_state(team, batch, e, t, not counted, actions)})
     return {"actions": [str(name) for name in game.action_names], "agents": game.n_agents, "states": states,
             "drawings": None if drawings is None else drawings.content, "distinct": len(first),
             "legend": None if drawings is None else LEGENDS.get(game.name),
-            "remembers": not present, "episodes": EPISODES, "returns": results["return"].tolist(),
+            "counted": counted, "episodes": EPISODES, "returns": results["return"].tolist(),
             "lengths": results["ep_length"].astype(int).tolist(), "ways": _ways(actions, steps, results["return"]),
             "entries": None if entries is None else entries[:, :_longest(steps)].tolist(),
             "entryName": "convention" if isinstance(mac.agent, Conventions) else "entry",
@@ -75,8 +76,8 @@ def _longest(steps: np.ndarray[Any, Any]) -> int:
 
 @th.no_grad()
 def _state(team: Team, batch: EpisodeBatch, episodes: np.ndarray[Any, Any], times: np.ndarray[Any, Any],
-           present: bool, actions: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """One state: what is played there, by law where nothing before it matters, else as counted in the episodes."""
+           by_law: bool, actions: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """One state: what is played there, by law where this is drawn and nothing before it matters, else as counted."""
     at, t = int(episodes[0]), int(times[0])
     seen = batch["state"][at, t].cpu().numpy()
     content: dict[str, Any] = {"time": t, "visits": len(episodes),
@@ -87,7 +88,7 @@ def _state(team: Team, batch: EpisodeBatch, episodes: np.ndarray[Any, Any], time
     content["played"] = _listed(played[first], counted)
     mac = team.mac
     bs, ts = th.tensor([at]), th.tensor([t])
-    law = mac.joint_law(batch, bs, ts, WIDTH) if present else None
+    law = mac.joint_law(batch, bs, ts, WIDTH) if by_law else None
     content["law"] = None if law is None else _law(law)
     teacher = mac.imitated
     taught = None if teacher is None or teacher is mac else teacher.joint_law(batch, bs, ts, WIDTH)

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UserError
 from ..experiments.rows.faults import is_number
 from ..utils.bounded import read_text
-from .told import RECORD
+from .told import RECORD, is_model
 
 MOST = 2**27  # bytes of metrics
 Series = dict[str, list[tuple[float, float]]]
@@ -35,10 +35,12 @@ class Record:
     said: list[str] = field(default_factory=list)
 
     @property
-    def model(self) -> str:
-        """Where its last model was written; empty if it says nothing."""
-        model = self.info.get("model")
-        return model if isinstance(model, str) else ""
+    def model(self) -> list[str]:
+        """Where its models were written, below the folder of models: the run's, and the last checkpoint if it is known.
+
+        Nothing if the record says nothing.
+        """
+        return _model(self.info, self.run)
 
 
 def read_record(folder: Path) -> Record:
@@ -74,9 +76,9 @@ def record_of_model(model: Path) -> Record | None:
     root = next((parent for parent in place.parents if (parent / "sacred").is_dir()), None)
     if root is None:
         return None
-    for file in sorted((root / "sacred").glob("*/*/*/info.json")):
-        said = _object(file, []).get("model")
-        if isinstance(said, str) and (_last(said, 2)[-2] in (place.name, place.parent.name)):
+    for file in sorted((root / "sacred").glob(f"*/*/*/{RECORD}")):
+        said = _model(_object(file.parent / "info.json", []), _object(file, []))
+        if said and said[0] in (place.name, place.parent.name):
             try:
                 return read_record(file.parent)
             except UserError:
@@ -88,12 +90,17 @@ def model_of_record(record: Record) -> Path | None:
     """The model that a record names, if it lies in the same results folder; nowhere else is looked."""
     if not record.model or record.folder is None:
         return None
-    run, step = _last(record.model, 2)
     for parent in record.folder.resolve().parents:
-        found = parent / "models" / run / step
-        if run not in ("", "..") and step not in ("", "..") and found.is_dir():
+        found = parent.joinpath("models", *record.model)
+        if not {"", ".."} & {*record.model} and found.is_dir() and is_model(found):
             return found
     return None
+
+
+def _model(info: dict[str, Any], run: dict[str, Any]) -> list[str]:
+    """See :attr:`Record.model`.  The run itself is told at once, ``info`` some seconds later."""
+    last, models = info.get("model"), run.get("model")
+    return _last(last, 2) if isinstance(last, str) else _last(models, 1) if isinstance(models, str) else []
 
 
 def _last(path: str, parts: int) -> list[str]:

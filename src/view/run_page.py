@@ -126,7 +126,10 @@ def _config(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _default(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the method's own files say for the game; nothing where no file of ours is known to be the game's."""
+    """What the method's own files say for the game, by the file of the game that is closest to what was run.
+
+    Nothing where no file of ours is known to be the method's, or the game's.
+    """
     from ..config import read_env, resolve
     from ..config.files import names
 
@@ -134,7 +137,8 @@ def _default(config: Mapping[str, Any]) -> dict[str, Any]:
     try:
         files = [name for name in names("envs") for game, args, _ in [read_env(name)]
                  if game == env and args.get("key") == key]
-        return resolve(str(config.get("name")), files[0]) if files else {}
+        found = [resolve(str(config.get("name")), name) for name in files]
+        return min(found, key=lambda each: sum(config.get(name) != value for name, value in each.items()), default={})
     except (UserError, TypeError):
         return {}
 

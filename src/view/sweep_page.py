@@ -56,7 +56,7 @@ def _recorded(path: Path, said: list[str]) -> list[Row]:
                     pass  # a row without a curve is still one
             found.append(row)
     if lacking:
-        said.append(f"{lacking} runs have no row (unfinished, failed, or resumed) and are left out.")
+        said.append(f"{lacking} runs have no row (unfinished, failed, resumed, or evaluations) and are left out.")
     if not found:
         raise UserError(f"{path} holds records of runs, but none has finished.")
     return found

@@ -32,7 +32,7 @@ def kind_of(path: Path) -> Kind:
             return "rows" if path.suffix.lower() == ".jsonl" else "dataset"
         if (path / RECORD).is_file():
             return "record"
-        if _is_checkpoint(path) or any(_is_checkpoint(child) for child in path.iterdir() if child.name.isdecimal()):
+        if is_model(path):
             return "model"
         if any(_is_row(file) for file in path.glob("*.json")):
             return "rows"
@@ -43,8 +43,13 @@ def kind_of(path: Path) -> Kind:
     return "dataset"
 
 
+def is_model(folder: Path) -> bool:
+    """Whether it is a run's model folder, or one checkpoint in it, be it whole or not."""
+    return _is_checkpoint(folder) or any(_is_checkpoint(child) for child in folder.iterdir() if child.name.isdecimal())
+
+
 def _is_checkpoint(folder: Path) -> bool:
-    return (folder / "manifest.json").is_file() and (folder / "mac.th").is_file()
+    return (folder / "manifest.json").is_file() and ((folder / "mac.th").is_file() or folder.name.isdecimal())
 
 
 def _is_row(file: Path) -> bool:

@@ -108,6 +108,24 @@ def test_a_thousand_of_a_thousand_after_training(alg: str, draws: bool, env: str
 
 
 @needs_onnx
+@pytest.mark.parametrize(("alg", "words"), [
+    ("cpa_ar", "test_greedy=false"), ("bc", "test_greedy=true"), ("cpa_pa", "policy_input=obs repeat_limit=1")])
+def test_a_graph_that_may_do_nothing_does_0(alg: str, words: str) -> None:
+    import onnxruntime
+
+    meta, arrays = Untrained(alg, "bridge", *words.split()).contents()[1]
+    session = onnxruntime.InferenceSession(graph.graph_of(meta, arrays))
+    rng = np.random.default_rng(0)
+    given = {value.name: np.zeros([{"B": 20, "T": 0}.get(size, size) for size in value.shape],
+                                  {"tensor(bool)": np.bool_, "tensor(double)": np.float64,
+                                   "tensor(int64)": np.int64}.get(value.type, np.float32))
+             for value in session.get_inputs()}
+    given["key"] = rng.random(given["key"].shape) if "key" in given else given.pop("key", None)
+    given = {name: value for name, value in given.items() if value is not None}
+    assert session.run(["action"], given)[0].tolist() == [0] * 20
+
+
+@needs_onnx
 def test_a_graph_plays_many_games_at_once() -> None:
     import onnxruntime
 

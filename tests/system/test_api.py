@@ -307,6 +307,26 @@ def test_agents_act_by_their_names_whatever_the_order_of_their_observations(
     assert policy._batch["obs"][0, 0].tolist() == [[0.0], [1.0]]
 
 
+class Paying(Sided):
+    """Pays either agent 1 whatever is done."""
+
+    def step(self, actions: Any) -> Any:
+        seen, paid, *rest = super().step(actions)
+        return seen, dict.fromkeys(paid, 1.0), *rest
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("words", "worth"), [({"reward_scalarisation": "mean"}, 1.0), ({}, 2.0)])
+def test_a_trained_team_is_paid_as_in_its_run(words: dict[str, Any], worth: float, tmp_path: Path,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    key = f"{__name__}:Paying"
+    run = train("bc", "pettingzoo", dataset="random", seed=0, t_max=1, hidden_dim=8, batch_size=8, test_nepisode=4,
+                recipes={"random": {"episodes": 10}}, env_args={"key": key}, **words)
+    assert run.mean_return == evaluate(run.model, 4, key=key).mean_return == worth
+
+
 @pytest.mark.parametrize("value", [
     None, True, False, 3, -1, 1e-5, 0.1, 2e30, "medium", "a b", "true", "1e-3", "null", "", "[1", "ü 🎲 \n\"\\",
     "{a: b}", [1, 2.5, "x"], {"a": {"b": [None, "no"]}}, {}, []])
@@ -351,6 +371,12 @@ def test_numbers_of_numpy_and_paths_are_values_too() -> None:
     (lambda run: export(run.model, 3), "out must be a name or a path, not 3."),  # type: ignore[arg-type]
     (lambda run: evaluate(run.model, 0), "episodes must be a whole number of at least 1, not 0."),
     (lambda run: evaluate(run.model, seed=1.5), "seed must be a whole number"),
+    (lambda run: evaluate(run.model, greedy="False"), "greedy must be True, False or None, not"),  # type: ignore[arg-type]
+    (lambda run: load_policy(run.model, greedy=1), "greedy must be True, False or None, not 1"),
+    (lambda run: compare(run, seed="a"), "seed must be a whole number"),  # type: ignore[arg-type]
+    (lambda run: compare(run, repetitions=10.5), "repetitions must be a positive whole"),  # type: ignore[arg-type]
+    (lambda run: compare(run, repetitions=0), "repetitions must be a positive whole number."),
+    (lambda run: select([]), "there is nothing to choose from; give model folders."),
     (lambda run: run.policy().act(np.zeros((3, 4))), "observations must have the shape (2, 4), not (3, 4)."),
     (lambda run: run.policy().act({"agent_0": [0, 1, 0, 1]}), "xor has 2 agents, but observations are of 1: agent_0."),
     (lambda run: run.policy().act(XOR_VIEW * np.nan), "observations hold a value that is not finite"),

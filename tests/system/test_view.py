@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -181,6 +182,30 @@ def test_a_run_is_shown_from_its_models_and_from_its_record(tiny_run: Callable[.
     assert [len(group["runs"]) for group in many["groups"]] == [1] and many["groups"][0]["runs"][0]["curve"]
 
 
+def test_a_run_that_was_killed_at_once_is_found_by_its_record_alone(tiny_run: Callable[..., Outcome], tmp_path: Path,
+                                                                    ) -> None:
+    """Sacred writes what was noted of the run at once, the rest some seconds later."""
+    done = tiny_run(alg="bc")
+    (done.sacred / "info.json").unlink()
+    assert view(tmp_path / "a.html", str(done.sacred))["policies"]
+    assert dict(view(tmp_path / "b.html", str(done.models))["places"])["Sacred record"] == str(done.sacred.resolve())
+    shutil.rmtree(next(done.models.glob("[0-9]*")))
+    assert view(tmp_path / "c.html", str(done.sacred))["policies"] is None, "no checkpoint was written yet"
+
+
+def test_what_a_team_plays_is_counted_where_nothing_is_drawn_or_something_was_before(
+        tiny_run: Callable[..., Outcome], tmp_path: Path) -> None:
+    greedy = view(tmp_path / "a.html", str(tiny_run("test_greedy=true", alg="cpa_ar").models))["policies"]
+    assert greedy["counted"] == "The agents play what they like best"
+    (state,) = greedy["states"]
+    assert state["law"] is None and [each["probability"] for each in state["played"]] == [1.0]
+    drawn = view(tmp_path / "b.html", str(tiny_run("test_greedy=false", alg="cpa_ar").models))["policies"]
+    assert drawn["counted"] == "" and len(drawn["states"][0]["law"]) > 1
+    small = ("policy_input=obs", "improvement=imitation", "student_t_max=4", "repeat_limit=1", "test_greedy=false")
+    wary = view(tmp_path / "c.html", str(tiny_run(*small, alg="cpa_pa", env="bridge").models))["policies"]
+    assert wary["counted"] == "The agents remember" and all(state["law"] is None for state in wary["states"])
+
+
 def test_a_checkpoint_has_its_own_result(tiny_run: Callable[..., Outcome], tmp_path: Path) -> None:
     """Not that of the run's end."""
     words = ("test_interval=2", "save_model_interval=2", "models_kept=99", "t_max=6")
@@ -215,6 +240,9 @@ def test_a_task_of_another_package_is_compared_with_its_own_file() -> None:
     differing = {row["key"] for row in _config(config) if row["differs"]}
     assert differing == {"lr"}
     assert not [row for row in _config({**config, "env_args": {"key": "unknown"}}) if row["differs"]]
+    for file in ("lbf", "mpe_spread", "pettingzoo"):  # others have the same environment
+        words = ["env_args.key=mpe2.simple_spread_v3"] if file == "pettingzoo" else []
+        assert not [row for row in _config(resolve("bc", file, words)) if row["differs"]]
 
 
 def test_a_record_without_a_model_still_shows_its_curves(tmp_path: Path) -> None:

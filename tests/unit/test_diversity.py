@@ -42,13 +42,13 @@ def measure(team: Team, teacher: Team | None = None, *words: str, env: str = "xo
             ) -> dict[str, Any]:
     """Measures in each state that random episodes visit."""
     built = Built("cpa_pa", env, "hidden_dim=8", "pool_hidden=8", *words)
-    mac: Any = SimpleNamespace(joint_law=team.joint_law, imitated=teacher)
+    mac: Any = SimpleNamespace(joint_law=team.joint_law, acting=SimpleNamespace(imitated=teacher))
     return diversity(built.game, mac, built.played(episodes), seed=0)
 
 
 def alone(team: Team) -> Any:
     """A controller without a teacher."""
-    return SimpleNamespace(joint_law=team.joint_law, imitated=None)
+    return SimpleNamespace(joint_law=team.joint_law, acting=SimpleNamespace(imitated=None))
 
 
 def everywhere(out: dict[str, Any], expected: dict[str, float]) -> None:

@@ -41,6 +41,8 @@ from epymarl_cpa.utils import checkpoint
     ("cpa_pa", ["improvement=table"], "improvement=table has no effect with policy_input=state"),
     ("cpa_pa", ["policy_input=obs", "labels=drawn"], "labels=drawn has no effect with policy_input=obs"),
     ("cpa_pa", ["policy_input=obs", "improvement=table", "scenarios=9"], "scenarios=9 has no effect with improvement="),
+    ("cpa_pa", ["policy_input=obs", "alpha=0.5"], "alpha=0.5 has no effect with policy_input=obs and improvement=auto; "
+     "it is read with policy_input=state or improvement=stages."),
     ("cpa_pa", ["commitment=0.5"], "commitment=0.5 has no effect with selection=likelihood"),
     ("kd", ["kl_weight=4"], "kl_weight=4.0 has no effect with key=prior; it is read with key=cvae_vector or key=cvae"),
     ("cfcql", ["moderate_lambda=false", "cf_tau=3"], "cf_tau=3.0 has no effect with moderate_lambda=false"),
@@ -55,7 +57,9 @@ def test_no_effect(alg: str, words: list[str], told: str) -> None:
     ("cpa_ar", ["critic_input=history"]), ("cpa_pa", ["critic_input=history"]), ("qmix", ["critic_input=history"]),
     ("bc", ["load_step=5", "checkpoint_path=x"]), ("bc", ["render=true", "evaluate=true"]),
     ("bc", ["agent=rnn_ns", "use_rnn=true"]), ("cpa_pa", ["entry_floor=0.5"]), ("kd", ["labels=drawn"]),
-    ("cpa_pa", ["policy_input=obs", "repeat_limit=2"]), ("cpa_ar", ["weight_clip=5", "policy_loss=weighted"]),
+    ("cpa_pa", ["policy_input=obs", "repeat_limit=2"]),
+    ("cpa_pa", ["policy_input=obs", "improvement=stages", "alpha=0.5"]), ("cpa_ar", ["reward_scalarisation=mean"]),
+    ("cpa_ar", ["weight_clip=5", "policy_loss=weighted"]),
     ("cpa_ar", ["weight=prefix", "soft_values=false"])])  # as the file has it
 def test_what_has_an_effect_is_accepted(alg: str, words: list[str]) -> None:
     resolve(alg, "xor", words)
@@ -75,8 +79,9 @@ def test_what_keys_need_are_keys_and_values_of_the_method(alg: str) -> None:
     keys = keys_of(config)
     for part in (MACS[config["mac"]], LEARNERS[config["learner"]]):
         for need in settings_of(part).all_needs():
-            assert {*need.keys, need.other} <= keys.keys()
-            assert [keys[need.other].check(need.other, value) for value in need.values] == list(need.values)
+            assert {*need.keys, *need.where} <= keys.keys()
+            for other, values in need.where.items():
+                assert [keys[other].check(other, value) for value in values] == list(values)
 
 
 # --------------------------------------------------------------------------------------------- checkpoints

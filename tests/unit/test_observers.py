@@ -362,6 +362,21 @@ def test_an_observer_may_end_a_run_early(run: Callable[..., tuple[dict[str, Any]
     assert equal(models.state(), same.state()) and result["return"] == short["return"]
 
 
+def test_a_run_that_ends_before_its_last_stage_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Hasty(Recorder):
+        stop = "no time"
+
+    words = {**SMALL, "local_results_path": str(tmp_path), "datasets_path": str(tmp_path), "student_t_max": "6",
+             "pool_hidden": "8"}
+    trial = prepare(resolve("cpa_pa", "xor", [f"{key}={value}" for key, value in words.items()]), None, CONSOLE)
+    trial.watch = Watch({"hasty": Hasty}, CONSOLE)
+    result = trial.run()
+    assert result["stopped"] == {"by": "hasty", "t_env": 0, "stage": "teacher"}
+    told = "the stage 'students' has not begun: what plays, and the result, is of the stage 'teacher'"
+    assert told in caplog.messages
+    assert "tv" not in result and "joint_entropy" in result, "nobody is compared with the teacher"
+
+
 def test_a_run_that_fails_ends_without_a_result(run: Callable[..., tuple[dict[str, Any], Outcome]]) -> None:
     recorder = Recorder()
     with pytest.raises(UserError, match="diverged"):

@@ -31,6 +31,12 @@ def test_both_ways_to_register() -> None:
     assert "a" not in registry
 
 
+def test_get_of_a_name_that_is_not_there() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry["a"] = A
+    assert registry.get("a", B) is A and registry.get("b", B) is B and registry.get("b") is None
+
+
 def test_a_wrong_name_lists_the_choices() -> None:
     registry: Registry[type] = Registry("thing")
     registry["alpha"], registry["beta"] = A, B

@@ -124,10 +124,11 @@ def _caught_and_scans(words: str) -> tuple[int, int]:
 def test_a_game_without_a_painter_is_shown_by_its_own_shapes() -> None:
     pytest.importorskip("PIL")
     from epymarl_cpa.render.film import Film
-    from epymarl_cpa.render.painters.shapes import ShapesPainter
+    from epymarl_cpa.render.painters import painter_of
 
     game = make_game("bridge", episode_limit=3)
-    film = Film([Panel(ShapesPainter(game), "mine", "", [played(game)])], 300, 2)
+    game.name = "mine"
+    film = Film([Panel(painter_of(game), "mine", "", [played(game)])], 300, 2)
     colours = {tuple(colour) for colour in film.picture(1).reshape(-1, 3).tolist()}
     assert {(45, 108, 190), (226, 120, 24)} <= colours, "both agents' discs"
 

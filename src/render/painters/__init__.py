@@ -19,7 +19,8 @@ def painter_of(game: Game) -> Painter[Any]:
 
     if isinstance(game, ExternalGame):
         return ExternalPainter(game)
-    return REGISTRY.get(game.name, ShapesPainter)(game)
+    painter: type[Painter[Any]] = REGISTRY.get(game.name, ShapesPainter)
+    return painter(game)
 
 
 __all__ = ["REGISTRY", "Painter", "painter_of"]

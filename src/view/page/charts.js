@@ -38,7 +38,7 @@ function frame(width, height, x, y, names = {}) {
 /** Bars of how many values fall where, and vertical lines; `pick(low, high)` is told which bar was chosen. */
 function histogram(values, lines, names, pick) {
   const sorted = Float64Array.from(values).sort(), low = sorted[0], high = sorted[sorted.length - 1];
-  const distinct = new Set(sorted.length > 50000 ? [] : sorted), few = distinct.size && distinct.size <= 12;
+  const distinct = new Set(low === high ? [low] : sorted.length > 50000 ? [] : sorted), few = distinct.size && distinct.size <= 12;
   const room = (high - low || 1) * 0.5, near = lines.filter((l) => l.value !== null && l.value >= low - room && l.value <= high + room);
   const far = lines.filter((l) => l.value !== null && !near.includes(l));
   const from = Math.min(low, ...near.map((l) => l.value)), to = Math.max(high, ...near.map((l) => l.value)), edge = (to - from || 1) * 0.06;

@@ -39,7 +39,8 @@ async function showRun() {
   const changed = content.config.filter((row) => row.differs), all = el("div"), find = el("input", {type: "search", placeholder: "find a key", "aria-label": "Find a key", on: {input: () => list()}});
   const list = () => all.replaceChildren(table(["key", "value", "default"], content.config.filter((row) => row.key.includes(find.value.trim())).map((row) => ({kind: row.differs ? "best" : "", cells: [row.key, el("span.mono", {}, row.value), el("span.mono", {}, row.default ?? "–")]})), {label: "Configuration", tall: true}));
   list();
-  section("config", "Configuration", changed.length ? `${plural(changed.length, "key")} other than the method's own files say for this game.` : "All keys are as the method's own files say for this game.",
+  const compared = content.config.some((row) => row.default !== null), differ = changed.length ? `${plural(changed.length, "key")} other than` : "All keys are as";
+  section("config", "Configuration", compared ? `${differ} the method's own files say for this game.` : "No file of the method and the game is known here, so that nobody can say what was changed.",
     changed.length ? table(["key", "value", "default"], changed.map((row) => [row.key, el("span.mono", {}, row.value), el("span.mono", {}, row.default)]), {label: "What differs"}) : null,
     el("details", {}, el("summary", {}, `All ${content.config.length} keys`), el("div", {css: {margin: "8px 0"}}, find), all));
   section("places", "Where things are", "", el("dl.places", {}, content.places.map(([name, path]) => [el("dt", {}, name), el("dd", {}, path)])), content.commands.map(([name, text]) => el("div", {css: {"margin-top": "16px"}}, el("h3", {}, name), command(text).node)));
@@ -51,7 +52,7 @@ async function showPolicies(p) {
   const most = Math.max(...p.ways.map((w) => w.count));
   const first_actions = table(["first joint action", {text: "episodes", n: true}, "", {text: "mean return", n: true}], p.ways.map((w) => [joint(w.actions, names), whole(w.count), el("span.bars", {}, el("i", {css: {width: `${100 * w.count / most}%`}})), number(w.mean)]), {label: "Ways"});
   ways.append(p.entries ? el("div.cols", {}, first_actions, el("div", {}, el("h3", {}, `Which ${p.entryName} each episode follows`), entryMap(p))) : first_actions);
-  const card = section("policies", "The policy, state by state", p.remembers ? "The agents remember, so what they play is counted in the test episodes." : `${plural(p.states.length, "state")} of ${whole(p.distinct)} that the test episodes visited, in the order in which they came up: how likely the team plays each joint action.`);
+  const card = section("policies", "The policy, state by state", p.counted ? `${p.counted}, so what they play is counted in the test episodes.` : `${plural(p.states.length, "state")} of ${whole(p.distinct)} that the test episodes visited, in the order in which they came up: how likely the team plays each joint action.`);
   if (p.legend) card.append(el("p.legendtext", {css: {margin: "0 0 12px"}}, p.legend));
   const has = p.states.some((s) => s.teacher);
   if (has) card.append(el("div", {css: {"margin-bottom": "12px"}}, el("span.key", {}, el("i"), "the team"), el("span.key", {}, el("i.o"), "its teacher")));
