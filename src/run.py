@@ -252,6 +252,8 @@ class Trial:
 
     def test(self) -> None:
         """Evaluates the controller and tells the observers, unless they were told before the run was stopped."""
+        if not self.args.evaluate:
+            self.learner.make_ready(self.runner.t_env)
         self.results = self.runner.evaluate(self._show if self.args.evaluate and self.args.render else None)
         if self.tested_at == self.runner.t_env:
             return
@@ -298,6 +300,7 @@ class Trial:
         if not self.learner.is_finite():
             raise Diverged(f"training diverged: the networks are not finite at t_env {self.runner.t_env}; lower lr, or "
                            "scale the rewards with reward_scale.")
+        self.learner.make_ready(self.runner.t_env)
         state = {"runner": self.runner.state_dict(), "episode": self.episode, "curve": self.curve,
                  **generators()}
         if self.buffer is not None:

@@ -291,6 +291,9 @@ class Learner(ABC):
             time = th.zeros_like(time)
         return th.cat([state, (time / self.info.episode_limit)[:, None].to(state.dtype)], 1)
 
+    def make_ready(self) -> None:  # noqa: B027 (most are ready at any time)
+        """Makes the policy fit to be played and kept on the way; what is learned afterwards is as without it."""
+
     def leave(self) -> bool:
         """Does what only the last update of the stage would have done, as the stage is left before.
 

@@ -115,10 +115,14 @@ class ConventionLearner(TaughtLearner):
             self._judge()
         return stats
 
+    def make_ready(self) -> None:
+        if self.plan is None and 0 < self.update.count < self.stage.length:
+            self._judge(JUDGED)
+
     def leave(self) -> bool:
         if self.plan is not None:
             return False
-        self._judge()  # which conventions are played: until then all are alike
+        self._judge()
         return True
 
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -228,13 +232,20 @@ class ConventionLearner(TaughtLearner):
                        for each in laws))
 
     @th.no_grad()
-    def _judge(self) -> None:
-        """Values conventions by the recorded episodes that follow them."""
+    def _judge(self, most: int | None = None) -> None:
+        """Values conventions by the recorded episodes that follow them, so that a key means the better ones.
+
+        Args:
+            most: how many episodes are looked at, for a rough idea on the way; None: all, and it is told.
+        """
         if self.source is None:
             raise UserError(NEEDS_RECORDED)
+        rows = th.arange(self.source.n_episodes)
+        if most is not None and most < len(rows):
+            rows = th.linspace(0, len(rows) - 1, most).long()
         posterior, returns = [], []
-        for k in range(0, self.source.n_episodes, JUDGED):
-            batch = self.source.episodes(th.arange(k, min(k + JUDGED, self.source.n_episodes)))
+        for some in rows.split(JUDGED):
+            batch = self.source.episodes(some)
             step = self.steps(batch)
             likelihood = episode_likelihood(step, self.pool.every(step.inputs), batch.batch_size)
             posterior.append((likelihood + self.pool.mixing.log_softmax(0)).softmax(1).double().cpu())
@@ -242,12 +253,16 @@ class ConventionLearner(TaughtLearner):
             returns.append(returns_of(batch, self.args.reward_scalarisation == "sum").cpu())
         share, paid = th.cat(posterior), th.cat(returns)
         entries = (share.mean(0) > min(USED, 0.5 / self.pool.size)).nonzero()[:, 0]
+        if not len(entries):
+            return  # numbers that are not finite; who saves the model will say so
         mass = share.mean(0)[entries]
         share = share[:, entries] / share[:, entries].sum(0)
         values = share.T @ paid
         spread = (share * (paid[:, None] - values) ** 2).sum(0).sqrt()
         errors = spread * share.square().sum(0).sqrt()
         self._play_by(entries, values, errors, mass, spread_of(paid))
+        if most is not None:
+            return
         best = int((values - self.args.caution * errors).argmax())
         self.console.info("%d conventions in the data; the best is followed by episodes of mean return %.4f; recorded "
                           "episodes: %.4f", len(entries), values[best], paid.mean())

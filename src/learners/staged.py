@@ -82,6 +82,10 @@ class StagedLearner:
         chosen = choice is not None and choice.settle(t_env).get("selected_t_env", t_env) != t_env
         return (t_env < learner.stage.end and learner.leave()) or chosen
 
+    def make_ready(self, t_env: int) -> None:
+        """Makes the policy fit to be played and kept after the update at ``t_env``, as :meth:`.Learner.make_ready`."""
+        self.at(t_env).make_ready()
+
     def facts(self) -> dict[str, Any]:
         """Which policy was chosen in stages that are over, plain JSON."""
         found = {name: choice.found for name, choice in self._choices.items() if choice.found}

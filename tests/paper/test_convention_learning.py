@@ -23,9 +23,9 @@ ACCORD = ("policy_input=obs", "improvement=imitation", "pool_size=4", "hidden_di
 
 def learn(env: str, folder: Path, *words: str) -> tuple[Trial, dict[str, Any]]:
     """A run of conventions, and its last evaluation."""
-    chosen = {word.partition("=")[0]: word for word in words}  # the last ones win
+    chosen = {word.partition("=")[0]: word for word in ("test_interval=100000", *words)}  # the last ones win
     config = resolve("cpa_pa", env, [*chosen.values(), "seed=0", f"local_results_path={folder}",
-                                     f"datasets_path={folder}", "test_interval=100000"])
+                                     f"datasets_path={folder}"])
     trial = prepare(config, None, logging.getLogger("test"))
     return trial, trial.run()
 
@@ -74,6 +74,17 @@ def test_the_conventions_of_the_data_are_its_teams(game: str, tmp_path: Path) ->
     assert mass.amax(1).sum() / mass.sum() > 0.999, "no convention is of two teams"
     assert out["return"] == out["optimum"] == 4.0
     assert "tv" not in out and out["joint_entropy"] > 0.9, "both teams are played, and there is no teacher"
+
+
+def test_evaluations_on_the_way_play_what_is_known_by_then(game: str, tmp_path: Path) -> None:
+    """By what the recorded episodes say of the conventions so far; what is learned is the same as without."""
+    trial, out = learn(game, tmp_path, *ACCORD, "test_interval=40")
+    silent, same = learn(game, tmp_path, *ACCORD)
+    assert [t for t, _ in trial.curve] == [0, 40, 80, 120, 150]
+    assert trial.curve[3][1] > 3.7, "3.5 by all entries alike"
+    assert out["return"] == same["return"] == 4.0
+    networks = [one.mac.agent.state_dict() for one in (trial, silent)]
+    assert all(th.equal(networks[0][name], networks[1][name]) for name in networks[0])
 
 
 def test_without_an_agreement_half_is_lost(game: str, tmp_path: Path) -> None:
