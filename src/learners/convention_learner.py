@@ -244,7 +244,7 @@ class ConventionLearner(TaughtLearner):
         if most is not None and most < len(rows):
             rows = th.linspace(0, len(rows) - 1, most).long()
         posterior, returns = [], []
-        for some in rows.split(JUDGED):
+        for some in th.split(rows, JUDGED):
             batch = self.source.episodes(some)
             step = self.steps(batch)
             likelihood = episode_likelihood(step, self.pool.every(step.inputs), batch.batch_size)
