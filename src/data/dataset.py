@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..utils.bounded import archive_entries
 from ..utils.files import write_with
 from ..utils.progress import counting
-from .arrays import ARRAYS, OPTIONAL, EpisodeArrays
+from .archive import HEADER, check_archive
+from .arrays import EpisodeArrays
 from .validate import validate
 
 FORMAT = 1
@@ -99,14 +99,14 @@ class OfflineDataset(EpisodeArrays):
             UserError: the file is missing, truncated, altered, or not a data set.
         """
         try:
-            archive_entries(path, lambda name: name in (*ARRAYS, *OPTIONAL, "header"))
+            check_archive(path)
             arrays: dict[str, Any] = {}
             with np.load(path, allow_pickle=False) as file, \
                     counting(f"reading {path.name}", len(file.files), "arrays") as progress:
                 for name in file.files:
                     arrays[name] = file[name]
                     progress.at(len(arrays))
-            header = json.loads(arrays.pop("header").tobytes()) if "header" in arrays else {}
+            header = json.loads(arrays.pop(HEADER).tobytes())
         except FileNotFoundError:
             raise UserError(f"there is no data set {path}.") from None
         except PermissionError:
@@ -120,9 +120,6 @@ class OfflineDataset(EpisodeArrays):
             raise UserError(f"data set {path} was not written by this program: it has no header with its provenance.")
         if header.get("format") != FORMAT:
             raise UserError(f"data set {path} has format {header.get('format')!r}, but this program reads {FORMAT}.")
-        for name in ARRAYS:
-            if name not in arrays:
-                raise UserError(f"data set {path} lacks the key '{name}'; {REMEDY}.")
         data = cls(**arrays, meta=header["meta"], source=str(path), first=first)
         if data.digest != header.get("digest"):
             raise UserError(f"data set {path} was altered: its contents do not match its digest; {REMEDY}.")

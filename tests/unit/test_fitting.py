@@ -16,6 +16,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 from epymarl_cpa.build import build_env
 from epymarl_cpa.components.transitions import transitions
 from epymarl_cpa.data import OfflineDataset
+from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.fitting import fitted, remarks
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.validate import check_game
@@ -90,6 +91,19 @@ def test_rewards_are_in_the_unit_of_the_game(way: str, scale: float) -> None:
     with pytest.raises(UserError, match="was recorded with reward_scalarisation=sum, but this run plays "
                                         "reward_scalarisation=mean"):
         check_game(ours, game("mean"))
+
+
+def test_episodes_are_selected_by_the_returns_of_the_game(tmp_path: Path) -> None:
+    theirs = foreign((T,) * 12)
+    theirs.save(tmp_path / "theirs.npz")
+    least = float(np.median(fitted(theirs, game()).returns)) - 0.1
+    keep = fitted(theirs, game()).returns >= least
+    assert 0 < (theirs.returns >= least).sum() < keep.sum() < 12
+    words = ["select", str(tmp_path / "theirs.npz"), f"--min-return={least}", "--env-config=pettingzoo",
+             f"env_args.key={__name__}:Counting"]
+    assert main([*words, f"--out={tmp_path / 'some.npz'}"]) == 0
+    found = OfflineDataset.load(tmp_path / "some.npz")
+    assert found.reward.tobytes() == theirs.reward[keep].tobytes(), "written as they are"
 
 
 class TeamPaid(Env[Any, Any]):

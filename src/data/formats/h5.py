@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...utils.bounded import check_claim, size_of
+from ...utils.bounded import check_memory, size_of
+from ..archive import check_deflated
 from ..dataset import REMEDY
 from .base import optional
 from .columns import Array
@@ -71,8 +72,9 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
                 if item.dtype.kind in "fiub":  # what else there is is refused where it is asked for
                     step = math.prod(item.chunks or (0,)) * item.dtype.itemsize
                     claimed = max(claimed + math.prod(item.shape) * item.dtype.itemsize, step)
+                    check_memory(f"{path}: a chunk of key '{key}'", step)
                 found[key] = item
-        check_claim(path, claimed, size_of(path))
+        check_deflated(path, claimed, size_of(path))
     except UserError:
         raise
     except Exception as error:
