@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.chunks import join, pad, split
 from epymarl_cpa.data.formats import load
+from epymarl_cpa.data.formats.mapped import append
 from epymarl_cpa.data.formats.parts import part_file
+from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.merge import merge
 from epymarl_cpa.data.store import write_dataset
+from epymarl_cpa.data.validate import check_game
+from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.utils.files import swap
 
@@ -72,6 +77,30 @@ def test_merge_gives_everybody_observations() -> None:
 def test_what_cannot_be_merged(other: Callable[[], OfflineDataset], told: str) -> None:
     with pytest.raises(UserError, match=told):
         merged(made(), other())
+
+
+def test_data_of_no_known_game_do_not_let_others_in(tmp_path: Path) -> None:
+    """What was merged from them still says of which variant the rest is, to whatever comes next."""
+    one, two = (made(meta={"behaviours": ["a"], "spec": {"game": "g", "x": x}}) for x in (1, 2))
+    unknown = made(meta={"behaviours": ["a"]})
+    for sets in ((unknown, one, two), (merged(unknown, one), two), (two, merged(one, unknown))):
+        with pytest.raises(UserError, match="recorded with x=[12], but .* with x=[12]; only data of the same game"):
+            merged(*sets)
+    write_dataset(split(merged(unknown, one)), tmp_path / "x.mapped")
+    before = load(tmp_path / "x.mapped").digest
+    with pytest.raises(UserError, match="recorded with x=1, but .* with x=2"):
+        append(split(two), tmp_path / "x.mapped")
+    assert load(tmp_path / "x.mapped").digest == before
+    append(split(one), tmp_path / "x.mapped")
+
+
+def test_merged_data_are_checked_against_the_game_one_by_one() -> None:
+    data = generate(make_game("xor"), {"episodes": 3, "mixture": {"random": 1.0}}, 0)
+    other = {**data.meta, "spec": {**data.meta["spec"], "n_agents": 3}}
+    for spec in (data.meta, other):
+        both = OfflineDataset(**data.arrays, meta={"behaviours": data.meta["behaviours"], "merged": [{}, spec]})
+        with pytest.raises(UserError, match="with env_args.n_agents=3") if spec is other else nullcontext():
+            check_game(both, make_game("xor"))
 
 
 def test_a_recording_that_was_interrupted(tmp_path: Path) -> None:
