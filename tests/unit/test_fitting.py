@@ -17,8 +17,12 @@ from epymarl_cpa.build import build_env
 from epymarl_cpa.components.transitions import transitions
 from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.__main__ import main
+from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.fitting import fitted, remarks
+from epymarl_cpa.data.formats import load
 from epymarl_cpa.data.generate import generate
+from epymarl_cpa.data.mapped import MappedDataset
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.data.validate import check_game
 from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.errors import UserError
@@ -150,6 +154,34 @@ def test_actions_that_nobody_played_are_those_of_the_game() -> None:
         fitted(two.with_arrays(actions=two.actions + 1, avail_actions=whole.avail_actions), uneven)
     with pytest.raises(UserError, match="has 2 actions, but pettingzoo has 3"):  # masks that were recorded count
         check_game(fitted(two.with_arrays(meta={"format": "vault"}), game()), game())
+
+
+def test_data_on_the_disk_are_fitted_as_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the masks of all their steps in memory."""
+    monkeypatch.setattr("epymarl_cpa.data.formats.mapped.IN_MEMORY", 0)
+    uneven = make_game("pettingzoo", key=f"{__name__}:Uneven")
+    whole = foreign((T,) * 6, unrecorded=["avail_actions"])
+    sound = OfflineDataset(**{**whole.arrays, "actions": whole.actions % 2}, meta=whole.meta)
+    write_dataset(split(sound), tmp_path / "x.mapped")
+    data, wanted = fitted(load(tmp_path / "x.mapped"), uneven), fitted(sound, uneven)
+    assert isinstance(data, MappedDataset)
+    masks = data.avail_actions
+    assert masks.strides[:2] == (0, 0) and (masks[wanted.filled] == wanted.avail_actions[wanted.filled]).all()
+    assert data.reward.tobytes() == wanted.reward.tobytes() and data.digest == sound.digest
+    data.check()
+    write_dataset(split(whole), tmp_path / "wrong.mapped")
+    read = load(tmp_path / "wrong.mapped")
+    read.check()
+    wrong = fitted(read, uneven)
+    assert (whole.actions[:, :T, 1] == 2).any()
+    for look in (wrong.check, lambda: wrong.take(np.arange(6)), lambda: [*split(wrong)], lambda: wrong.actions):
+        with pytest.raises(UserError, match=r"key 'actions', episode .*: an agent took an action that was not"):
+            look()
+    read.check()
+    with pytest.raises(UserError, match="key 'reward', episode 0, step 1: the reward is not finite"):
+        read.with_arrays(reward=np.where(np.arange(T + 1) == 1, np.nan, read.reward).astype(np.float32))
+    with pytest.raises(UserError, match="key 'avail_actions' has"):
+        read.with_arrays(avail_actions=masks[:, :2])
 
 
 def test_what_is_said_of_missing_last_states() -> None:

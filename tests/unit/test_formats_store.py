@@ -84,11 +84,11 @@ def test_data_of_no_known_game_do_not_let_others_in(tmp_path: Path) -> None:
     one, two = (made(meta={"behaviours": ["a"], "spec": {"game": "g", "x": x}}) for x in (1, 2))
     unknown = made(meta={"behaviours": ["a"]})
     for sets in ((unknown, one, two), (merged(unknown, one), two), (two, merged(one, unknown))):
-        with pytest.raises(UserError, match="recorded with x=[12], but .* with x=[12]; only data of the same game"):
+        with pytest.raises(UserError, match=r"recorded with x=[12], but .* with x=[12]; only data of the same game"):
             merged(*sets)
     write_dataset(split(merged(unknown, one)), tmp_path / "x.mapped")
     before = load(tmp_path / "x.mapped").digest
-    with pytest.raises(UserError, match="recorded with x=1, but .* with x=2"):
+    with pytest.raises(UserError, match=r"recorded with x=1, but .* with x=2"):
         append(split(two), tmp_path / "x.mapped")
     assert load(tmp_path / "x.mapped").digest == before
     append(split(one), tmp_path / "x.mapped")
@@ -99,7 +99,7 @@ def test_merged_data_are_checked_against_the_game_one_by_one() -> None:
     other = {**data.meta, "spec": {**data.meta["spec"], "n_agents": 3}}
     for spec in (data.meta, other):
         both = OfflineDataset(**data.arrays, meta={"behaviours": data.meta["behaviours"], "merged": [{}, spec]})
-        with pytest.raises(UserError, match="with env_args.n_agents=3") if spec is other else nullcontext():
+        with pytest.raises(UserError, match=r"with env_args\.n_agents=3") if spec is other else nullcontext():
             check_game(both, make_game("xor"))
 
 
