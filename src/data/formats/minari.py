@@ -84,7 +84,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDataset]:
-    with opened(path / SIDE, "r", WHAT, EXTRA) as side, _told(path):
+    with opened(path / SIDE, WHAT, EXTRA) as side, _told(path):
         # Minari's file has no checksums, and its library may crash over a damaged one.
         if np.bytes_(sha256(path / MAIN)) != np.bytes_(side.attrs["main"]):
             raise UserError(f"{path / MAIN} was altered since it was written; copy it again, or delete {HEADER} to "
@@ -131,7 +131,7 @@ def _foreign(path: Path) -> Iterator[OfflineDataset]:
 def _episodes_there(path: Path) -> int:
     """How many episodes a data set's files hold, whatever its metadata tell."""
     if (path / MAIN).is_file():
-        with opened(path / MAIN, "r", WHAT, EXTRA) as file:
+        with opened(path / MAIN, WHAT, EXTRA) as file:
             return sum(re.fullmatch(r"episode_\d+", key) is not None for key in file)
     return sum(each.is_dir() and each.name.isdecimal() for each in path.iterdir())  # Minari's other kind of files
 
@@ -143,7 +143,7 @@ def _open(path: Path) -> tuple[Spaces, Any]:
         raise UserError(f"{path}: metadata.json lacks the spaces of observations and actions, without which the data "
                         "cannot be read.")
     if (path / MAIN).exists():
-        with opened(path / MAIN, "r", WHAT, EXTRA) as file:
+        with opened(path / MAIN, WHAT, EXTRA) as file:
             refuse_links(file, path / MAIN)
     storage_class, _ = package()
     storage = storage_class.read(path)
