@@ -26,6 +26,7 @@ from ...errors import UserError, one_line
 from ...utils.bounded import RATIO, check_claim
 from ..chunks import spans
 from ..dataset import OfflineDataset
+from ..ends import mend_ends
 from ..seal import checked
 from .base import REGISTRY, Format, metadata
 from .h5 import opened, refuse_links
@@ -169,4 +170,5 @@ def _filled_in(storage: Any, spaces: Spaces, length: NDArray[np.int64], limit: i
         with np.errstate(over="ignore"):  # becomes infinite, which validation refuses
             for key, array in spaces.decode(episode, steps, individual).items():
                 arrays[key][e, : len(array)] = array
+    mend_ends(arrays)
     return arrays
