@@ -222,6 +222,32 @@ def test_steps_without_a_state_after_them(learner: type[Learner], tmp_path: Path
     np.testing.assert_allclose(step.reward, runner.dataset.reward[played])
 
 
+def runner_of(alg: str, path: Path, batch_size: int) -> OfflineRunner:
+    args = settings(Settings, alg, "pettingzoo", f"env_args.key={__name__}:Counting", f"dataset={path}", "seed=1",
+                    f"batch_size={batch_size}")
+    return OfflineRunner(args, build_env(args), logging.getLogger("test"))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_no_batch_is_without_a_step_to_learn_from(size: int, tmp_path: Path) -> None:
+    """Episodes are drawn as ever; batches that would end the run are passed over, which imitation does not need."""
+    foreign((1,) * 9 + (T, T)).save(tmp_path / "theirs.npz")
+    generator = th.Generator().manual_seed(1)
+    order = th.cat([th.randperm(11, generator=generator) for _ in range(60)])[:60 * size].view(60, size)
+    for alg, wanted in (("bc", order), ("cpa_ar", order[(order >= 9).any(1)])):
+        runner = runner_of(alg, tmp_path / "theirs.npz", size)
+        assert len(wanted) > 5
+        for rows in wanted:
+            assert runner.next_rows().tolist() == rows.tolist()
+
+
+def test_data_without_any_step_to_learn_from_are_refused_at_the_start(tmp_path: Path) -> None:
+    foreign((1,) * 4).save(tmp_path / "theirs.npz")
+    assert len(runner_of("bc", tmp_path / "theirs.npz", 2).next_rows()) == 2
+    with pytest.raises(UserError, match=r"theirs\.npz has no step whose outcome is known, and cpa_ar learns from no "):
+        runner_of("cpa_ar", tmp_path / "theirs.npz", 2)
+
+
 def test_one_long_episode_is_said_to_have_no_marked_end() -> None:
     time = np.arange(7)[None]
     arrays = {"state": np.zeros((1, 7, 2), np.float32), "actions": np.zeros((1, 7, 2), np.int64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -150,6 +151,40 @@ def test_full_disk_and_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(UserError, match="reads back differently, so it was not kept"):
             write_dataset(split(made(5)), path, force=True)
     assert load(path).digest == made().digest and [*tmp_path.iterdir()] == [path]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """And nothing else: not what somebody writes just now, not the only copy of old data, not folders of others."""
+    def folder(name: str, *inside: str) -> Path:
+        for each in inside:
+            (tmp_path / name / each).mkdir(parents=True)
+            made().save(tmp_path / name / each / "part-00000.npz")
+        return tmp_path / name
+
+    left, used = folder(".x.abcd_ef1", "x"), folder(".x.abcd_ef2", "x")
+    kept = [used, folder(".x.abcd_ef3", "x", "replaced"), folder(".x.abcd_ef4", "y"), folder(".x.backup", "x"),
+            folder(".y.abcd_ef5", "x")]
+    (tmp_path / ".x.abcd_ef6").symlink_to(folder("linked", "x"))
+    handle = os.open(used, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    beside: list[Path] = []
+
+    def parts() -> Iterator[OfflineDataset]:
+        with pytest.raises(UserError, match="has stopped"):
+            write_dataset(stopped(), tmp_path / "x", "parts")
+        beside.extend(tmp_path.glob(".x.????????"))
+        yield from split(made())
+
+    def stopped() -> Iterator[OfflineDataset]:
+        yield made()
+        raise UserError("the source has stopped.")
+
+    write_dataset(parts(), tmp_path / "x", "parts")
+    os.close(handle)
+    assert not left.exists() and all(each.exists() for each in kept) and (tmp_path / "linked" / "x").exists()
+    assert len(beside) == 5, "of which one is that of the outer writer"
+    write_dataset(split(made(5)), tmp_path / "x", "parts", force=True)
+    assert not used.exists() and load(tmp_path / "x").digest == made(5).digest
 
 
 def test_an_old_folder_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
