@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..utils.files import write_with
+from ..utils.files import named_path, reason, write_with
 from ..utils.progress import counting
 from .archive import HEADER, check_archive
 from .arrays import EpisodeArrays
@@ -80,8 +81,24 @@ class OfflineDataset(EpisodeArrays):
             UserError: something is damaged.
         """
 
-    def save(self, path: Path) -> None:
-        """Writes one ``.npz`` file, all or nothing; the digest goes with it."""
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes one ``.npz`` file, all or nothing; the digest goes with it.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        place = named_path(path)
+        try:
+            self.write(place)
+        except OSError as error:
+            raise UserError(f"{place} cannot be written ({reason(error)}).") from None
+
+    def write(self, path: Path) -> None:
+        """As :meth:`save`, for who says more about a failure.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         meta = json.dumps({"format": FORMAT, "digest": self.own_digest, "meta": self.meta})
         with counting(f"writing {path.name}", unit=""):
             write_with(path, lambda file: np.savez_compressed(

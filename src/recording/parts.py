@@ -95,7 +95,7 @@ class PartFiles:
         stacked = {key: np.stack([episode[key] for episode in episodes]) for key in episodes[0]}
         data = OfflineDataset(**stacked, meta=self.meta, source=str(self.target), first=self.episodes)
         try:
-            data.save(file)
+            data.write(file)
         except OSError as error:
             raise self._unwritable(error) from None
         self._count, self.episodes = self._count + 1, self.episodes + len(episodes)

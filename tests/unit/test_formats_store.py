@@ -240,6 +240,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("line", "told"), [
     ("convert a.npz b", "the name b tells no format; give one with --to: "),
     ("convert a.npz b --to=hdf6", "unknown format of data sets 'hdf6' (did you mean 'hdf5'?)"),
+    ("convert a.npz b.npz --from=parts", "a.npz is no folder, and so not a folder of our part-00000.npz, "),
+    ("convert a.npz b.npz --from=alberdice", "a.npz is no folder, and so not an AlberDICE buffer folder"),
+    ("convert a.npz b.npz --from=mapped", "a.npz is no folder, and so not a folder of ours whose arrays stay"),
+    ("convert a.npz b.npz --from=minari", "a.npz is no folder, and so not a Minari data set"),
+    ("convert a.npz b.npz --from=vault", "a.npz is no folder, and so not an OG-MARL Vault"),
     ("convert a.npz b.npz --from=hdf6", "unknown format of data sets 'hdf6'"),
     ("convert a.npz b.npz --to=alberdice", "b.npz does not suit the format 'alberdice', which needs the name of a f"),
     ("convert a.npz b.txt --to=npz", "b.txt does not suit the format 'npz', which needs a name that ends in .npz"),

@@ -224,6 +224,11 @@ def test_contradictory_meta(tmp_path: Path, meta: Any, told: str) -> None:
         load_npy_folder(write(tmp_path, arrays(), meta))
 
 
+def test_a_buffer_without_episodes(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no episodes"):
+        load_npy_folder(write(tmp_path, {key: array[:0] for key, array in arrays().items()}, {"episodes_in_buffer": 0}))
+
+
 @pytest.mark.parametrize("text", ["{", "\xff", "[" * 100_000])
 def test_unreadable_meta(tmp_path: Path, text: str) -> None:
     (write(tmp_path, arrays()) / "meta.json").write_text(text, encoding="latin-1")

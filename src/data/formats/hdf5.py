@@ -30,7 +30,7 @@ class Hdf5(Format):
 
     title = "HDF5 in offpymarl's layout (a file, or a folder of them)"
     suffixes = (".h5", ".hdf5")
-    folder = True
+    file = folder = True
 
     def recognises(self, path: Path) -> bool:
         if path.is_dir():
