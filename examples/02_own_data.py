@@ -3,8 +3,6 @@
 python examples/02_own_data.py    (about ten seconds)
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from epymarl_cpa import dataset_from_arrays, make_env, train
@@ -30,7 +28,7 @@ def main(episodes: int = 2000, t_max: int = 300) -> float:
     for key, array in flat.items():
         print(f"{key:13} {array.dtype!s:8} {array.shape}")
     data = dataset_from_arrays(**flat)  # checks everything; a mistake is a sentence with key and row
-    data.save(Path("mine.npz"))  # for the command line: ... with dataset=mine.npz
+    data.save("mine.npz")  # for the command line: ... with dataset=mine.npz
     print(f"\n{data.n_episodes} episodes, mean return {data.returns.mean():.2f}; the best few alone: "
           f"{data.returns.max():.2f}")
     run = train("cpa_ar", "xor", dataset=data, seed=0, t_max=t_max)

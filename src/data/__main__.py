@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from .. import config
+from ..envs.game import Game
 from ..envs.overcooked import Overcooked
 from ..errors import UserError
 from ..utils.process import told_if_interrupted
@@ -115,14 +116,16 @@ def _write(args: argparse.Namespace, words: Sequence[str]) -> str:
     for source in sources:
         if source.resolve() == out.resolve() or out.resolve() in source.resolve().parents:
             raise UserError(f"{source} would be replaced by {out}; choose another name to write to.")
+    game = None if args.env_config is None else config.load_env(args.env_config, changes)[0]
     if args.command == "convert":
         parts = read(args.source, args.source_format)
     elif args.command == "select":
-        parts = select(read(args.source), _selection(args), str(args.source))
+        asked, source = _selection(args), str(args.source)
+        parts = select(read(args.source), asked, source, *([] if game is None else [partial(fitted, game=game)]))
     else:
         parts = merge([partial(read, source) for source in sources])
-    if args.env_config is not None:
-        parts = _fitting(parts, args.env_config, changes)
+    if game is not None:
+        parts = _fitting(parts, game)
     stored = write_dataset(parts, out, args.to, args.force)
     return f"{out} ({stored.format}): {stored.episodes} episodes and {stored.steps} steps."
 
@@ -133,8 +136,7 @@ def _selection(args: argparse.Namespace) -> Selection:
                      args.min_return, args.max_return, args.min_length, args.max_length, args.action, args.behaviour)
 
 
-def _fitting(parts: Iterator[OfflineDataset], name: str, words: Sequence[str]) -> Iterator[OfflineDataset]:
-    game, _ = config.load_env(name, words)
+def _fitting(parts: Iterator[OfflineDataset], game: Game) -> Iterator[OfflineDataset]:
     for each in parts:
         check_game(fitted(each, game), game)
         yield each

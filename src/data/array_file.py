@@ -58,6 +58,10 @@ class ArrayFile:
         if found.st_size < self.end:
             raise self._short()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, here and in other processes, open the file anew: the number of its descriptor is soon another's."""
+        return type(self), (self.path.absolute(), self.dtype, self.shape, self.remedy)
+
     def _header(self) -> int:
         """Compares the header; returns where the rows begin."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..utils.bounded import archive_entries
-from ..utils.files import write_with
+from ..utils.files import named_path, reason, write_with
 from ..utils.progress import counting
-from .arrays import ARRAYS, OPTIONAL, EpisodeArrays
+from .archive import HEADER, check_archive
+from .arrays import EpisodeArrays
 from .validate import validate
 
 FORMAT = 1
@@ -80,8 +81,24 @@ class OfflineDataset(EpisodeArrays):
             UserError: something is damaged.
         """
 
-    def save(self, path: Path) -> None:
-        """Writes one ``.npz`` file, all or nothing; the digest goes with it."""
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes one ``.npz`` file, all or nothing; the digest goes with it.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        place = named_path(path)
+        try:
+            self.write(place)
+        except OSError as error:
+            raise UserError(f"{place} cannot be written ({reason(error)}).") from None
+
+    def write(self, path: Path) -> None:
+        """As :meth:`save`, for who says more about a failure.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         meta = json.dumps({"format": FORMAT, "digest": self.own_digest, "meta": self.meta})
         with counting(f"writing {path.name}", unit=""):
             write_with(path, lambda file: np.savez_compressed(
@@ -99,14 +116,14 @@ class OfflineDataset(EpisodeArrays):
             UserError: the file is missing, truncated, altered, or not a data set.
         """
         try:
-            archive_entries(path, lambda name: name in (*ARRAYS, *OPTIONAL, "header"))
+            check_archive(path)
             arrays: dict[str, Any] = {}
             with np.load(path, allow_pickle=False) as file, \
                     counting(f"reading {path.name}", len(file.files), "arrays") as progress:
                 for name in file.files:
                     arrays[name] = file[name]
                     progress.at(len(arrays))
-            header = json.loads(arrays.pop("header").tobytes()) if "header" in arrays else {}
+            header = json.loads(arrays.pop(HEADER).tobytes())
         except FileNotFoundError:
             raise UserError(f"there is no data set {path}.") from None
         except PermissionError:
@@ -120,9 +137,6 @@ class OfflineDataset(EpisodeArrays):
             raise UserError(f"data set {path} was not written by this program: it has no header with its provenance.")
         if header.get("format") != FORMAT:
             raise UserError(f"data set {path} has format {header.get('format')!r}, but this program reads {FORMAT}.")
-        for name in ARRAYS:
-            if name not in arrays:
-                raise UserError(f"data set {path} lacks the key '{name}'; {REMEDY}.")
         data = cls(**arrays, meta=header["meta"], source=str(path), first=first)
         if data.digest != header.get("digest"):
             raise UserError(f"data set {path} was altered: its contents do not match its digest; {REMEDY}.")

@@ -1,8 +1,9 @@
-"""Where episodes end in recordings that hold one row of time with flags for each agent."""
+"""Where episodes end in recordings that hold one row of time with flags for each agent, and what stands behind ends."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,27 @@ def ends_of(terminal: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> Ends:
         ended.append(bool(terminal[last, late].all()))
         start = last + 1
     return Ends(np.array(stops, np.int64), np.array(ended, np.bool_))
+
+
+def mend_ends(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Makes sound what stands behind true ends, in place: games may show anything there, and nothing depends on it.
+
+    States and observations that are not finite become 0, and an agent without any action gets all of them, so that a
+    masked softmax has something to choose.
+
+    Args:
+        arrays: ``terminated``, ``avail_actions``, ``state`` and perhaps ``obs`` of episodes, as in
+            :class:`.arrays.EpisodeArrays`.
+    """
+    behind = np.zeros_like(arrays["terminated"])
+    behind[:, 1:] = arrays["terminated"][:, :-1]
+    for key in (key for key in ("state", "obs") if key in arrays):
+        seen = arrays[key][behind]
+        seen[~np.isfinite(seen).all(-1)] = 0
+        arrays[key][behind] = seen
+    available = arrays["avail_actions"][behind]
+    available[~available.any(-1)] = True
+    arrays["avail_actions"][behind] = available
 
 
 class LimitTold(NamedTuple):

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..envs.game import Game
 from ..errors import UserError
 from .arrays import EpisodeArrays
 from .chunks import spans
 from .dataset import OfflineDataset
+from .mapped import MappedDataset
 from .origins import listed, origins
 from .validate import foreign_rules
 
@@ -25,16 +27,29 @@ def fitted(data: OfflineDataset, game: Game) -> OfflineDataset:
     if data.meta.get("spec"):
         return data
     changed: dict[str, Any] = {}
-    own = None if game.pure or data.agent_reward is None else data.agent_reward.astype(np.float64)
-    # Where all get the same from a game that pays the team only, these are copies of the team's reward.
-    if own is not None and not ((own == own[..., :1]).all() and game.pays_team()):
-        changed["reward"] = (own.sum(2) if game.reward_scalarisation == "sum" else own.mean(2)).astype(np.float32)
+    if (reward := _team_reward(data, game)) is not None:
+        changed["reward"] = reward
     *_, agents, actions = data.shape("avail_actions") or (0,)
     if "avail_actions" in data.meta.get("unrecorded", []) and agents == game.n_agents and actions <= game.n_actions:
-        available = np.broadcast_to(game.possible(), (*data.filled.shape, agents, game.n_actions)).copy()
-        available[~data.filled] = True  # so that a masked softmax over padding has something to choose
+        available = np.broadcast_to(game.possible(), (*data.filled.shape, agents, game.n_actions))
+        if not isinstance(data, MappedDataset):  # of which a copy for each step may be larger than the memory
+            available = available.copy()
+            available[~data.filled] = True  # so that a masked softmax over padding has something to choose
         changed["avail_actions"] = available
     return data.with_arrays(**changed) if changed else data
+
+
+def _team_reward(data: OfflineDataset, game: Game) -> NDArray[np.float32] | None:
+    """What the game makes of the agents' own rewards, ``[E, T + 1]``; None where the team's are as they should be."""
+    if game.pure or data.shape("agent_reward") is None:
+        return None
+    found, alike = np.empty(data.filled.shape, np.float32), True
+    for span in spans(data.n_episodes, data.episode_bytes):
+        own = data.column("agent_reward", span).astype(np.float64)
+        alike = alike and bool((own == own[..., :1]).all())
+        found[span] = own.sum(2) if game.reward_scalarisation == "sum" else own.mean(2)
+    # Where all get the same from a game that pays the team only, these are copies of the team's reward.
+    return None if alike and game.pays_team() else found
 
 
 def check_team(data: OfflineDataset, game: Game) -> None:

@@ -11,7 +11,7 @@ from ..envs.game import MOST_ACTIONS
 from ..errors import UserError
 from ..utils.bounded import check_memory
 from .dataset import OfflineDataset
-from .ends import ends_of
+from .ends import ends_of, mend_ends
 from .flat_checks import end_flags, mask_flags, numbers, other_shape, refuse, whole_numbers
 
 Array = NDArray[Any]
@@ -38,8 +38,8 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
         states: ``[M, S]``, what the whole team sees; None: the observation, where it is the same for all agents in
             every row, else all agents' observations one after another.
         action_masks: ``[M, N, A]``, 1 for each action that could be chosen; None: all, or those of the game.
-        next_observations: of the shape of ``observations``: what was seen after each step.  Without it the last step of
-            an episode that was cut off serves returns and imitation only.
+        next_observations: of the shape of ``observations``: what was seen after each step, and anything after true
+            ends.  Without it the last step of an episode that was cut off serves returns and imitation only.
         next_states: the same of ``states``.
         next_action_masks: the same of ``action_masks``.  Without it, where masks are given and are not always the same,
             the last step of an episode that was cut off serves returns and imitation only.
@@ -65,12 +65,14 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
     paid = numbers(source, "rewards", rewards, None)
     if paid.shape not in ((steps,), (steps, agents)):
         raise other_shape(source, "rewards", paid, f"({steps},) or ({steps}, {agents})")
-    ends = ends_of(*(end_flags(source, key, given, steps, agents) for key, given in
-                     (("terminals", terminals), ("timeouts", timeouts))))
+    ends = ends_of(*np.broadcast_arrays(*(end_flags(source, key, given, steps, agents) for key, given in
+                                          (("terminals", terminals), ("timeouts", timeouts)))))
     masks = None if action_masks is None else mask_flags(source, "action_masks", action_masks, steps, agents)
     size = _actions_there(source, n_actions, chosen, masks)
-    after = None if next_observations is None else numbers(source, "next_observations", next_observations, seen.shape)
-    state, next_state, private = _states(source, seen, after, states, next_states)
+    over = ends.stop[ends.ended] - 1  # behind these rows nothing is used
+    after = None if next_observations is None else numbers(source, "next_observations", next_observations, seen.shape,
+                                                           over)
+    state, next_state, private = _states(source, seen, after, states, next_states, over)
 
     length = np.diff(ends.stop, prepend=0)
     slots = int(length.max()) + 1
@@ -94,12 +96,12 @@ def dataset_from_arrays(observations: ArrayLike, actions: ArrayLike, rewards: Ar
     team = paid if paid.ndim == 1 else paid.mean(1, dtype=np.float64).astype(np.float32)
     meta = {"format": "arrays", "behaviours": [], **({} if masks is not None else {"unrecorded": ["avail_actions"]})}
     everything = np.ones((steps, agents, size), np.bool_) if masks is None else masks
+    arrays = {"state": laid_out(state, next_state), "avail_actions": laid_out(everything, next_masks, empty=True),
+              "terminated": last & ends.ended[:, None], **({"obs": laid_out(seen, after)} if private else {})}
+    mend_ends(arrays)
     return OfflineDataset(
-        state=laid_out(state, next_state), actions=laid_out(chosen),
-        avail_actions=laid_out(everything, next_masks, empty=True), reward=laid_out(team),
-        terminated=last & ends.ended[:, None], filled=np.arange(slots) <= length[:, None],
-        behaviour=np.full(len(length), -1, np.int64), meta=meta,
-        obs=laid_out(seen, after) if private else None, source=source,
+        **arrays, actions=laid_out(chosen), reward=laid_out(team), filled=np.arange(slots) <= length[:, None],
+        behaviour=np.full(len(length), -1, np.int64), meta=meta, source=source,
         agent_reward=laid_out(paid) if paid.ndim == 2 else None, no_next=cut if open_ended else None)
 
 
@@ -157,7 +159,7 @@ def _actions_there(source: str, n_actions: int | None, chosen: NDArray[np.int64]
 
 
 def _states(source: str, seen: NDArray[np.float32], after: NDArray[np.float32] | None, states: ArrayLike | None,
-            next_states: ArrayLike | None) -> tuple[Array, Array | None, bool]:
+            next_states: ArrayLike | None, over: NDArray[np.int64]) -> tuple[Array, Array | None, bool]:
     """States ``[M, S]``, those after each step, and whether agents see something else."""
     if states is None:
         if next_states is not None:
@@ -170,7 +172,7 @@ def _states(source: str, seen: NDArray[np.float32], after: NDArray[np.float32] |
     state = numbers(source, "states", states, 2)
     if len(state) != len(seen):
         raise other_shape(source, "states", state, f"({len(seen)}, number of values)")
-    follow = None if next_states is None else numbers(source, "next_states", next_states, state.shape)
+    follow = None if next_states is None else numbers(source, "next_states", next_states, state.shape, over)
     private = seen.shape[2] != state.shape[1] or bool((seen != state[:, None]).any()) or (
         follow is not None and after is not None and bool((after != follow[:, None]).any()))
     if (follow is None) != (after is None):

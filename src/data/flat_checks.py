@@ -23,8 +23,9 @@ def array_of(source: str, key: str, given: ArrayLike) -> Array:
     return array
 
 
-def numbers(source: str, key: str, given: ArrayLike, shape: tuple[int, ...] | int | None) -> NDArray[np.float32]:
-    """Finite numbers ``[M, ...]`` of a shape, of a number of axes, or of any."""
+def numbers(source: str, key: str, given: ArrayLike, shape: tuple[int, ...] | int | None,
+            unused: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    """Finite numbers ``[M, ...]`` of a shape, of a number of axes, or of any; in unused rows others become 0."""
     array = array_of(source, key, given)
     if isinstance(shape, int) and array.ndim != shape:
         raise UserError(f"{source}: key '{key}' must have {shape} axes, not {array.ndim} {array.shape}: one row for "
@@ -33,6 +34,10 @@ def numbers(source: str, key: str, given: ArrayLike, shape: tuple[int, ...] | in
         raise other_shape(source, key, array, str(shape))
     with np.errstate(over="ignore"):
         kept = array.astype(np.float32)
+    if unused is not None:
+        rows = kept[unused]
+        rows[~np.isfinite(rows).all(-1)] = 0
+        kept[unused] = rows
     refuse(source, key, ~np.isfinite(kept), "a value is not finite (NaN or infinite)")
     return kept
 

@@ -164,7 +164,7 @@ def keep(data: OfflineDataset, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        data.save(path)
+        data.write(path)
     except OSError as error:
         raise UserError(f"the data set cannot be written to {path.parent} ({reason(error)}); "
                         "choose another folder with datasets_path=<folder>.") from None

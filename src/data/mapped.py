@@ -17,7 +17,7 @@ from .array_file import ArrayFile
 from .arrays import ARRAYS, OPTIONAL, EpisodeArrays, wanted
 from .dataset import REMEDY, OfflineDataset, digest_of
 from .manifest import SHA, Manifest
-from .validate import LAYOUT, check_episodes, check_some_step, check_values
+from .validate import LAYOUT, check_episodes, check_shapes, check_some_step, check_values
 
 #: arrays that stay on the disk; the others take a few bytes a step
 LARGE = ("state", "actions", "avail_actions", "obs", "agent_reward")
@@ -40,25 +40,28 @@ class MappedDataset(OfflineDataset):
 
     Args:
         folder: where it is.
+        manifest: what the folder said of itself when somebody looked before; by default what it says now.
 
     Attributes:
+        folder: where it is.
         manifest: what the folder says of itself.
 
     Raises:
         UserError: a file is missing, damaged, or contradicts the manifest.
     """
 
+    folder: Path
     manifest: Manifest
 
-    def __init__(self, folder: Path) -> None:
-        manifest = Manifest.read(folder)
+    def __init__(self, folder: Path, manifest: Manifest | None = None) -> None:
+        manifest = Manifest.read(folder) if manifest is None else manifest
         if (folder / FOLDER).is_symlink():
             raise UserError(f"{folder / FOLDER} is a link, which is not followed; copy the arrays into the folder.")
         files = {key: ArrayFile(array_path(folder, key), np.dtype(LAYOUT[key][0]), (manifest.episodes, *shape), REMEDY)
                  for key, shape in manifest.shapes.items()}
         # as the frozen class that it is one of sets its attributes
-        self.__dict__.update(manifest=manifest, meta=manifest.meta, source=str(folder), first=None, _files=files,
-                             _given={}, digest=manifest.whole,
+        self.__dict__.update(folder=folder.absolute(), manifest=manifest, meta=manifest.meta, source=str(folder),
+                             first=None, _files=files, _given={}, digest=manifest.whole,
                              _sound={key: np.zeros(manifest.chunks, np.bool_) for key in files})
         small = {key: self._checked_whole(key) for key in files if key not in LARGE}
         self.__dict__.update(small)
@@ -77,6 +80,10 @@ class MappedDataset(OfflineDataset):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source}, {self.n_episodes} episodes)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, here and in other processes, open the folder anew, and check again what they read."""
+        return _reopened, (self.folder, self.manifest, {**self._given, "source": self.source})
 
     def _check_small(self) -> None:
         at_once = max(1, AT_ONCE // self.filled.shape[1])
@@ -100,19 +107,27 @@ class MappedDataset(OfflineDataset):
         return tuple(given.shape) if given is not None else self._files[key].shape if key in self._files else None
 
     def with_arrays(self, **arrays: Any) -> Self:
-        """As of any data set; these arrays are in memory."""
+        """As of any data set; these arrays are in memory.  Large ones are checked as those on the disk are."""
         changed = type(self).__new__(type(self))
         changed.__dict__.update({key: value for key, value in self.__dict__.items()
                                  if key not in ("steps", "returns", *LARGE)})
-        changed.__dict__.update(_given={**self._given, **arrays}, **arrays)
+        given = {**self._given, **arrays}
+        anew = {*arrays, *(() if PLAYED.isdisjoint(arrays) else PLAYED)}
+        changed.__dict__.update(given, _given=given,
+                                _sound={key: sound & (key not in anew) for key, sound in self._sound.items()})
+        hollow: dict[str, Any] = {key: changed._hollow(key, slice(0, self.n_episodes)) for key in self.keys}
+        check_shapes(EpisodeArrays(**hollow, meta=changed.meta, source=changed.source))
+        if not anew.isdisjoint(LAYOUT.keys() - {*LARGE}):
+            changed._check_small()
         return changed
 
     def column(self, key: str, span: slice) -> NDArray[Any]:
-        if key not in LARGE or key in self._given:
+        if key not in LARGE:
             return np.asarray(self.__dict__[key][span])
         start, stop, _ = span.indices(self.n_episodes)
         self._check(range(start // self.manifest.chunk, -(-stop // self.manifest.chunk)), (key,))
-        return self._files[key].read(start, stop)
+        given = self._given.get(key)
+        return self._files[key].read(start, stop) if given is None else np.asarray(given[start:stop])
 
     def part(self, span: slice, keys: Collection[str] | None = None) -> EpisodeArrays:
         start, stop, _ = span.indices(self.n_episodes)
@@ -149,7 +164,8 @@ class MappedDataset(OfflineDataset):
         with counting(f"checking {Path(self.source).name}", len(left), "chunks") as counter:
             for done, chunk in enumerate(left):
                 span, found = self.manifest.span(chunk), [key for key in keys if not self._sound[key][chunk]]
-                arrays = {key: self._sealed(key, chunk) if key in found else self._hollow(key, span) if key in LARGE
+                arrays = {key: self._hollow(key, span) if key in LARGE and key not in found
+                          else self._sealed(key, chunk) if key in LARGE and key not in self._given
                           else self.__dict__[key][span] for key in self.keys}
                 check_values(EpisodeArrays(**arrays, meta=self.meta, source=self.source, first=span.start), found)
                 for key in found:
@@ -158,13 +174,13 @@ class MappedDataset(OfflineDataset):
 
     def _hollow(self, key: str, span: slice) -> NDArray[Any]:
         """Zeros in place of what is not read, which take no memory."""
-        file = self._files[key]
-        return np.broadcast_to(np.zeros((), file.dtype), (span.stop - span.start, *file.shape[1:]))
+        like = self._given.get(key, self._files[key])
+        return np.broadcast_to(np.zeros((), like.dtype), (span.stop - span.start, *like.shape[1:]))
 
     def _whole(self, key: str) -> NDArray[Any] | None:
         """An array of all episodes on the disk, after all of it was checked."""
-        if key in self._given or key not in self._files:
-            return self._given.get(key)
+        if key not in self._files:
+            return None
         self._check(range(self.manifest.chunks), (key,))
         return self._files[key].mapped()
 
@@ -183,3 +199,8 @@ class MappedDataset(OfflineDataset):
             raise UserError(f"{self._files[key].path}: a value is neither 0 nor 1 in the episodes {span.start} to "
                             f"{span.stop - 1}.")
         return found
+
+
+def _reopened(folder: Path, manifest: Manifest, given: dict[str, Any]) -> MappedDataset:
+    """A copy: the same episodes of the same folder, with what was given instead of its arrays."""
+    return MappedDataset(folder, manifest).with_arrays(**given)

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from .chunks import pad, some
 from .dataset import OfflineDataset
-from .origins import MERGED, origins
+from .origins import MERGED, origins, specs
 
 #: reads a data set in parts, from its first one every time
 Reader = Callable[[], Iterator[OfflineDataset]]
@@ -27,8 +27,9 @@ def merge(readers: Sequence[Reader]) -> Iterator[OfflineDataset]:
         UserError: the data sets are of different games or sizes, or whatever a reader raises.
     """
     heads = [_head(reader) for reader in readers]
+    _same_variant(heads)
     for head in heads[1:]:
-        _same_game(heads[0], head)
+        _same_sizes(heads[0], head)
     limit = max(head.episode_limit for head in heads)
     meta, numbers = _provenance([head.meta for head in heads])
     with_obs = any(head.obs is not None for head in heads)
@@ -47,7 +48,8 @@ def adding(old: OfflineDataset, parts: Iterable[OfflineDataset]) -> Iterator[Off
     meta: dict[str, Any] | None = None
     for part in some(parts, "what is to be added"):
         if meta is None:
-            _same_game(old, part)
+            _same_variant([old, part])
+            _same_sizes(old, part)
             meta, (kept, numbers) = _provenance([old.meta, part.meta])
             lacking = next((f"the key '{key}'" for key in ("obs", "no_next")
                             if old.shape(key) is None and part.shape(key) is not None), "")
@@ -81,12 +83,18 @@ def _head(reader: Reader) -> OfflineDataset:
     return head
 
 
-def _same_game(one: OfflineDataset, two: OfflineDataset) -> None:
-    spec, other = (data.meta.get("spec") or {} for data in (one, two))
-    for key in sorted(set(spec) | set(other)) if spec and other else ():
-        if spec.get(key) != other.get(key):
-            raise UserError(f"{one.source} was recorded with {key}={spec.get(key)}, but {two.source} with "
-                            f"{key}={other.get(key)}; only data of the same game can be merged.")
+def _same_variant(heads: Sequence[OfflineDataset]) -> None:
+    """Compares what all data sets, and those that they were merged from, say of their game; some may say nothing."""
+    known = [(head.source, spec) for head in heads for spec in specs(head.meta)]
+    for source, spec in known[1:]:
+        first, wanted = known[0]
+        for key in sorted(set(spec) | set(wanted)):
+            if spec.get(key) != wanted.get(key):
+                raise UserError(f"{first} was recorded with {key}={wanted.get(key)}, but {source} with "
+                                f"{key}={spec.get(key)}; only data of the same game can be merged.")
+
+
+def _same_sizes(one: OfflineDataset, two: OfflineDataset) -> None:
     sizes = {"agents": ("actions", 2), "actions": ("avail_actions", 3), "state values": ("state", 2)}
     for what, (key, axis) in sizes.items():
         here, there = _size(one, key, axis), _size(two, key, axis)

@@ -27,6 +27,12 @@ def origins(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def specs(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The specifications of games in a provenance, one for each data set that it was merged from and that has one."""
+    found = (origin.get("spec") for origin in origins(meta))
+    return [spec for spec in found if isinstance(spec, dict) and spec]
+
+
 def listed(origin: Mapping[str, Any], key: str) -> list[str]:
     """The texts that an origin lists under a key; none where it holds something else."""
     found = origin.get(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,13 +39,17 @@ class Selection:
     action: int | None = None
     behaviour: str | None = None
 
-    def of(self, data: OfflineDataset) -> BoolArray:
+    def of(self, data: OfflineDataset, first: int = 0) -> BoolArray:
         """Which episodes of a data set, or of a part of one, are meant, ``[E]``.
+
+        Args:
+            data: the episodes.
+            first: the number of the first of them.
 
         Raises:
             UserError: the data have no such action or behaviour.
         """
-        number = np.arange(data.n_episodes) + (data.first or 0)
+        number = np.arange(data.n_episodes) + first
         returns, lengths = data.returns.round(DIGITS), data.steps.sum(1)
         keep = np.ones(data.n_episodes, dtype=np.bool_) if self.episodes is None else _within(number, self.episodes)
         keep &= ~_within(number, self.without)
@@ -66,20 +70,22 @@ class Selection:
         return np.asarray(keep)
 
 
-def select(parts: Iterator[OfflineDataset], selection: Selection, source: str) -> Iterator[OfflineDataset]:
+def select(parts: Iterator[OfflineDataset], selection: Selection, source: str,
+           judged: Callable[[OfflineDataset], OfflineDataset] = lambda part: part) -> Iterator[OfflineDataset]:
     """The episodes that are meant, in parts; their provenance stays.
 
     Args:
         parts: the data set, in order.
         selection: which episodes.
         source: what to call the data set.
+        judged: a part as its returns and actions count, such as in the terms of a game; it is written as it is.
 
     Raises:
         UserError: an episode that is asked for by number is not there, none is left, or whatever ``parts`` raises.
     """
     seen, kept = 0, 0
     for part in some(parts, source):
-        keep = selection.of(part)
+        keep = selection.of(judged(part), seen)  # files of one data set may each count their episodes from 0
         seen += part.n_episodes
         if keep.any():
             yield OfflineDataset(**{key: array[keep] for key, array in part.arrays.items()}, meta=part.meta,

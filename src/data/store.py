@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +18,8 @@ from .chunks import some
 from .dataset import OfflineDataset
 from .formats import REGISTRY, Format, recognise
 from .seal import Header, Seal, sealing
+
+REPLACED = "replaced"  # in a folder of work: what was there before
 
 
 class Stored(NamedTuple):
@@ -41,22 +46,58 @@ def write_dataset(parts: Iterator[OfflineDataset], path: Path, name: str | None 
     target = _target(path, name, force)
     place = Path(os.path.realpath(path))
     try:
-        work = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
-        try:
+        with _workplace(place) as work:
             seal, steps = Seal(), [0]
             target.write(_counted(sealing(some(parts, str(path)), seal), steps), work / place.name)
             if not steps[0]:
                 raise UserError(f"{path}: no episode has a complete step, so there is nothing to learn from.")
             _verify(target, work / place.name, seal.header(), path)
             _sync_all(work / place.name)
-            _put(work / place.name, place, work / "replaced")
-        finally:
-            if place.exists() or not (work / "replaced").exists():  # else these are the only copies left
-                shutil.rmtree(work, ignore_errors=True)
+            _put(work / place.name, place, work / REPLACED)
         sync(place.parent)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({reason(error)}).") from None
     return Stored(seal.header().episodes, steps[0], next(key for key in REGISTRY if REGISTRY[key] is type(target)))
+
+
+@contextmanager
+def _workplace(place: Path) -> Iterator[Path]:
+    """A folder beside ``place`` to write in; what was left in such folders by writers that were killed is removed.
+
+    While it is in use it is locked, and a lock ends with its process.
+    """
+    _tidy(place)
+    work = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    with _locked(work):
+        try:
+            yield work
+        finally:
+            if place.exists() or not (work / REPLACED).exists():  # else these are the only copies left
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def _tidy(place: Path) -> None:
+    """Removes what killed writers have left: folders of our names that hold nothing but new data, and nobody locks."""
+    ours = re.compile(re.escape(f".{place.name}.") + r"[a-z0-9_]{8}")
+    for left in [each for each in place.parent.iterdir() if ours.fullmatch(each.name)]:
+        with suppress(OSError), _locked(left) as is_free:
+            if is_free and [each.name for each in left.iterdir()] == [place.name]:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Locks a folder, if nobody else has and the disk can; yields whether it was done."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            done = True
+        except OSError:
+            done = False
+        yield done
+    finally:
+        os.close(handle)
 
 
 def _target(path: Path, name: str | None, force: bool) -> Format:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..envs.game import Game
 from ..errors import UserError
 from .arrays import EpisodeArrays
-from .origins import origins
+from .origins import origins, specs
 
 #: dtype and number of axes of every array
 LAYOUT = {"state": (np.float32, 3), "actions": (np.int64, 3), "avail_actions": (np.bool_, 4), "reward": (np.float32, 2),
@@ -173,14 +173,14 @@ def check_values(data: EpisodeArrays, keys: Collection[str] = tuple(LAYOUT)) -> 
 def check_game(data: EpisodeArrays, game: Game) -> None:
     """Refuses a data set of another game, of another variant, or of another shape.
 
-    Data without a specification (imported) must hold states that the game knows.
+    Data without a specification (imported) must hold states that the game knows.  Of data that were merged, each
+    specification is compared.
 
     Raises:
         UserError: naming the first difference.
     """
-    spec: dict[str, Any] = data.meta.get("spec", {})
     own = game.spec()
-    for key, value in spec.items():
+    for key, value in (item for spec in specs(data.meta) for item in spec.items()):
         if key in own and own[key] != value:
             what = key if key in ("game", "reward_scalarisation") else f"env_args.{key}"
             raise UserError(f"{data.source} was recorded with {what}={value}, but this run plays {what}={own[key]}.")
@@ -195,7 +195,7 @@ def check_game(data: EpisodeArrays, game: Game) -> None:
     if longest > game.episode_limit:
         raise UserError(f"{data.source} has episodes of {longest} steps, but {game.name} ends after "
                         f"{game.episode_limit}{_remedy(data, game)}.")
-    if not spec:
+    if not data.meta.get("spec"):
         check_states(data, game)
 
 

@@ -77,4 +77,5 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     selected.add_argument("--behaviour", metavar="NAME", help="the behaviour that made the episode")
     for command in (convert, merged, selected):
         _add_writing(command)
-        command.add_argument("--env-config", metavar="NAME", help="game against which to check the data, too")
+        command.add_argument("--env-config", metavar="NAME", help="game against which to check the data, too" + (
+            ", and by which those of other programs have their returns" if command is selected else ""))

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..data.chunks import join
 from ..data.dataset import OfflineDataset
 from ..data.formats import load
 from ..data.formats.parts import part_file
@@ -96,30 +95,24 @@ class PartFiles:
         stacked = {key: np.stack([episode[key] for episode in episodes]) for key in episodes[0]}
         data = OfflineDataset(**stacked, meta=self.meta, source=str(self.target), first=self.episodes)
         try:
-            data.save(file)
+            data.write(file)
         except OSError as error:
             raise self._unwritable(error) from None
         self._count, self.episodes = self._count + 1, self.episodes + len(episodes)
 
     def merge(self) -> OfflineDataset:
-        """Puts the parts together and removes them; observations that are the state are left out.
+        """Puts the parts together and, once that has been read back, removes them; observations that are the state are
+        left out.
 
         A folder is written a part at a time; a file takes the memory of all of them.
 
         Raises:
-            UserError: a part has been damaged since, or the file cannot be written.
+            UserError: a part has been damaged since, or the file cannot be written.  The parts are still there then.
         """
         redundant = all(_obs_is_state(part) for part in self._each())
         parts = (replace(part, obs=None) if redundant else part for part in self._each())
-        if self.target.suffix == FOLDER:
-            write_dataset(parts, self.target)
-            data = load(self.target)
-        else:
-            data = join(parts, str(self.target))
-            try:
-                data.save(self.target)
-            except OSError as error:
-                raise self._unwritable(error) from None
+        write_dataset(parts, self.target)  # which reads it back before it puts it in place
+        data = load(self.target)
         self._clear()
         return data
 

@@ -24,6 +24,8 @@ from ..data.fitting import ends_at_horizon, remarks
 from ..data.generate import cache_file, recipe_digest
 from ..data.mapped import MappedDataset
 from ..envs.multi_agent_env import MultiAgentEnv
+from ..errors import UserError
+from ..learners import REGISTRY as LEARNERS
 from ..settings import Settings
 from ..utils.files import named_path
 from . import REGISTRY
@@ -55,6 +57,10 @@ class OfflineRunner(Runner):
         if not args.evaluate:
             console.info("data: %s, %d episodes, mean return %.4f, digest %s", self.dataset.source,
                          self.dataset.n_episodes, self.dataset.returns.mean(), self.dataset.digest[:12])
+            if not self._useful.any():
+                raise UserError(f"{self.dataset.source} has no step whose outcome is known, and {args.name} learns "
+                                "from no other; check 'filled' and 'terminated' of the data, or take a method that "
+                                "imitates (bc, ar_bc).")
             if args.state_levels:
                 self._check_all_levels()
 
@@ -65,6 +71,14 @@ class OfflineRunner(Runner):
         for remark in remarks(data, self.game):
             self.console.warning(remark)
         return data
+
+    @cached_property
+    def _useful(self) -> Tensor:
+        """Which episodes hold a step that the learner learns from, bool ``[E]``."""
+        data, steps = self.dataset, self.dataset.steps
+        if data.no_next is not None and LEARNERS[self.args.learner].outcomes:
+            steps = steps & (~data.no_next | ends_at_horizon(data, self.game))
+        return th.from_numpy(steps.any(1))
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
@@ -155,7 +169,14 @@ class OfflineRunner(Runner):
         return DrawnBatch(self.episodes, self.next_rows())
 
     def next_rows(self) -> Tensor:
-        """The numbers of the episodes of the next batch, ``[batch_size]``."""
+        """The numbers of the episodes of the next batch, ``[batch_size]``, in which there is something to learn from.
+        """
+        rows = self._drawn_rows()
+        while not self._useful[rows].any():
+            rows = self._drawn_rows()
+        return rows
+
+    def _drawn_rows(self) -> Tensor:
         while len(self._order) < self.args.batch_size:  # small data sets: several rounds in one batch
             fresh = th.randperm(self.dataset.n_episodes, generator=self._generator)
             self._order = th.cat([self._order, fresh])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
-from ..errors import UserError, clipped
+from ..errors import UserError, clipped, shown
 from ..provenance import provenance
 from ..utils.files import reason, write_text
 from .candidates import candidates_of, data_of
@@ -15,6 +15,8 @@ from .effort import WAYS, Effort
 from .hindsight import with_hindsight
 from .judging import judge
 from .verdict import Verdict
+
+MOST_SEED = 2**31 - 1
 
 
 def choose(models: Sequence[str], data: str = "", caution: float = 1.0, seed: int = 0, way: str = "auto",
@@ -36,9 +38,11 @@ def choose(models: Sequence[str], data: str = "", caution: float = 1.0, seed: in
     Raises:
         UserError: there is nothing to choose from, the teams do not fit together or the data, or an argument is wrong.
     """
-    for name, number, least in (("updates", updates, 1), ("hindsight", hindsight, 0), ("seed", seed, 0)):
+    for name, number, least in (("updates", updates, 1), ("hindsight", hindsight, 0)):
         if number < least:
             raise UserError(f"{name} must be a whole number of at least {least}, not {number}.")
+    if not 0 <= seed <= MOST_SEED:
+        raise UserError(f"seed must be a whole number in 0 .. {MOST_SEED}, not {shown(seed)}.")
     if way not in WAYS:
         raise UserError(f"way must be {', '.join(WAYS)}, not {clipped(way)}.")
     candidates, game = candidates_of(models, key)

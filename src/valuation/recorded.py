@@ -69,7 +69,7 @@ class Recorded:
 
     def returns_to_go(self, gamma: float) -> Tensor:
         """Discounted return from every step on, as far as it was recorded, float64 ``[M]``; steps lie in order."""
-        found, reward, place = self.reward.double(), self.reward.double(), th.arange(len(self.reward))
+        found, reward, place = self.reward.to(th.float64, copy=True), self.reward.double(), th.arange(len(self.reward))
         last = place[th.cat([self.episode[1:] != self.episode[:-1], th.ones(1, dtype=th.bool)])]
         left = last[th.searchsorted(last, place)] - place  # steps that follow in the episode
         for back in range(1, int(left.max()) + 1):

@@ -79,7 +79,8 @@ def _content(args: argparse.Namespace, words: Sequence[str]) -> tuple[dict[str, 
         from .dataset_page import dataset_page
 
         data, game = _dataset(args, path, words)
-        content = dataset_page(data, game, data.source if is_there(Path(data.source)) else str(path))
+        named = [] if args.env_config is None else [f"--env-config={args.env_config}", *words]
+        content = dataset_page(data, game, data.source if is_there(Path(data.source)) else str(path), named)
         content["told"] = _told(content)
         return content, WORDS[kind]
     if kind in ("rows", "records"):

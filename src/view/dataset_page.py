@@ -24,13 +24,14 @@ JOINT = 14  # joint actions listed in each
 MATRIX = 12  # most actions of two agents that are shown as a matrix
 
 
-def dataset_page(data: OfflineDataset, game: Game | None, path: str) -> dict[str, Any]:
+def dataset_page(data: OfflineDataset, game: Game | None, path: str, named: Sequence[str] = ()) -> dict[str, Any]:
     """The page of a data set as JSON.
 
     Args:
         data: whole.
         game: its rules; None where nobody knows them.
         path: how the user names it, for commands.
+        named: how the user names the game, in words of a command line.
     """
     imitation = Imitation(data, game)
     tables = imitation.frequent(STATES)
@@ -49,7 +50,9 @@ def dataset_page(data: OfflineDataset, game: Game | None, path: str) -> dict[str
         "states": states, "state_drawings": drawings,
         "legend": None if game is None or drawings is None else LEGENDS.get(game.name),
         "coverage": _coverage(data, imitation), "shares": _shares(data),
-        "command": f"python -m epymarl_cpa.data select {shlex.quote(path)}",
+        # Data of other programs have the returns that are shown here only in the terms of the game.
+        "command": shlex.join(["python", "-m", "epymarl_cpa.data", "select", path,
+                               *([] if data.meta.get("spec") else named)]),
     }
 
 

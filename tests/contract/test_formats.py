@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import gc
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -235,6 +237,23 @@ def test_nothing_is_left_after_a_failure(name: str, tmp_path: Path) -> None:
     assert load(path).digest == made().digest and [*tmp_path.iterdir()] == [path]
     write_dataset(split(made(obs=None)), path, name, force=True)
     assert load(path).digest == made(obs=None).digest and [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("room", [100, 1000])
+def test_a_full_disk_is_told(name: str, room: int, tmp_path: Path) -> None:
+    """Also by libraries that do not survive it: the process goes on, and nothing is left."""
+    path, (usual, most) = place(name, tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    data = split(made())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+    try:
+        with pytest.raises(UserError) as error:
+            write_dataset(data, path, name)
+        gc.collect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (usual, most))
+    assert str(error.value) == f"{path} cannot be written (File too large)." and [*tmp_path.iterdir()] == []
+    write_dataset(split(made()), path, name)
+    assert load(path).digest == made().digest
 
 
 def test_parts_that_do_not_belong_together(name: str, tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from outcome import Outcome
 
 from epymarl_cpa import __version__
 from epymarl_cpa.components.episode_buffer import EpisodeBatch
+from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.dataset import OfflineDataset
+from epymarl_cpa.data.generate import generate
+from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.recording import parts as recording_parts
 from epymarl_cpa.recording.parts import PartFiles
@@ -182,6 +185,20 @@ def test_damaged_and_missing_parts(tiny_run: Run, small_parts: None, monkeypatch
     first.unlink()
     tiny_run(*RECORD, "record_episodes=12", status=2)
     assert "lacks part-00000.npz; delete the folder to record afresh" in capsys.readouterr().err
+
+
+def test_parts_stay_until_the_whole_has_been_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = generate(make_game("xor"), {"episodes": 6, "mixture": {"random": 1.0}}, 0)
+    files = PartFiles(tmp_path / "x.npz", whole.meta)
+    files.add([{key: array[e] for key, array in whole.arrays.items()} for e in range(6)])
+    with monkeypatch.context() as once:
+        once.setattr("epymarl_cpa.data.formats.npz.Npz.read", lambda self, path: split(OfflineDataset(
+            **{key: array[:2] for key, array in whole.arrays.items()}, meta=whole.meta)))
+        with pytest.raises(UserError, match="reads back differently"):
+            files.merge()
+    assert [*tmp_path.iterdir()] == [files.folder] and files.whole is None
+    assert files.merge().n_episodes == 6
+    assert [*tmp_path.iterdir()] == [tmp_path / "x.npz"]
 
 
 def test_more_than_a_hundred_thousand_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

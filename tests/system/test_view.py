@@ -107,6 +107,8 @@ def test_data_of_an_unknown_game_are_shown_as_numbers(tmp_path: Path, capsys: py
     assert "The game is not known" in capsys.readouterr().out
     named = view(tmp_path / "b.html", str(source), "--env-config=xor")
     assert named["game"] == "xor" and named["player"]["drawn"] == 12 and named["legend"]
+    assert content["command"].endswith(f"select {shlex.quote(str(source))}")
+    assert named["command"] == f"{content['command']} --env-config=xor", "by which it has the returns that are shown"
 
 
 def test_a_recipe_is_made_and_its_file_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,12 @@ from gymnasium import spaces
 
 from epymarl_cpa.config import read_yaml
 from epymarl_cpa.data import OfflineDataset
+from epymarl_cpa.data.archive import check_deflated
+from epymarl_cpa.data.chunks import pad
+from epymarl_cpa.data.flat import dataset_from_arrays
 from epymarl_cpa.data.formats import load
 from epymarl_cpa.data.human_trials import ALLOWED, read_trials
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.deploy import policy_file
 from epymarl_cpa.deploy.policy import Policy, PolicyError
 from epymarl_cpa.envs.dpomdp.parse import read as read_dpomdp
@@ -56,13 +60,52 @@ def bomb(path: Path, name: str, megabytes: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("name", "words"), [("state", "claims to hold 8.39 MB"), ("other", "unknown key 'other'")])
-def test_an_archive_that_unpacks_to_far_more_than_its_size(name: str, words: str, tmp_path: Path,
-                                                           monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("epymarl_cpa.utils.bounded.HARMLESS", 2**22)
+def test_an_archive_that_unpacks_to_what_no_data_set_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is seen in the headers is told before anything is unpacked."""
     monkeypatch.setattr(np, "load", lambda *args, **kwargs: pytest.fail("it was read"))
-    with pytest.raises(UserError, match=re.escape(words)):
-        OfflineDataset.load(bomb(tmp_path / "x.npz", name, 8))
+    with pytest.raises(UserError, match="unknown key 'other'"):
+        OfflineDataset.load(bomb(tmp_path / "x.npz", "other", 8))
+    bomb(tmp_path / "x.npz", "state", 8)
+    with pytest.raises(UserError, match="has no header"):
+        OfflineDataset.load(tmp_path / "x.npz")
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("header.npy", header((2,), "|u1") + b"{}")
+    with pytest.raises(UserError, match="lacks the key 'actions'"):
+        OfflineDataset.load(tmp_path / "x.npz")
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        for key in ("actions", "avail_actions", "reward", "terminated", "filled", "behaviour"):
+            archive.writestr(f"{key}.npy", header((), "|u1") + b"1")
+    with pytest.raises(UserError, match="key 'state' must hold float32 values, not uint8"):
+        OfflineDataset.load(tmp_path / "x.npz")
+
+
+def test_an_archive_that_claims_more_than_deflate_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("epymarl_cpa.data.archive.HARMLESS", 2**20)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("state.npy", header((2**20,), "<f4"))
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    size = content.rindex(b"PK\x01\x02") + 24
+    content[size:size + 4] = (2**22).to_bytes(4, "little")
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"claims to hold 4\.19 MB; .* since nothing shrinks so much; copy it again"):
+        OfflineDataset.load(tmp_path / "x.npz")
+    check_deflated("x", 1032e6, 10**6)
+    with pytest.raises(UserError, match="claims to hold"):
+        check_deflated("x", 1033e6, 10**6)
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.h5", "parts"])
+def test_what_this_program_wrote_can_be_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short episodes with room for a long one are almost all padding, which shrinks far more than a hundredfold."""
+    pytest.importorskip("h5py" if name == "x.h5" else "numpy")
+    for place in ("utils.bounded", "data.archive"):
+        monkeypatch.setattr(f"epymarl_cpa.{place}.HARMLESS", 2**20)
+    short = dataset_from_arrays(np.zeros((20, 4, 2)), np.zeros((20, 4)), np.ones(20), np.ones(20), n_actions=4)
+    data = pad(short, 4000)
+    size = sum(array.nbytes for array in data.arrays.values())
+    write_dataset(iter([data]), tmp_path / name, "parts" if name == "parts" else None)
+    assert size > 2**20 and size > 100 * sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+    assert load(tmp_path / name).digest == data.digest
 
 
 def test_an_array_whose_header_claims_more_than_there_is(tmp_path: Path) -> None:

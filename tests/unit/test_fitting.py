@@ -16,8 +16,13 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 from epymarl_cpa.build import build_env
 from epymarl_cpa.components.transitions import transitions
 from epymarl_cpa.data import OfflineDataset
+from epymarl_cpa.data.__main__ import main
+from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.fitting import fitted, remarks
+from epymarl_cpa.data.formats import load
 from epymarl_cpa.data.generate import generate
+from epymarl_cpa.data.mapped import MappedDataset
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.data.validate import check_game
 from epymarl_cpa.envs import Game, make_game
 from epymarl_cpa.errors import UserError
@@ -92,6 +97,19 @@ def test_rewards_are_in_the_unit_of_the_game(way: str, scale: float) -> None:
         check_game(ours, game("mean"))
 
 
+def test_episodes_are_selected_by_the_returns_of_the_game(tmp_path: Path) -> None:
+    theirs = foreign((T,) * 12)
+    theirs.save(tmp_path / "theirs.npz")
+    least = float(np.median(fitted(theirs, game()).returns)) - 0.1
+    keep = fitted(theirs, game()).returns >= least
+    assert 0 < (theirs.returns >= least).sum() < keep.sum() < 12
+    words = ["select", str(tmp_path / "theirs.npz"), f"--min-return={least}", "--env-config=pettingzoo",
+             f"env_args.key={__name__}:Counting"]
+    assert main([*words, f"--out={tmp_path / 'some.npz'}"]) == 0
+    found = OfflineDataset.load(tmp_path / "some.npz")
+    assert found.reward.tobytes() == theirs.reward[keep].tobytes(), "written as they are"
+
+
 class TeamPaid(Env[Any, Any]):
     """Two agents that are paid one number together."""
 
@@ -138,6 +156,34 @@ def test_actions_that_nobody_played_are_those_of_the_game() -> None:
         check_game(fitted(two.with_arrays(meta={"format": "vault"}), game()), game())
 
 
+def test_data_on_the_disk_are_fitted_as_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the masks of all their steps in memory."""
+    monkeypatch.setattr("epymarl_cpa.data.formats.mapped.IN_MEMORY", 0)
+    uneven = make_game("pettingzoo", key=f"{__name__}:Uneven")
+    whole = foreign((T,) * 6, unrecorded=["avail_actions"])
+    sound = OfflineDataset(**{**whole.arrays, "actions": whole.actions % 2}, meta=whole.meta)
+    write_dataset(split(sound), tmp_path / "x.mapped")
+    data, wanted = fitted(load(tmp_path / "x.mapped"), uneven), fitted(sound, uneven)
+    assert isinstance(data, MappedDataset)
+    masks = data.avail_actions
+    assert masks.strides[:2] == (0, 0) and (masks[wanted.filled] == wanted.avail_actions[wanted.filled]).all()
+    assert data.reward.tobytes() == wanted.reward.tobytes() and data.digest == sound.digest
+    data.check()
+    write_dataset(split(whole), tmp_path / "wrong.mapped")
+    read = load(tmp_path / "wrong.mapped")
+    read.check()
+    wrong = fitted(read, uneven)
+    assert (whole.actions[:, :T, 1] == 2).any()
+    for look in (wrong.check, lambda: wrong.take(np.arange(6)), lambda: [*split(wrong)], lambda: wrong.actions):
+        with pytest.raises(UserError, match=r"key 'actions', episode .*: an agent took an action that was not"):
+            look()
+    read.check()
+    with pytest.raises(UserError, match="key 'reward', episode 0, step 1: the reward is not finite"):
+        read.with_arrays(reward=np.where(np.arange(T + 1) == 1, np.nan, read.reward).astype(np.float32))
+    with pytest.raises(UserError, match="key 'avail_actions' has"):
+        read.with_arrays(avail_actions=masks[:, :2])
+
+
 def test_what_is_said_of_missing_last_states() -> None:
     assert [*remarks(foreign(), game())] == [
         "theirs: 3 of 3 episodes end without the state after their last action; 2 of them last as long as pettingzoo "
@@ -174,6 +220,32 @@ def test_steps_without_a_state_after_them(learner: type[Learner], tmp_path: Path
     np.testing.assert_array_equal(np.stack([step.episode, step.time], 1), np.argwhere(played))
     assert step.done.tolist() == [float(t == T - 1) for t in step.time]
     np.testing.assert_allclose(step.reward, runner.dataset.reward[played])
+
+
+def runner_of(alg: str, path: Path, batch_size: int) -> OfflineRunner:
+    args = settings(Settings, alg, "pettingzoo", f"env_args.key={__name__}:Counting", f"dataset={path}", "seed=1",
+                    f"batch_size={batch_size}")
+    return OfflineRunner(args, build_env(args), logging.getLogger("test"))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_no_batch_is_without_a_step_to_learn_from(size: int, tmp_path: Path) -> None:
+    """Episodes are drawn as ever; batches that would end the run are passed over, which imitation does not need."""
+    foreign((1,) * 9 + (T, T)).save(tmp_path / "theirs.npz")
+    generator = th.Generator().manual_seed(1)
+    order = th.cat([th.randperm(11, generator=generator) for _ in range(60)])[:60 * size].view(60, size)
+    for alg, wanted in (("bc", order), ("cpa_ar", order[(order >= 9).any(1)])):
+        runner = runner_of(alg, tmp_path / "theirs.npz", size)
+        assert len(wanted) > 5
+        for rows in wanted:
+            assert runner.next_rows().tolist() == rows.tolist()
+
+
+def test_data_without_any_step_to_learn_from_are_refused_at_the_start(tmp_path: Path) -> None:
+    foreign((1,) * 4).save(tmp_path / "theirs.npz")
+    assert len(runner_of("bc", tmp_path / "theirs.npz", 2).next_rows()) == 2
+    with pytest.raises(UserError, match=r"theirs\.npz has no step whose outcome is known, and cpa_ar learns from no "):
+        runner_of("cpa_ar", tmp_path / "theirs.npz", 2)
 
 
 def test_one_long_episode_is_said_to_have_no_marked_end() -> None:

@@ -68,6 +68,33 @@ def test_an_episode_of_agents_with_flags_of_their_own_is_over_when_all_are() -> 
     assert data.steps.sum(1).tolist() == [2, 1, 2] and data.terminated.any(1).tolist() == [True, False, True]
 
 
+def test_flags_of_the_team_and_of_each_agent_go_together() -> None:
+    """Those of the team are those of every agent."""
+    team, each = np.array([0, 1, 0, 0, 0]), np.array([[0, 0], [0, 0], [1, 1], [0, 0], [1, 0]])
+    cut = dataset_from_arrays(**{**FLAT, "terminals": team, "timeouts": each})
+    assert cut.steps.sum(1).tolist() == [2, 1, 2] and cut.terminated.any(1).tolist() == [True, False, False]
+    ended = dataset_from_arrays(**{**FLAT, "terminals": each, "timeouts": team})
+    assert ended.steps.sum(1).tolist() == [2, 1, 2] and ended.terminated.any(1).tolist() == [False, True, False]
+
+
+def test_anything_may_stand_behind_a_true_end() -> None:
+    """Nothing depends on it; what was finite is kept."""
+    alike = np.repeat(np.arange(10.0).reshape(5, 1, 2), 2, axis=1)
+    masks, after, next_masks = np.ones((5, 2, 3)), alike + 5, np.ones((5, 2, 3))
+    after[1], next_masks[1, 0] = np.nan, 0
+    given = {**FLAT, "observations": alike, "action_masks": masks, "next_action_masks": next_masks}
+    data = dataset_from_arrays(**given, next_observations=after)
+    assert data.obs is None and data.state[0, 2].tolist() == [0, 0] and data.avail_actions.all()
+    assert data.state[1, 1].tolist() == [9, 10]
+    data = dataset_from_arrays(**given, states=alike[:, 0], next_states=after[:, 0])
+    assert data.obs is None and data.state[0, 2].tolist() == [0, 0]
+    for row, key in ((2, "next_observations"), (2, "next_action_masks"), (0, "next_observations")):
+        wrong = {"next_observations": alike + 5, "next_action_masks": np.ones((5, 2, 3))}
+        wrong[key][row] = 0 if key == "next_action_masks" else np.inf
+        with pytest.raises(UserError, match=key if key == "next_observations" else "an agent has no available action"):
+            dataset_from_arrays(**{**given, **wrong})
+
+
 def test_rewards_of_each_agent_are_kept_and_their_mean_is_the_teams() -> None:
     data = dataset_from_arrays(**{**FLAT, "rewards": np.array([[1, 3]] * 5)})
     assert data.agent_reward is not None and data.agent_reward[0, 0].tolist() == [1, 3] and data.reward[0, 0] == 2

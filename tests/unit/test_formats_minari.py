@@ -128,6 +128,19 @@ def test_one_agent_of_minari(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_anything_may_stand_behind_a_true_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gymnasium.spaces import Box, Dict, MultiDiscrete
+
+    mask, state = np.ones((4, 2, 3), np.int8), np.arange(8.0).reshape(4, 2)
+    mask[3], state[3] = 0, np.nan
+    space = Dict({"state": Box(-np.inf, np.inf, (2,), np.float64), "action_mask": Box(0, 1, (2, 3), np.int8)})
+    data = load(make_minari(tmp_path, monkeypatch, {"state": state, "action_mask": mask}, space,
+                            np.zeros((3, 2), np.int64), MultiDiscrete([3, 3])))
+    assert data.terminated[0, 2] and data.avail_actions.all() and data.state[0, 3].tolist() == [0, 0]
+    assert data.state[0, :3].tolist() == state[:3].tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_team_without_state_or_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state is what all agents see; an agent with fewer actions than the others never has the rest."""
     from gymnasium.spaces import Box, Dict, MultiDiscrete

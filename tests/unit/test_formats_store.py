@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,13 @@ from epymarl_cpa.data import OfflineDataset
 from epymarl_cpa.data.__main__ import main
 from epymarl_cpa.data.chunks import join, pad, split
 from epymarl_cpa.data.formats import load
+from epymarl_cpa.data.formats.mapped import append
 from epymarl_cpa.data.formats.parts import part_file
+from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.merge import merge
 from epymarl_cpa.data.store import write_dataset
+from epymarl_cpa.data.validate import check_game
+from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.utils.files import swap
 
@@ -74,6 +80,30 @@ def test_what_cannot_be_merged(other: Callable[[], OfflineDataset], told: str) -
         merged(made(), other())
 
 
+def test_data_of_no_known_game_do_not_let_others_in(tmp_path: Path) -> None:
+    """What was merged from them still says of which variant the rest is, to whatever comes next."""
+    one, two = (made(meta={"behaviours": ["a"], "spec": {"game": "g", "x": x}}) for x in (1, 2))
+    unknown = made(meta={"behaviours": ["a"]})
+    for sets in ((unknown, one, two), (merged(unknown, one), two), (two, merged(one, unknown))):
+        with pytest.raises(UserError, match=r"recorded with x=[12], but .* with x=[12]; only data of the same game"):
+            merged(*sets)
+    write_dataset(split(merged(unknown, one)), tmp_path / "x.mapped")
+    before = load(tmp_path / "x.mapped").digest
+    with pytest.raises(UserError, match=r"recorded with x=1, but .* with x=2"):
+        append(split(two), tmp_path / "x.mapped")
+    assert load(tmp_path / "x.mapped").digest == before
+    append(split(one), tmp_path / "x.mapped")
+
+
+def test_merged_data_are_checked_against_the_game_one_by_one() -> None:
+    data = generate(make_game("xor"), {"episodes": 3, "mixture": {"random": 1.0}}, 0)
+    other = {**data.meta, "spec": {**data.meta["spec"], "n_agents": 3}}
+    for spec in (data.meta, other):
+        both = OfflineDataset(**data.arrays, meta={"behaviours": data.meta["behaviours"], "merged": [{}, spec]})
+        with pytest.raises(UserError, match=r"with env_args\.n_agents=3") if spec is other else nullcontext():
+            check_game(both, make_game("xor"))
+
+
 def test_a_recording_that_was_interrupted(tmp_path: Path) -> None:
     """Parts without a header are read as far as they go; one that is missing or of other origin is told."""
     for number in range(3):
@@ -121,6 +151,40 @@ def test_full_disk_and_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(UserError, match="reads back differently, so it was not kept"):
             write_dataset(split(made(5)), path, force=True)
     assert load(path).digest == made().digest and [*tmp_path.iterdir()] == [path]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """And nothing else: not what somebody writes just now, not the only copy of old data, not folders of others."""
+    def folder(name: str, *inside: str) -> Path:
+        for each in inside:
+            (tmp_path / name / each).mkdir(parents=True)
+            made().save(tmp_path / name / each / "part-00000.npz")
+        return tmp_path / name
+
+    left, used = folder(".x.abcd_ef1", "x"), folder(".x.abcd_ef2", "x")
+    kept = [used, folder(".x.abcd_ef3", "x", "replaced"), folder(".x.abcd_ef4", "y"), folder(".x.backup", "x"),
+            folder(".y.abcd_ef5", "x")]
+    (tmp_path / ".x.abcd_ef6").symlink_to(folder("linked", "x"))
+    handle = os.open(used, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    beside: list[Path] = []
+
+    def parts() -> Iterator[OfflineDataset]:
+        with pytest.raises(UserError, match="has stopped"):
+            write_dataset(stopped(), tmp_path / "x", "parts")
+        beside.extend(tmp_path.glob(".x.????????"))
+        yield from split(made())
+
+    def stopped() -> Iterator[OfflineDataset]:
+        yield made()
+        raise UserError("the source has stopped.")
+
+    write_dataset(parts(), tmp_path / "x", "parts")
+    os.close(handle)
+    assert not left.exists() and all(each.exists() for each in kept) and (tmp_path / "linked" / "x").exists()
+    assert len(beside) == 5, "of which one is that of the outer writer"
+    write_dataset(split(made(5)), tmp_path / "x", "parts", force=True)
+    assert not used.exists() and load(tmp_path / "x").digest == made(5).digest
 
 
 def test_an_old_folder_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +240,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("line", "told"), [
     ("convert a.npz b", "the name b tells no format; give one with --to: "),
     ("convert a.npz b --to=hdf6", "unknown format of data sets 'hdf6' (did you mean 'hdf5'?)"),
+    ("convert a.npz b.npz --from=parts", "a.npz is no folder, and so not a folder of our part-00000.npz, "),
+    ("convert a.npz b.npz --from=alberdice", "a.npz is no folder, and so not an AlberDICE buffer folder"),
+    ("convert a.npz b.npz --from=mapped", "a.npz is no folder, and so not a folder of ours whose arrays stay"),
+    ("convert a.npz b.npz --from=minari", "a.npz is no folder, and so not a Minari data set"),
+    ("convert a.npz b.npz --from=vault", "a.npz is no folder, and so not an OG-MARL Vault"),
     ("convert a.npz b.npz --from=hdf6", "unknown format of data sets 'hdf6'"),
     ("convert a.npz b.npz --to=alberdice", "b.npz does not suit the format 'alberdice', which needs the name of a f"),
     ("convert a.npz b.txt --to=npz", "b.txt does not suit the format 'npz', which needs a name that ends in .npz"),

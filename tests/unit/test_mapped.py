@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
+import gc
 import hashlib
 import json
 import logging
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -88,6 +91,32 @@ def test_any_episodes(folder: Path) -> None:
     same(data, made())  # attributes: all of it
     assert data.digest == made().digest and data.arrays.keys() == made().arrays.keys()
     data.check()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda data: pickle.loads(pickle.dumps(data))],
+                         ids=["copy", "deepcopy", "pickle"])
+def test_copies_read_what_the_original_reads(copied: Callable[[MappedDataset], MappedDataset], folder: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also once the original is gone, and the numbers of its open files are those of others."""
+    monkeypatch.chdir(folder.parent)
+    data = opened(Path(folder.name)).with_arrays(reward=made().reward * 2)
+    whole = data.state  # all of it is on the disk, and none of it in a copy
+    assert len(whole) == EPISODES
+    twin = copied(data)
+    assert "state" not in twin.__dict__ and twin.source == folder.name and twin.digest == data.digest
+    del data, whole
+    gc.collect()
+    with contextlib.ExitStack() as stack:
+        for number in range(12):
+            stack.enter_context(open(folder.parent / f"{number}", "w+b")).write(bytes(2**16))
+        append(split(made(3, 1)), folder)
+        monkeypatch.chdir("/")
+        same(copied(twin).part(slice(0, 1)), made(reward=made().reward * 2), slice(0, 1))
+        same(twin.part(slice(0, EPISODES)), made(reward=made().reward * 2))
+        assert copied(twin).n_episodes == EPISODES, "what was appended since is not in it"
+    array_path(folder, "state").write_bytes(array_path(folder, "state").read_bytes()[:-EPISODES * 200] + bytes(2000))
+    with pytest.raises(UserError, match=r"state\.npy"):
+        copied(twin).take(np.arange(EPISODES))
 
 
 def test_plain_files(folder: Path) -> None:

@@ -107,6 +107,22 @@ def test_last_state_that_was_not_recorded_gets_an_entry(tmp_path: Path) -> None:
     assert load_npy_folder(write(tmp_path, content)).terminated.tolist() == data.terminated.tolist()
 
 
+def test_anything_may_stand_in_padding_and_behind_true_ends(tmp_path: Path) -> None:
+    content = arrays()
+    wanted = load_npy_folder(write(tmp_path, content))
+    ended = np.argwhere(wanted.terminated & (wanted.steps.sum(1) < 4)[:, None])
+    episode, step = ended[0]
+    content["avail_actions"][episode, step + 1, 0] = 0
+    content["state"][episode, step + 1] = np.nan
+    for key in ("terminated", "avail_actions", "state", "reward", "actions"):
+        content[key][episode, step + 2:] = 200
+    data = load_npy_folder(write(tmp_path, content))
+    assert data.avail_actions[episode, step + 1:, 0].all() and (data.state[episode, step + 1:] == 0).all()
+    for key in ("terminated", "filled", "steps", "returns"):
+        np.testing.assert_array_equal(getattr(data, key), getattr(wanted, key))
+    np.testing.assert_array_equal(data.state[wanted.steps], wanted.state[wanted.steps])
+
+
 def test_zero_onehot_beside_the_last_state_is_no_contradiction(tmp_path: Path) -> None:
     content = arrays()
     content["actions_onehot"][0, 2:] = content["actions_onehot"][1, 4:] = 0
@@ -206,6 +222,11 @@ def test_contradictory_files(tmp_path: Path, change: Callable[[Arrays], None], t
 def test_contradictory_meta(tmp_path: Path, meta: Any, told: str) -> None:
     with pytest.raises(UserError, match=told):
         load_npy_folder(write(tmp_path, arrays(), meta))
+
+
+def test_a_buffer_without_episodes(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no episodes"):
+        load_npy_folder(write(tmp_path, {key: array[:0] for key, array in arrays().items()}, {"episodes_in_buffer": 0}))
 
 
 @pytest.mark.parametrize("text", ["{", "\xff", "[" * 100_000])

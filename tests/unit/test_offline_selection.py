@@ -173,6 +173,9 @@ def test_returns_to_go_by_hand() -> None:
         own: Tensor = recorded.reward[same].double()
         wanted.append(float((own * gamma ** th.arange(len(own))).sum()))
     assert recorded.returns_to_go(gamma).tolist() == pytest.approx(wanted, abs=1e-6)
+    exact = replace(recorded, reward=recorded.reward.double())
+    for _ in range(2):  # rewards stay as they are
+        assert exact.returns_to_go(gamma).tolist() == pytest.approx(wanted, abs=1e-6)
 
 
 # ------------------------------------------------------------------------------------------- checkpoints of runs
@@ -237,7 +240,9 @@ def test_what_cannot_be_compared_is_told(tiny_run: Callable[..., Outcome], capsy
             ([xor, "data=medium", "--data=poor"], "data is given twice"), ([xor, "--data=there.npz"], "no recipe"),
             ([xor, "--caution=-1"], "caution must be"), ([xor, "--out=a/b.json"], "there is no folder"),
             ([xor, "--hindsight=-1"], "hindsight must be"), ([xor, "--updates=0"], "updates must be"),
-            ([xor, "--seed=-1"], "seed must be")):
+            ([xor, "--seed=-1"], "seed must be"),
+            *(([xor, f"--seed={2**70}", f"--way={way}"], r"seed must be a whole number in 0 \.\. 2147483647")
+              for way in ("table", "networks"))):
         capsys.readouterr()
         assert entry(["epymarl-cpa", "select", *words]) == 2
         with pytest.raises(UserError, match=sentence):

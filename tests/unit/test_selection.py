@@ -13,6 +13,7 @@ from epymarl_cpa.data.chunks import split
 from epymarl_cpa.data.formats import load
 from epymarl_cpa.data.generate import generate
 from epymarl_cpa.data.selection import Selection, ranges, select
+from epymarl_cpa.data.store import write_dataset
 from epymarl_cpa.envs import make_game
 from epymarl_cpa.errors import UserError
 
@@ -52,6 +53,19 @@ def test_parts_are_numbered_as_a_whole(data: OfflineDataset, monkeypatch: pytest
     found = [*select(iter(parts), Selection(episodes=((4, 5), (30, 30))), "x")]
     assert [part.first for part in found] == [0, 1, 2]
     assert [part.returns.tolist() for part in found] == [[data.returns[k]] for k in (4, 5, 30)]
+
+
+def test_episodes_of_a_folder_of_files_are_numbered_as_a_whole(data: OfflineDataset, tmp_path: Path,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """The messages of such formats count within each file."""
+    with monkeypatch.context() as patched:
+        patched.setattr("epymarl_cpa.data.chunks.PART_BYTES", 10 * data.episode_bytes)
+        write_dataset(split(data), tmp_path / "all", "parts")
+    assert len([*(tmp_path / "all").glob("part-*")]) == 4
+    words = ["--episodes=3-14,38", "--not-episodes=4,13"]
+    assert main(["select", str(tmp_path / "all"), *words, f"--out={tmp_path / 'some.npz'}"]) == 0
+    kept = [3, *range(5, 13), 14, 38]
+    np.testing.assert_array_equal(load(tmp_path / "some.npz").state, data.state[kept])
 
 
 @pytest.mark.parametrize(("words", "said"), [

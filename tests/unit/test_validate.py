@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,18 @@ def test_digest_is_as_it_was_before_there_were_individual_rewards() -> None:
         total.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode() + arrays[name].tobytes())
     assert OfflineDataset(**arrays).digest == total.hexdigest()
     assert OfflineDataset(**valid()).digest != OfflineDataset(**arrays).digest
+
+
+def test_saving_takes_any_path_and_tells_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = OfflineDataset(**valid())
+    monkeypatch.chdir(tmp_path)
+    data.save("x.npz")
+    assert OfflineDataset.load(tmp_path / "x.npz").digest == data.digest
+    for path, told in (("none/x.npz", r"none/x\.npz cannot be written \(No such file"), (tmp_path, "cannot be written"),
+                       ("x.npz/y.npz", r"cannot be written \(Not a directory"), ("", "the path is empty")):
+        with pytest.raises(UserError, match=told):
+            data.save(path)
+    assert [*tmp_path.iterdir()] == [tmp_path / "x.npz"]
 
 
 def test_no_complete_step() -> None:

@@ -62,7 +62,12 @@ def load(path: Path, name: str | None = None) -> OfflineDataset:
 def _format(path: Path, name: str | None) -> Format:
     if name is not None and not is_there(path):
         raise UserError(f"there is no file or folder {path}.")
-    return recognise(path) if name is None else REGISTRY[name]()
+    if name is None:
+        return recognise(path)
+    entry = REGISTRY[name]()
+    if not entry.file and not path.is_dir():
+        raise UserError(f"{path} is no folder, and so not {entry.title}.")
+    return entry
 
 
 __all__ = ["REGISTRY", "Format", "load", "read", "recognise"]

@@ -22,12 +22,13 @@ class Format(ABC):
     Attributes:
         title: the layout in words, for messages.
         suffixes: endings of its files; empty for formats that are folders only.
-        folder: whether it can be a folder.
+        file, folder: whether it can be a file, or a folder.
         writable: whether :meth:`write` works.
     """
 
     title: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
+    file: ClassVar[bool] = False
     folder: ClassVar[bool] = False
     writable: ClassVar[bool] = True
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..chunks import spans
 from ..dataset import OfflineDataset
+from ..ends import mend_ends
 from .columns import NEEDED, Array, Columns, check_onehot, flags_of
 
 ASSUMED = ("{} episodes do not say how they ended, so the last entry of each is taken for the state after its last "
@@ -82,10 +83,10 @@ def foreign(files: Sequence[Columns], meta: dict[str, Any], buffer: bool = False
 
 def _cleaned(columns: Columns, span: slice, meta: dict[str, Any], with_obs: bool, tails: Tails) -> OfflineDataset:
     arrays = {key: columns.read(key, span) for key in (*NEEDED, *(("obs",) if with_obs else ()))}
-    filled, terminated = (flags_of(columns, key, arrays[key][..., 0], span) for key in ("filled", "terminated"))
-    terminated &= filled
-    available = flags_of(columns, "avail_actions", arrays["avail_actions"], span)
-    available[~filled] = True  # so that a masked softmax over padding has something to choose
+    filled = flags_of(columns, "filled", arrays["filled"][..., 0], span)
+    terminated = flags_of(columns, "terminated", np.where(filled, arrays["terminated"][..., 0], 0), span)
+    # In padding all of them, so that a masked softmax has something to choose.
+    available = flags_of(columns, "avail_actions", np.where(filled[..., None, None], arrays["avail_actions"], 1), span)
     actions = np.where(filled[..., None], arrays["actions"][..., 0], 0).astype(np.int64)
     paid, state = _floats(arrays["reward"], filled), _floats(arrays["state"], filled)
     whole: dict[str, Array] = {"state": state, "actions": actions, "avail_actions": available, "reward": paid[..., 0],
@@ -94,6 +95,7 @@ def _cleaned(columns: Columns, span: slice, meta: dict[str, Any], with_obs: bool
         whole |= {"reward": paid.mean(2, dtype=np.float64).astype(np.float32), "agent_reward": paid}
     if with_obs:
         whole["obs"] = _floats(arrays["obs"], filled)
+    mend_ends(whole)
     if tails.lacking:
         last = filled.copy()
         last[:, :-1] &= ~filled[:, 1:]

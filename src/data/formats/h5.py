@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...utils.bounded import check_claim, size_of
+from ...utils.bounded import check_memory, size_of
+from ..archive import check_deflated
 from ..dataset import REMEDY
 from .base import optional
 from .columns import Array
+from .patient_file import PatientFile, patient
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 WHAT = "HDF5 files"
@@ -21,12 +23,11 @@ LIBVER = ("v110", "v110")  # its metadata have checksums, which reveal damage be
 
 
 @contextmanager
-def opened(path: Path, mode: str, what: str = WHAT, extra: str = "hdf5") -> Iterator[Any]:
-    """An ``h5py.File``.
+def opened(path: Path, what: str = WHAT, extra: str = "hdf5") -> Iterator[Any]:
+    """An ``h5py.File`` to read.
 
     Args:
         path: the file.
-        mode: ``r`` to read, ``x`` to write a new one.
         what, extra: what needs h5py; see :func:`.base.optional`.
 
     Raises:
@@ -34,9 +35,8 @@ def opened(path: Path, mode: str, what: str = WHAT, extra: str = "hdf5") -> Iter
     """
     h5py = optional("h5py", what, extra)
     try:
-        if mode == "r":
-            size_of(path)
-        file = h5py.File(path, mode, **({} if mode == "r" else {"libver": LIBVER}))
+        size_of(path)
+        file = h5py.File(path, "r")
     except FileNotFoundError:
         raise UserError(f"there is no file {path}.") from None
     except PermissionError:
@@ -44,11 +44,22 @@ def opened(path: Path, mode: str, what: str = WHAT, extra: str = "hdf5") -> Iter
     except UserError:
         raise
     except Exception as error:  # the library has many kinds for damaged files
-        if mode != "r" and isinstance(error, OSError):
-            raise
         raise UserError(f"{path} is damaged or not an HDF5 file ({type(error).__name__}); {REMEDY}.") from None
     with file:
         yield file
+
+
+@contextmanager
+def created(path: Path, what: str = WHAT, extra: str = "hdf5") -> Iterator[tuple[Any, PatientFile]]:
+    """A new ``h5py.File``, and what it writes to, which is asked now and then whether it could.
+
+    Raises:
+        UserError: h5py is missing.
+        OSError: the file is there already, or the disk is full.
+    """
+    h5py = optional("h5py", what, extra)
+    with patient(path, "x+") as target, h5py.File(target, "w", libver=LIBVER) as file:
+        yield file, target
 
 
 def arrays(file: Any, path: Path) -> dict[str, Any]:
@@ -71,8 +82,9 @@ def arrays(file: Any, path: Path) -> dict[str, Any]:
                 if item.dtype.kind in "fiub":  # what else there is is refused where it is asked for
                     step = math.prod(item.chunks or (0,)) * item.dtype.itemsize
                     claimed = max(claimed + math.prod(item.shape) * item.dtype.itemsize, step)
+                    check_memory(f"{path}: a chunk of key '{key}'", step)
                 found[key] = item
-        check_claim(path, claimed, size_of(path))
+        check_deflated(path, claimed, size_of(path))
     except UserError:
         raise
     except Exception as error:

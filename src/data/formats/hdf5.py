@@ -21,7 +21,7 @@ from ..seal import NAME, Header, Seal, sealing
 from .base import REGISTRY, Format, metadata, starts_with
 from .columns import NEEDED, OURS, POSSIBLE, Columns, own, to_columns
 from .foreign import foreign
-from .h5 import MAGIC, append, arrays, opened
+from .h5 import MAGIC, append, arrays, created, opened
 
 
 @REGISTRY.register("hdf5")
@@ -30,7 +30,7 @@ class Hdf5(Format):
 
     title = "HDF5 in offpymarl's layout (a file, or a folder of them)"
     suffixes = (".h5", ".hdf5")
-    folder = True
+    file = folder = True
 
     def recognises(self, path: Path) -> bool:
         if path.is_dir():
@@ -42,7 +42,7 @@ class Hdf5(Format):
         if not files:
             raise UserError(f"{path} holds no .h5 files.")
         with ExitStack() as stack:
-            opens = [(file, stack.enter_context(opened(file, "r"))) for file in files]
+            opens = [(file, stack.enter_context(opened(file))) for file in files]
             headers = [_header(file, handle) for file, handle in opens]
             columns = [_columns(file, handle) for file, handle in opens]
             if any(headers):
@@ -61,8 +61,9 @@ class Hdf5(Format):
             path.mkdir()
             file = path / "part_0.h5"
         seal = Seal()
-        with opened(file, "x") as handle:
+        with created(file) as (handle, target):
             for part in sealing(parts, seal):
+                target.check()
                 for key, array in to_columns(part).items():
                     append(handle, key, array)
                 if part.obs is None:

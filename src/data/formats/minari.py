@@ -26,6 +26,7 @@ from ...errors import UserError, one_line
 from ...utils.bounded import RATIO, check_claim
 from ..chunks import spans
 from ..dataset import OfflineDataset
+from ..ends import mend_ends
 from ..seal import checked
 from .base import REGISTRY, Format, metadata
 from .h5 import opened, refuse_links
@@ -84,7 +85,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _own(path: Path, meta: dict[str, Any], episodes: int) -> Iterator[OfflineDataset]:
-    with opened(path / SIDE, "r", WHAT, EXTRA) as side, _told(path):
+    with opened(path / SIDE, WHAT, EXTRA) as side, _told(path):
         # Minari's file has no checksums, and its library may crash over a damaged one.
         if np.bytes_(sha256(path / MAIN)) != np.bytes_(side.attrs["main"]):
             raise UserError(f"{path / MAIN} was altered since it was written; copy it again, or delete {HEADER} to "
@@ -131,7 +132,7 @@ def _foreign(path: Path) -> Iterator[OfflineDataset]:
 def _episodes_there(path: Path) -> int:
     """How many episodes a data set's files hold, whatever its metadata tell."""
     if (path / MAIN).is_file():
-        with opened(path / MAIN, "r", WHAT, EXTRA) as file:
+        with opened(path / MAIN, WHAT, EXTRA) as file:
             return sum(re.fullmatch(r"episode_\d+", key) is not None for key in file)
     return sum(each.is_dir() and each.name.isdecimal() for each in path.iterdir())  # Minari's other kind of files
 
@@ -143,7 +144,7 @@ def _open(path: Path) -> tuple[Spaces, Any]:
         raise UserError(f"{path}: metadata.json lacks the spaces of observations and actions, without which the data "
                         "cannot be read.")
     if (path / MAIN).exists():
-        with opened(path / MAIN, "r", WHAT, EXTRA) as file:
+        with opened(path / MAIN, WHAT, EXTRA) as file:
             refuse_links(file, path / MAIN)
     storage_class, _ = package()
     storage = storage_class.read(path)
@@ -169,4 +170,5 @@ def _filled_in(storage: Any, spaces: Spaces, length: NDArray[np.int64], limit: i
         with np.errstate(over="ignore"):  # becomes infinite, which validation refuses
             for key, array in spaces.decode(episode, steps, individual).items():
                 arrays[key][e, : len(array)] = array
+    mend_ends(arrays)
     return arrays

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from ...utils.bounded import size_of
 from ..dataset import OfflineDataset
 from ..seal import NAME, Seal, sealing
 from .base import optional
-from .h5 import append, opened
+from .h5 import append, created
 from .minari_spaces import joint_spaces
 from .parts import HEADER
+from .patient_file import patient
 
 SIDE = f"{NAME}.h5"
 MAIN = "main_data.hdf5"
@@ -29,14 +31,19 @@ def write_minari(parts: Iterator[OfflineDataset], path: Path) -> None:
     data = path / "data"
     data.mkdir(parents=True)
     seal, storage = Seal(), None
-    with opened(data / SIDE, "x", WHAT, EXTRA) as side:
+    with ExitStack() as stack:
+        side, kept = stack.enter_context(created(data / SIDE, WHAT, EXTRA))
         for part in sealing(parts, seal):
             if storage is None:
                 observation, action = joint_spaces(part)
                 storage = storage_class.new(data, observation, action)
+                main = stack.enter_context(patient(data / MAIN, "r+"))
+                storage._file_path = main  # which Minari gives to h5py
                 side.attrs["limit"] = part.episode_limit
             storage.update_episodes(_episodes(part, buffer_class))
+            main.check()
             _write_rest(part, side)
+            kept.check()
         assert storage is not None
         storage.update_metadata({"dataset_id": path.name, "description": "Joint-agent episodes of a team.",
                                  "minari_version": optional("minari", WHAT, EXTRA).__version__})

@@ -42,6 +42,8 @@ def read_buffer(path: Path) -> Iterator[OfflineDataset]:
     columns.check()
     meta = _read_meta(path)
     recorded = meta.get("episodes_in_buffer", columns.episodes)
+    if not columns.episodes:
+        raise UserError(f"{path} holds no episodes.")
     if type(recorded) is not int or not 1 <= recorded <= columns.episodes:
         raise UserError(f"{path}: meta.json tells of {recorded!r} episodes, but the arrays hold {columns.episodes}.")
     # The rest of the buffer was never written.

@@ -16,6 +16,7 @@ class Npz(Format):
 
     title = "an .npz file of ours"
     suffixes = (".npz",)
+    file = True
 
     def recognises(self, path: Path) -> bool:
         return starts_with(path, b"PK\x03\x04")
@@ -27,4 +28,4 @@ class Npz(Format):
         return OfflineDataset.load(path)  # without a second copy in memory
 
     def write(self, parts: Iterator[OfflineDataset], path: Path) -> None:
-        join(parts, str(path)).save(path)
+        join(parts, str(path)).write(path)

@@ -71,5 +71,5 @@ class Parts(Format):
         path.mkdir()
         seal = Seal()
         for number, part in enumerate(sealing(parts, seal)):
-            part.save(part_file(path, number))
+            part.write(part_file(path, number))
         (path / HEADER).write_text(seal.header().text(), encoding="ascii")
