@@ -94,9 +94,9 @@ class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need(("labels", "exclusive", "share_weight", "key_per"), {"policy_input": ("state",)}),
-        Need(("weight", "policy_loss", "weight_clip", "policy_start", "support_share", "support_floor", "limit_ends",
+        Need(("weight", "policy_loss", "weight_clip", "support_share", "support_floor", "limit_ends",
               "alpha", "alpha_share", "conservatism", "soft_values", "critic_time", "mixer_weights", "target_weight",
-              "alpha_q", "offline_selection", "beta", "beta_mode"),  # the teacher's
+              "alpha_q"),  # the teacher's
              {"policy_input": ("state",), "improvement": ("stages",)}))
 
     def __post_init__(self) -> None:

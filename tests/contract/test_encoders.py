@@ -94,8 +94,9 @@ def test_runs_are_saved_resumed_and_evaluated(alg: str, tiny_run: Callable[..., 
 @pytest.mark.parametrize("seen", ["state", "obs"])
 def test_exported_agents_remember_what_the_team_does(seen: str, tiny_run: Callable[..., Outcome], tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = ["repeat_limit=1"] if seen == "obs" else []
     run = tiny_run("use_rnn=true", "agent=running", f"policy_input={seen}", "t_max=1", "student_t_max=30",
-                   "pool_hidden=8", "student_lr=0.02", "repeat_limit=1", alg="cpa_pa", env="bridge")
+                   "pool_hidden=8", "student_lr=0.02", *limit, alg="cpa_pa", env="bridge")
     agents = [Policy.load(file) for file in sorted(export(str(run.models), tmp_path / "agents"))]
     team = StudentTeam(str(run.models))
     team.mac.seed_with(7)

@@ -255,7 +255,8 @@ def test_a_teacher_that_remembers_is_refused(tiny_run: Callable[..., Outcome], c
 
 
 def test_the_teacher_of_students_that_remember_is_the_one_of_students_that_do_not() -> None:
-    plain, remembering = (make("cpa_pa", *words) for words in ([], ["use_rnn=true", *SEEN]))
+    plain, remembering = (make("cpa_pa", *words) for words in (
+        ["improvement=auto", "fit_even=0.3"], ["use_rnn=true", *SEEN]))
     assert equal(plain.mac.teacher.agent.state_dict(), remembering.mac.teacher.agent.state_dict())
     assert remembering.mac.teacher.sees_state_alone and not remembering.mac.all_alike
     assert plain.learner.nets.keys() == remembering.learner.nets.keys() - {"encoder"}

@@ -174,7 +174,9 @@ def test_data_that_planners_cannot_use_are_refused_before_the_teacher_learns(
         noise = np.random.default_rng(0).random(fields["state"].shape).astype(np.float32)
         fields["state"] = fields["state"] + 1e-3 * noise
 
-    words = [*(word for word in STAGES if "improvement" not in word), f"improvement={improvement}", "t_max=100000000"]
+    words = [*(word for word in STAGES if improvement == "stages" or "scenarios" not in word),
+             f"improvement={improvement}", "t_max=100000000"]
+    words = list({word.partition("=")[0]: word for word in words}.values())
     for change, sentence in ((masked, "need data in which the available actions never change"),
                              (continuous, "set improvement=imitation")):
         file = changed_data(tiny_run, change)

@@ -155,7 +155,8 @@ def shrunk(command: str, folder: Path) -> list[str]:
         small += f" {STUDENTS}" if "cpa_pa" in command else ""
         # A team that has learned for four updates may have but one way to play, which depends on the seed.
         small += " seed=1" if "cpa_pa" in command and "seed=" not in command else ""
-        small += " model_t_max=20 scenarios=8 plans=2" if "improvement=sta" in command else ""
+        small += " model_t_max=20 plans=2" if "improvement=sta" in command else ""
+        small += " scenarios=8" if "improvement=stages" in command else ""
         small += " recipes.medium.episodes=20" if "dataset=medium" in command else ""
         small += " recipes.random.episodes=20" if "dataset=random" in command else ""
         small += " recipes.teams.episodes=8" if re.search("env-config=(lbf|mpe|rware)", command) else ""
