@@ -74,6 +74,7 @@ class ConventionLearner(TaughtLearner):
                                  self.args.teacher)
         self.improves = self.args.improvement != "imitation"
         self.plan: Plan | None = None
+        self._ready_at = 0
         self._lessons: EpisodeBatch | None = None
         self._entry = th.zeros(0, dtype=th.long)  # what each episode of the batch shows, if it is of the plan
         assert isinstance(self.mac.agent, Conventions)
@@ -116,7 +117,8 @@ class ConventionLearner(TaughtLearner):
         return stats
 
     def make_ready(self) -> None:
-        if self.plan is None and 0 < self.update.count < self.stage.length:
+        if self.plan is None and self._ready_at != self.update.count < self.stage.length:
+            self._ready_at = self.update.count
             self._judge(JUDGED)
 
     def leave(self) -> bool:
