@@ -6,11 +6,12 @@ from typing import Any, Literal, overload
 
 from ..config import read_env, word
 from ..envs import make_game, ours, own_args
+from ..envs.episode import RENDER_MODES
 from ..envs.gym_adapter import GameGymEnv
 from ..envs.multi_agent_env import MultiAgentEnv
 from ..envs.parallel import GameParallelEnv
 from ..errors import UserError
-from .words import named
+from .words import named, one_of
 
 
 @overload
@@ -46,7 +47,9 @@ def make_env(game: str, *, kind: str = "parallel", render_mode: str | None = Non
         UserError: there is no such game, kind, argument or render mode, or a package is missing.
     """
     name, given, _ = read_env(named("game", game), [word(f"env_args.{key}", value) for key, value in env_args.items()])
-    own = own_args(given)
+    own, kind = own_args(given), one_of("kind", kind, ("parallel", "gym", "epymarl"))
+    if render_mode is not None:
+        render_mode = one_of("render_mode", render_mode, RENDER_MODES)
     if kind == "parallel":
         return GameParallelEnv(make_game(name, **own), render_mode)
     if kind == "gym":
@@ -54,8 +57,6 @@ def make_env(game: str, *, kind: str = "parallel", render_mode: str | None = Non
             raise UserError(f"{game} is an environment of another package; make_env(..., kind='gym') makes our own "
                             f"games only: {', '.join(ours())}.")
         return GameGymEnv(name, render_mode=render_mode, **own)
-    if kind != "epymarl":
-        raise UserError(f"kind must be parallel, gym or epymarl, not {kind!r}.")
     if render_mode is not None:
         raise UserError("kind='epymarl' has no render_mode; take kind='parallel'.")
     return MultiAgentEnv(name, **own)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from ..errors import UserError, shown
 from ..selection.choosing import choose
-from ..selection.effort import Effort
+from ..selection.effort import WAYS, Effort
 from ..selection.verdict import Verdict
 from .teams import checked_seed
 from .undisturbed import undisturbed
-from .words import named, whole
+from .words import named, one_of, whole
 
 Models = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -53,6 +53,7 @@ def select(models: Models, data: str | os.PathLike[str] = "", *, caution: float 
     for name, number in (("updates", updates), ("hindsight", hindsight)):
         if whole(number) is None:
             raise UserError(f"{name} must be a whole number, not {shown(number)}.")
+    one_of("way", way, WAYS)
     with undisturbed():
         return choose([named("a model", each) for each in given], named("data", data), caution, checked_seed(seed), way,
                       updates, hindsight, named("datasets_path", datasets_path), key)

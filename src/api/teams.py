@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
 from ..build import Team, build_mac
 from ..components.env_info import EnvInfo
 from ..deploy.export import export as write_agents
@@ -15,7 +13,7 @@ from ..utils import checkpoint
 from ..utils.bounded import check_memory
 from ..utils.files import named_path
 from .undisturbed import undisturbed
-from .words import named, whole
+from .words import flag, named, whole
 
 MOST = 2**31 - 1  # of seeds
 MOST_EPISODES = 2**63 - 1
@@ -35,10 +33,8 @@ def trained_team(model: str | os.PathLike[str], key: str = "", seed: int | None 
         UserError: no whole checkpoint is there, or it cannot be used here.
     """
     team = Team(named("model", model), key)
-    if not (greedy is None or isinstance(greedy, bool | np.bool_)):
-        raise UserError(f"greedy must be True, False or None, not {shown(greedy)}.")
     changed = {**({} if seed is None else {"seed": checked_seed(seed)}),
-               **({} if greedy is None else {"test_greedy": bool(greedy)})}
+               **({} if greedy is None else {"test_greedy": flag("greedy", greedy)})}
     if any(team.config[name] != value for name, value in changed.items()):
         team.config |= changed
         team.mac = build_mac(team.config, team.info)

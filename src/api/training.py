@@ -29,7 +29,7 @@ from .playing import TeamPolicy, load_policy
 from .saying import Words
 from .teams import checked_seed
 from .undisturbed import undisturbed
-from .words import named
+from .words import flag, named
 
 #: what train() is not for, and what is
 ELSEWHERE = {"evaluate": "evaluate(model)", "render": "make_env(..., render_mode=...)",
@@ -127,7 +127,7 @@ def train(method: str, game: str, dataset: str | os.PathLike[str] | OfflineDatas
             written; before anything is written, if it can be known then.
         Diverged: training came to something that is not finite; the sentence says what was saved.
     """
-    began = time.monotonic()
+    began, record, verbose = time.monotonic(), flag("record", record), flag("verbose", verbose)
     for name in ELSEWHERE.keys() & keys.keys():
         raise UserError(f"train() does not take '{name}'; use {ELSEWHERE[name]}.")
     arrays = dataset if isinstance(dataset, OfflineDataset) else None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ..errors import UserError, shown
 
@@ -26,6 +29,28 @@ def named(what: str, value: Any) -> str:
     if not fits:
         raise UserError(f"{what} must be a name or a path; no file can be called {shown(text)}.")
     return text
+
+
+def flag(what: str, value: Any) -> bool:
+    """A truth value, of Python or NumPy.
+
+    Raises:
+        UserError: it is something else, such as the text ``"False"``, which would be true.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise UserError(f"{what} must be True or False, not {shown(value)}.")
+    return bool(value)
+
+
+def one_of(what: str, value: Any, choices: Sequence[str]) -> str:
+    """One of a few words.
+
+    Raises:
+        UserError: it is another, or none.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise UserError(f"{what} must be {', '.join(choices[:-1])} or {choices[-1]}, not {shown(value)}.")
+    return value
 
 
 def whole(value: Any) -> int | None:

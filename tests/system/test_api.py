@@ -353,6 +353,11 @@ def test_numbers_of_numpy_and_paths_are_values_too() -> None:
     (lambda run: make_env("sensr"), "unknown --env-config=sensr (did you mean 'sensor'?)"),
     (lambda run: make_env("sensor", row=2), "unknown config key 'env_args.row' of sensor (did you mean 'rows'?)"),
     (lambda run: make_env("sensor", kind="aec"), "kind must be parallel, gym or epymarl, not 'aec'."),
+    (lambda run: make_env("sensor", kind=np.array([1, 2])), "kind must be parallel, gym or"),  # type: ignore[call-overload]
+    (lambda run: make_env("xor", render_mode=np.array([1])), "render_mode must be"),  # type: ignore[call-overload]
+    (lambda run: train("bc", "xor", record="no"), "record must be True or False, not 'no'."),  # type: ignore[arg-type]
+    (lambda run: train("bc", "xor", verbose=1), "verbose must be True or False, not 1."),
+    (lambda run: select(run.model, way=np.array([1, 2])), "way must be"),  # type: ignore[arg-type]
     (lambda run: load_dataset("sensor"), "'sensor' is a game; name its data set, too"),
     (lambda run: load_dataset("nothing.npz"), "there is no file or folder nothing.npz"),
     (lambda run: load_dataset("sensor", "mediun"), "(did you mean 'medium'?)"),
@@ -371,8 +376,8 @@ def test_numbers_of_numpy_and_paths_are_values_too() -> None:
     (lambda run: export(run.model, 3), "out must be a name or a path, not 3."),  # type: ignore[arg-type]
     (lambda run: evaluate(run.model, 0), "episodes must be a whole number of at least 1, not 0."),
     (lambda run: evaluate(run.model, seed=1.5), "seed must be a whole number"),
-    (lambda run: evaluate(run.model, greedy="False"), "greedy must be True, False or None, not"),  # type: ignore[arg-type]
-    (lambda run: load_policy(run.model, greedy=1), "greedy must be True, False or None, not 1"),
+    (lambda run: evaluate(run.model, greedy="False"), "greedy must be True or False, not"),  # type: ignore[arg-type]
+    (lambda run: load_policy(run.model, greedy=1), "greedy must be True or False, not 1."),
     (lambda run: compare(run, seed="a"), "seed must be a whole number"),  # type: ignore[arg-type]
     (lambda run: compare(run, repetitions=10.5), "repetitions must be a positive whole"),  # type: ignore[arg-type]
     (lambda run: compare(run, repetitions=0), "repetitions must be a positive whole number."),
