@@ -9,13 +9,13 @@ from ..build import Team, build_mac
 from ..components.env_info import EnvInfo
 from ..deploy.export import export as write_agents
 from ..errors import UserError, shown
+from ..settings import MOST_SEED
 from ..utils import checkpoint
 from ..utils.bounded import check_memory
 from ..utils.files import named_path
 from .undisturbed import undisturbed
 from .words import flag, named, whole
 
-MOST = 2**31 - 1  # of seeds
 MOST_EPISODES = 2**63 - 1
 
 
@@ -47,8 +47,8 @@ def checked_seed(seed: int) -> int:
         UserError: it is none.
     """
     number = whole(seed)
-    if number is None or not 0 <= number <= MOST:
-        raise UserError(f"seed must be a whole number in 0 .. {MOST}, not {shown(seed)}.")
+    if number is None or not 0 <= number <= MOST_SEED:
+        raise UserError(f"seed must be a whole number in 0 .. {MOST_SEED}, not {shown(seed)}.")
     return number
 
 

@@ -42,6 +42,9 @@ def check_deflated(source: str | Path, claimed: float, stored: int) -> None:
 def check_archive(path: Path) -> None:
     """Compares what the headers of an ``.npz`` file of ours say with each other and with the file.
 
+    :func:`..utils.bounded.archive_entries` goes through files in the same way, but with a bound for those of others,
+    which decides what games can read: another bound there would make other rules of them, and old rows would not count.
+
     Raises:
         UserError: a key is unknown or missing, arrays do not go together, or they are more than the file, or the memory
             of this machine, can hold.

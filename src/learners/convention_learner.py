@@ -85,20 +85,15 @@ class ConventionLearner(TaughtLearner):
         super().use_data(source)
         if self.improves:  # what a planner cannot use is told before minutes of learning, not after them
             data = self._experience()
-            if self.args.improvement in ("auto", "table"):
-                self._tell(self._tables(data))
-            else:
+            if self.args.improvement not in ("auto", "table"):
                 View(data)
                 Columns(data.state[data.filled])
+            elif reason := self._tables(data).reason:
+                self.console.info("conventions are not improved beyond the data: %s", reason)
+                self.improves = False
         if not self.improves and source.n_episodes:
             rows = th.linspace(0, source.n_episodes - 1, min(source.n_episodes, COUNTED)).long()
             self.pool.repeats.fill_(usual_repeats(source.episodes(rows)))
-
-    def _tell(self, tables: TablePlanner) -> None:
-        """Conventions are only imitated where there is no table."""
-        if tables.reason:
-            self.console.info("conventions are not improved beyond the data: %s", tables.reason)
-            self.improves = False
 
     # --- learning ---
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> dict[str, float]:
@@ -276,6 +271,7 @@ class ConventionLearner(TaughtLearner):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
-        self.improves = state["improves"]
+        # A run of before, when it was found out later that there is no table, may say that it improves all the same.
+        self.improves = self.improves and state["improves"]
         if state["plan"]:
             self._take(Plan(**state["plan"]))

@@ -54,7 +54,7 @@ class TeachingSettings(PoolSettings, CpaArSettings):
     """Of students."""
 
     needs: ClassVar[tuple[Need, ...]] = (
-        Need(("commitment", "warm_up", "encoder_state", "entry_loss"), {"selection": ("encoder",)}),
+        Need(("commitment", "warm_up"), {"selection": ("encoder",)}),
         Need(("kl_weight",), {"key": ("cvae_vector", "cvae_index")}))
 
     teacher: str = setting(doc="a trained cpa_ar model's folder; \"\": the teacher learns first, for t_max updates")
@@ -95,8 +95,7 @@ class AgreementTeachingSettings(TeachingSettings, ConventionSettings):
     needs: ClassVar[tuple[Need, ...]] = (
         Need(("labels", "exclusive", "share_weight", "key_per"), {"policy_input": ("state",)}),
         Need(("weight", "policy_loss", "weight_clip", "support_share", "support_floor", "limit_ends",
-              "alpha", "alpha_share", "conservatism", "soft_values", "critic_time", "mixer_weights", "target_weight",
-              "alpha_q"),  # the teacher's
+              "alpha", "alpha_share", "conservatism", "soft_values", "critic_time", "alpha_q"),  # the teacher's
              {"policy_input": ("state",), "improvement": ("stages",)}))
 
     def __post_init__(self) -> None:

@@ -15,8 +15,6 @@ class CriticSettings(Settings):
     needs: ClassVar[tuple[Need, ...]] = (
         Need(("alpha_share",), {"alpha": (None,)}),
         Need(("conservatism", "soft_values"), {"weight": ("chain",)}),
-        Need(("mixer_weights",), {"weight": ("per_agent", "joint")}),
-        Need(("target_weight",), {"weight": ("per_agent",)}),
         Need(("alpha_q",), {"target_weight": ("batch",)}))
 
     alpha: float | None = setting(low=1e-6,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UserError
+from ..settings import MOST_SEED
 
 if TYPE_CHECKING:  # what takes long to import
     from .film import Film
@@ -91,7 +92,7 @@ def _check(args: argparse.Namespace) -> None:
     """
     for name, value, low, high in (("episodes", args.episodes, 1, MOST_EPISODES), ("keys", args.keys, 1, MOST_KEYS),
                                    ("step", args.step, 0, 2**63), ("fps", args.fps, 0.1, 50),
-                                   ("width", args.width, *WIDTHS), ("seed", args.seed, 0, 2**31 - 1)):
+                                   ("width", args.width, *WIDTHS), ("seed", args.seed, 0, MOST_SEED)):
         if value is not None and not low <= value <= high:
             raise UserError(f"--{name} must be between {low} and {high}, not {value}.")
 

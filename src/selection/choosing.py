@@ -9,14 +9,13 @@ from pathlib import Path
 from .. import __version__
 from ..errors import UserError, clipped, shown
 from ..provenance import provenance
+from ..settings import MOST_SEED
 from ..utils.files import reason, write_text
 from .candidates import candidates_of, data_of
 from .effort import WAYS, Effort
 from .hindsight import with_hindsight
 from .judging import judge
 from .verdict import Verdict
-
-MOST_SEED = 2**31 - 1
 
 
 def choose(models: Sequence[str], data: str = "", caution: float = 1.0, seed: int = 0, way: str = "auto",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .base import CORE, WIDEST, Settings, setting, settings_of
+from .base import CORE, MOST_SEED, WIDEST, Settings, setting, settings_of
 from .schema import UNSET, Decides, Key, Need, check, check_env_args
 
-__all__ = ["CORE", "UNSET", "WIDEST", "Decides", "Key", "Need", "Settings", "check", "check_env_args", "setting",
-           "settings_of"]
+__all__ = ["CORE", "MOST_SEED", "UNSET", "WIDEST", "Decides", "Key", "Need", "Settings", "check", "check_env_args",
+           "setting", "settings_of"]

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Self, get_type_hints
 from .schema import UNSET, Decides, Key, Need
 
 MANY = 2**53  # of what is counted
+MOST_SEED = 2**31 - 1
 WIDEST = 2**16  # of a layer, and of other sizes that decide how large networks are
 _EXTENT, _TESTING, _WATCHING, _FILES = Decides.EXTENT, Decides.TESTING, Decides.WATCHING, Decides.FILES
 
@@ -62,7 +63,7 @@ class Settings:
     reward_scalarisation: str = setting(choices=("sum", "mean"),
                                         doc="how the agents' own rewards make the team's: sum or mean; equal shares "
                                             "(common_reward: false) are scaled alike")
-    seed: int = setting(low=0, high=2**31 - 1, may_be_unset=True,
+    seed: int = setting(low=0, high=MOST_SEED, may_be_unset=True,
                         doc="decides everything random; null: that of the checkpoint, else drawn; recorded")
 
     dataset: str = setting(doc="a recipe of the game (good, medium, poor), or a file or folder in any format we read")

@@ -127,6 +127,8 @@ class Key:
 class Need:
     """Keys that are read only where at least one of some others has one of some values.
 
+    It does not name a key whose values but one are refused elsewhere: who is told there to change it must be able to.
+
     Attributes:
         keys: those that are read.
         where: those values, by the names of the others.

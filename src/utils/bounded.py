@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: below so many bytes a file may claim anything
 HARMLESS = 2**29
-#: how many times its size a file may claim; deflate reaches a thousand, recorded episodes a few dozen
+#: how many times its size a file may claim; deflate reaches a thousand (and so may data of ours: data/archive.py)
 RATIO = 100
 TEXT = 2**24  # bytes of a text that people write
 NPY = re.compile(r"(.+)\.npy")

@@ -60,7 +60,10 @@ def test_no_effect(alg: str, words: list[str], told: str) -> None:
     ("cpa_pa", ["policy_input=obs", "repeat_limit=2"]),
     ("cpa_pa", ["policy_input=obs", "improvement=stages", "alpha=0.5"]), ("cpa_ar", ["reward_scalarisation=mean"]),
     ("cpa_ar", ["weight_clip=5", "policy_loss=weighted"]),
-    ("cpa_ar", ["weight=prefix", "soft_values=false"])])  # as the file has it
+    ("cpa_ar", ["weight=prefix", "soft_values=false"]),  # as the file has it
+    # What a sentence asks for can be done.
+    ("cpa_ar_printed", ["weight=chain", "policy_loss=expected", "mixer_weights=softmax", "target_weight=one"]),
+    ("cpa_pa_printed", ["selection=likelihood", "encoder_state=true", "entry_loss=true"])])
 def test_what_has_an_effect_is_accepted(alg: str, words: list[str]) -> None:
     resolve(alg, "xor", words)
 

@@ -170,3 +170,14 @@ def test_a_model_of_before_has_no_limit_of_the_datas(tmp_path: Path) -> None:
     assert built.mac.repeat_limit == 3
     built.mac.agent.load_state_dict(state)
     assert built.mac.repeat_limit == 0
+
+
+def test_a_run_of_before_that_meant_to_improve_without_a_table_imitates_too(tmp_path: Path) -> None:
+    """It had not found out yet that none is possible, and goes on."""
+    config = resolve("cpa_pa", "bridge", ["env_args.observation=local", "policy_input=obs", "hidden_dim=8", "plans=1",
+                                          "seed=0", "dataset=medium", "recipes.medium.episodes=20",
+                                          f"datasets_path={tmp_path}", f"local_results_path={tmp_path}"])
+    learner: Any = prepare(config, None, logging.getLogger("test")).learner.learners[-1]
+    assert not learner.improves
+    learner.load_state_dict({**learner.state_dict(), "improves": True})
+    assert not learner.improves
