@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import torch as th
@@ -64,20 +65,52 @@ class RecordedSteps:
                 if value is not None and field.name not in self._alias:
                     kept.setdefault(field.name, []).append(value)
         self.fields = {name: th.cat(values) for name, values in kept.items()}
-        count = th.bincount(self.fields["episode"], minlength=n_episodes)
+        # On the processor, as the numbers of the episodes are: nobody waits for a GPU to know how many steps there are.
+        count = th.bincount(self.fields["episode"].cpu(), minlength=n_episodes)
         self._count, self._first = count, count.cumsum(0) - count
 
     def __len__(self) -> int:
         """E."""
         return len(self._count)
 
+    @property
+    def device(self) -> th.device:
+        """Where the steps are kept."""
+        return self.fields["episode"].device
+
+    @cached_property
+    def even(self) -> bool:
+        """Whether all episodes have as many steps."""
+        return bool((self._count == self._count[0]).all())
+
     def place(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Where the steps of the episodes with the numbers ``rows`` ``[B]`` are, and of which row, ``[M]`` each."""
-        rows = rows.to(self._count.device)
         count = self._count[rows]
-        number = th.arange(len(rows), device=rows.device).repeat_interleave(count)
+        number = th.arange(len(rows)).repeat_interleave(count)
         start = self._first[rows] - (count.cumsum(0) - count)
-        return start[number] + th.arange(len(number), device=rows.device), number
+        return start[number] + th.arange(len(number)), number
+
+    def places(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The same of some groups of episodes, in shapes that hardly differ from batch to batch.
+
+        Args:
+            rows: numbers of episodes, ``[G, B]``.
+
+        Returns:
+            Where their steps are and of which row of the group, ``[G, M]`` each, and how often each counts, ``[G, M]``:
+            1.0, and 0.0 for what only fills up where episodes differ in length; None where they do not.
+        """
+        groups, size = rows.shape
+        index, number = self.place(rows.flatten())
+        if self.even:
+            return index.view(groups, -1), (number % size).view(groups, -1), None
+        group = number // size
+        sizes = th.bincount(group, minlength=groups)
+        column = th.arange(len(index)) - (sizes.cumsum(0) - sizes)[group]
+        shape = groups, filled_up(int(sizes.max()))
+        wide, of, count = index.new_zeros(shape), index.new_zeros(shape), th.zeros(shape)
+        wide[group, column], of[group, column], count[group, column] = index, number % size, 1.0
+        return wide, of, count
 
     def views(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Of steps that were drawn, by name, what is kept under another name."""
@@ -86,9 +119,19 @@ class RecordedSteps:
     def draw(self, rows: Tensor) -> Transitions:
         """The steps of the episodes with the numbers ``rows`` ``[B]``, as if only these had been recorded."""
         index, number = self.place(rows)
+        return self.at(index.to(self.device), number.to(self.device))
+
+    def at(self, index: Tensor, number: Tensor, count: Tensor | None = None) -> Transitions:
+        """The steps at ``index``, of the episodes ``number``, each as often as ``count`` says, ``[M]`` each."""
         drawn: dict[str, Any] = {name: value.index_select(0, index) for name, value in self.fields.items()}
         drawn |= {name: in_columns(drawn[name]) for name in MASKS}
-        return Transitions(**{**drawn, **self.views(drawn), "episode": number})
+        return Transitions(**{**drawn, **self.views(drawn), "episode": number}, count=count)
+
+
+def filled_up(size: int) -> int:
+    """The next larger of the numbers of which there are eight from any power of two to the next."""
+    unit = 1 << max(0, size.bit_length() - 4)
+    return -(-size // unit) * unit
 
 
 def recorded_steps(steps: Callable[[EpisodeBatch], Transitions], episodes: Callable[[Tensor], EpisodeBatch],

@@ -13,7 +13,7 @@ from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.losses import behaviour_loss, log_policy
 from ..settings import Settings
 from . import REGISTRY
-from .base import Learner
+from .base import ALWAYS, Learner
 
 
 @REGISTRY.register("ar_bc_learner")
@@ -22,6 +22,7 @@ class ArBcLearner(Learner):
 
     mac: AutoregressiveMAC
     outcomes = rewarded = False
+    phase = ALWAYS
 
     @classmethod
     def reads_critic_input(cls, args: Settings) -> bool:

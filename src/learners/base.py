@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import torch as th
 from torch import Tensor, nn
 
-from ..components.drawn import DrawnBatch, RecordedSteps, recorded_steps
+from ..components.drawn import RecordedSteps
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
-from ..components.merged import MergedSteps, merged, told_of_its_own
+from ..components.merged import told_of_its_own
 from ..components.transitions import Transitions, at_limit, last_actions, transitions
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
@@ -27,7 +27,9 @@ from ..modules.encoders.memoryless import Memoryless
 from ..modules.encoders.rnn import Rnn
 from ..modules.followed import Followed, followed, target_pairs
 from ..settings import Settings
+from .captured import Captured
 from .settings import RECORDED, LimitSettings
+from .step_source import StepSource
 from .update import Update
 
 
@@ -96,8 +98,8 @@ class Learner(ABC):
         self.forget_clock()
         self.source: EpisodeSource | None = None
         self._check_limit()
-        self._recorded: RecordedSteps | MergedSteps | None = None
-        self._cuts_once = True  # until the first batch shows whether all recorded steps can be kept
+        self.step_source = StepSource(self)
+        self._captured: Captured[Learned] | None = None
         remembers = args.critic_input == "history"
         sight = Sight(info.state_shape, info.n_agents * info.n_actions * remembers, args.state_levels)
         self.state_encoder: Encoder = (Rnn if remembers else Memoryless)(sight, args.hidden_dim)
@@ -150,6 +152,21 @@ class Learner(ABC):
         return self.unread if told_of_its_own(type(self), "unread", "losses") else None
 
     @property
+    def phase(self) -> str | None:
+        """Which part of the stage it is, as far as the losses look at anything but steps and networks.
+
+        On a GPU the updates of one phase are recorded once and repeated with other steps.  None: the losses look at
+        numbers that change from update to update, or wait for the GPU.  Every class says it of itself, not of its
+        subclasses.
+        """
+        return None
+
+    @property
+    def own_phase(self) -> str | None:
+        """The same, if this very class says it."""
+        return self.phase if "phase" in vars(type(self)) else None
+
+    @property
     def limit_ends(self) -> bool | None:
         """Whether an episode that the limit ended is over (see :func:`.at_limit`); None: if it says so."""
         how = self.args.limit_ends if isinstance(self.args, LimitSettings) else RECORDED
@@ -172,14 +189,14 @@ class Learner(ABC):
         whenever they are asked for: stacked seeds ask once.
         """
         mac = self.mac
-        step = self._steps(batch, self.state_encoder, mac.encoder)
+        step = self._seen_by(batch, self.state_encoder, mac.encoder)
         if self._target_encoder is not mac.encoder or self._target_state_encoder is not self.state_encoder:
             with th.no_grad():
-                step = replace(step, by_targets=self._steps(batch, self._target_state_encoder, self._target_encoder))
+                step = replace(step, by_targets=self._seen_by(batch, self._target_state_encoder, self._target_encoder))
         is_end = self.limit_ends
         return step if is_end is None else at_limit(step, self.info.episode_limit, is_end)
 
-    def _steps(self, batch: EpisodeBatch, state_encoder: Encoder, encoder: Encoder) -> Transitions:
+    def _seen_by(self, batch: EpisodeBatch, state_encoder: Encoder, encoder: Encoder) -> Transitions:
         """The steps as these encoders see them."""
         args = self.args
         if args.critic_input == "state":
@@ -211,22 +228,6 @@ class Learner(ABC):
         """Whether the agents see just the state that the critics see."""
         return self.mac.sees_state_alone and self.args.critic_input == "state"
 
-    def _drawn(self, batch: EpisodeBatch) -> Transitions:
-        """The same as :meth:`steps`; of recorded episodes, where no encoder learns, all are cut into steps once."""
-        if self.source is None or not isinstance(batch, DrawnBatch) or not batch.is_untouched:
-            return self.steps(batch)
-        if self._recorded is not None:
-            return self._recorded.draw(batch.place)
-        step = self.steps(batch)
-        if self._cuts_once and not {"encoder", "critic_encoder"} & self.nets.keys():
-            whole = recorded_steps(self.steps, self.source.episodes, self.source.n_episodes, self.alike,
-                                   batch.batch_size)
-            unread = self.unread_by_losses
-            self._recorded = whole if whole is None or unread is None else \
-                merged(whole, unread, batch.batch_size) or whole
-        self._cuts_once = False
-        return step if self._recorded is None else self._recorded.draw(batch.place)
-
     def _add(self, name: str, encoder: Encoder, has_target: bool) -> Encoder:
         """Trains an encoder with the rest, if there is something to train; returns the one that target networks see by.
         """
@@ -249,23 +250,42 @@ class Learner(ABC):
                 next statistics, or by :meth:`verify`.
             UserError: the batch holds no complete step.
         """
-        step = self._drawn(batch)
-        if not len(step.reward):
-            raise UserError(f"the batch at t_env {t_env} holds no step whose outcome is known; check 'filled' and "
-                            "'terminated' of the data.")
         self.t_env = t_env
-        losses, stats = self.losses(step)
-
-        def check(norms: Mapping[str, Tensor]) -> None:
-            self._check_finite({**losses, **{f"{name}_grad_norm": norm for name, norm in norms.items()}})
-
-        norms = self.update(th.stack(list(losses.values())).sum(), self.rate(t_env), check)
+        rows = self.step_source.repeatable(batch)
+        losses, stats, norms = self._repeat(*rows) if rows else self._learn(self.step_source.draw(batch))
         if t_env - self.log_stats_t < self.args.learner_log_interval:
             return {}
         self.log_stats_t = t_env
         self.verify()
         return {**{name: float(value.detach()) for name, value in {**losses, **stats}.items()},
                 **{f"{name}_grad_norm": float(norm) for name, norm in norms.items()}}
+
+    def _learn(self, step: Transitions) -> Learned:
+        """An update on M steps."""
+        if not len(step.reward):
+            raise UserError(f"the batch at t_env {self.t_env} holds no step whose outcome is known; check 'filled' and "
+                            "'terminated' of the data.")
+        losses, stats = self.losses(step)
+
+        def check(norms: Mapping[str, Tensor]) -> None:
+            self._check_finite({**losses, **{f"{name}_grad_norm": norm for name, norm in norms.items()}})
+
+        return losses, stats, self.update(th.stack(list(losses.values())).sum(), self.rate(self.t_env), check)
+
+    def _repeat(self, recorded: RecordedSteps, rows: Tensor) -> Learned:
+        """An update on the episodes ``rows`` ``[B]`` that a GPU repeats, which is recorded where it is new."""
+        def compute(index: Tensor, number: Tensor, count: Tensor | None) -> Learned:
+            losses, stats = self.losses(recorded.at(index[0], number[0], None if count is None else count[0]))
+            norms = self.update.descend(th.stack(list(losses.values())).sum())
+            losses, stats = ({name: value.detach() for name, value in each.items()} for each in (losses, stats))
+            return losses, stats, norms
+
+        if self._captured is None:
+            self._captured = Captured(compute, recorded.device, self.console)
+        self.update.prepare(recorded.device, self.rate(self.t_env))
+        found = self._captured(recorded.places(rows[None]), (self.phase, self.update.layout))
+        self.update.has_descended()
+        return found
 
     def state_rows(self, n_out: int, further: int = 0) -> AgentMLP:
         """A network of the usual size for every agent, of the encoded state ``[M, 1, S' + further]``; see
@@ -345,9 +365,13 @@ def trained(net: nn.Module) -> list[Tensor]:
     return [param for param in net.parameters() if param.requires_grad]
 
 
+#: losses, statistics, and gradient norms by network
+Learned = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
+ALWAYS = "always"  # the phase of losses that look at nothing but steps and networks
+
 #: what a learner may override so that several seeds of it can still be trained as one
 STACKABLE = frozenset(("args", "mac", "outcomes", "rewarded", "reads_critic_input", "build", "losses", "steps",
-                       "unread", "limit_ends"))
+                       "unread", "phase", "limit_ends"))
 
 
 def unstackable(learner: type[Learner]) -> list[str]:

@@ -9,7 +9,7 @@ from ..controllers.independent_controller import BasicMAC
 from ..modules.losses import behaviour_loss, log_policy
 from ..settings import Settings
 from . import REGISTRY
-from .base import Learner
+from .base import ALWAYS, Learner
 
 
 @REGISTRY.register("bc_learner")
@@ -21,6 +21,7 @@ class BcLearner(Learner):
 
     mac: BasicMAC
     outcomes = rewarded = False
+    phase = ALWAYS
 
     @classmethod
     def reads_critic_input(cls, args: Settings) -> bool:

@@ -9,6 +9,7 @@ from ..components.transitions import Transitions
 from ..controllers.bcq_controller import BcqMAC
 from ..modules.losses import behaviour_loss, log_policy
 from . import REGISTRY
+from .base import ALWAYS
 from .q_learner import QLearner
 from .settings import BcqSettings
 
@@ -23,6 +24,7 @@ class BcqLearner(QLearner):
 
     args: BcqSettings
     mac: BcqMAC
+    phase = ALWAYS
 
     def build(self) -> dict[str, nn.Module]:
         return {**super().build(), "imitation": self.mac.imitation}

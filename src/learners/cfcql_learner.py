@@ -10,6 +10,7 @@ from ..components.transitions import Transitions
 from ..modules.conservatism import agent_weights, counterfactuals
 from ..modules.losses import behaviour_loss, log_policy
 from . import REGISTRY
+from .base import ALWAYS
 from .q_learner import QLearner
 from .settings import CfcqlSettings
 
@@ -25,6 +26,7 @@ class CfcqlLearner(QLearner):
     """
 
     args: CfcqlSettings
+    phase = ALWAYS
 
     def build(self) -> dict[str, nn.Module]:
         nets = super().build()

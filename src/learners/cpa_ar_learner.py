@@ -58,10 +58,22 @@ class CpaArLearner(Learner):
         by_critic = self.critic.unread if told_of_its_own(type(self.critic), "unread", "judge") else None
         return None if by_critic is None else by_critic.union(("recorded_state", "next_inputs", *time))
 
+    @property
+    def phase(self) -> str | None:
+        if "repeatable" not in vars(type(self.critic)) or not self.critic.repeatable:
+            return None
+        return "policy too" if self._started else "before the policy"
+
+    @property
+    def _started(self) -> bool:
+        """Whether the policy learns.
+
+        If it were fitted to the guesses of an untrained critic, it could take long to let go of them.
+        """
+        return self.t_env >= self.args.policy_start * self.stage.length
+
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        # A policy fitted to the guesses of an untrained critic can take long to let go of them.
-        started = self.t_env >= self.args.policy_start * self.stage.length
-        of_mu, of_critic, of_policy = self._rows(step, started)
+        of_mu, of_critic, of_policy = self._rows(step, self._started)
         log_mu = log_policy(of_mu, step.available)  # [M, N, A]
         seen = self._seen(log_mu.detach())
 

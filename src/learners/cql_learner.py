@@ -8,6 +8,7 @@ from ..components.transitions import Transitions
 from ..errors import UserError
 from ..modules.conservatism import additive_logsumexp, enumerated_logsumexp, individual_gap
 from . import REGISTRY
+from .base import ALWAYS
 from .q_learner import QLearner
 from .settings import CqlSettings
 
@@ -26,6 +27,7 @@ class CqlLearner(QLearner):
     """
 
     args: CqlSettings
+    phase = ALWAYS
 
     def build(self) -> dict[str, nn.Module]:
         args = self.args

@@ -12,7 +12,7 @@ from ..modules.followed import Followed
 from ..modules.losses import batch_target_weight, log_policy, normalised, taken
 from ..modules.mixers import LinearMixer, Utilities
 from . import REGISTRY
-from .base import Learner
+from .base import ALWAYS, Learner
 from .settings import MaicqSettings
 
 
@@ -34,6 +34,7 @@ class MaicqLearner(Learner):
 
     args: MaicqSettings
     mac: BasicMAC
+    phase = ALWAYS
 
     def build(self) -> dict[str, nn.Module]:
         args, info = self.args, self.info

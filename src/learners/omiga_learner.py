@@ -11,7 +11,7 @@ from ..modules.followed import Followed
 from ..modules.losses import log_policy, taken
 from ..modules.mixers import LinearMixer, Utilities
 from . import REGISTRY
-from .base import Learner
+from .base import ALWAYS, Learner
 from .settings import OmigaSettings
 
 LIMIT = 10.0  # of the exponents
@@ -30,6 +30,7 @@ class OmigaLearner(Learner):
 
     args: OmigaSettings
     mac: BasicMAC
+    phase = ALWAYS
 
     def build(self) -> dict[str, nn.Module]:
         args, info, time = self.args, self.info, int(self.args.critic_time)

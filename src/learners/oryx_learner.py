@@ -11,7 +11,7 @@ from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed
 from ..modules.losses import batch_target_weight, log_policy, normalised, taken
 from . import REGISTRY
-from .base import Learner
+from .base import ALWAYS, Learner
 from .settings import OryxSettings
 
 
@@ -27,6 +27,7 @@ class OryxLearner(Learner):
 
     args: OryxSettings
     mac: AutoregressiveMAC
+    phase = ALWAYS
 
     def build(self) -> dict[str, nn.Module]:
         args, info = self.args, self.info

@@ -14,7 +14,7 @@ from ..modules.losses import taken
 from ..modules.mixers import REGISTRY as MIXERS
 from ..settings import Settings
 from . import REGISTRY
-from .base import Learner
+from .base import ALWAYS, Learner
 from .settings import QSettings
 
 
@@ -30,6 +30,7 @@ class QLearner(Learner):
 
     args: QSettings
     mac: ValueMAC
+    phase = ALWAYS
 
     @classmethod
     def reads_critic_input(cls, args: Settings) -> bool:

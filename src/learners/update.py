@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch as th
@@ -45,8 +46,7 @@ class Update:
             seen |= {id(param) for param in own}
             self._networks[name] = FlatAdam(own, seeds)
         self._targets = FlatTargets(pairs, [*self._networks.values()])
-        self._stop: Tensor | None = None  # 1.0 once something was not finite, 0.0 before
-        self._applied: Tensor | None = None  # how many updates have changed something
+        self._there: _There | None = None
 
     def __call__(self, loss: Tensor, rate: float, check: Callable[[Mapping[str, Tensor]], None]) -> dict[str, Tensor]:
         """One step.
@@ -60,41 +60,84 @@ class Update:
         Returns:
             The gradient norms before clipping, by network, ``[]`` or ``[E]``.
         """
+        waits = loss.device.type == "cpu" if self._waits is None else self._waits
+        if not waits:
+            self.prepare(loss.device, rate)
+            norms = self.descend(loss)
+            self.has_descended()
+            return norms
         networks = [*self._networks.values()]
         for network in networks:
             network.bind()
         gather(loss.sum(), networks)
         with th.no_grad():
-            norms = {name: network.norm() for name, network in self._networks.items()}
-            waits = loss.device.type == "cpu" if self._waits is None else self._waits
-            if waits:
-                check(norms)
-            else:
-                self._note(loss.detach(), [*norms.values()])
-            self._clip(norms, waits)
+            norms = self._norms()
+            check(norms)
+            self._clip(norms, True)
             self._rate = rate
-            step(networks, rate, self._stop)
-            self.count += 1
-            self._follow()
+            step(networks, rate)
+            self._count()
+            if self._follows:
+                self._targets.follow(self._share)
         return norms
+
+    def prepare(self, device: th.device, rate: float) -> None:
+        """Brings what :meth:`descend` reads to the device, where it is not waited for."""
+        for network in self._networks.values():
+            network.bind()
+        self._targets.bind()
+        if self._there is None:
+            zero = th.zeros((), device=device)
+            self._there = _There(zero, zero.clone(), th.full((), self.count, device=device))
+        self._rate = rate
+        self._there.rate.fill_(rate)
+
+    def descend(self, loss: Tensor) -> dict[str, Tensor]:
+        """One step of work on the device, prepared, without waiting for it: it may be repeated with other numbers.
+
+        Returns:
+            The gradient norms before clipping, by network, ``[]`` or ``[E]``.
+        """
+        assert self._there is not None
+        networks, there = [*self._networks.values()], self._there
+        gather(loss.sum(), networks)
+        with th.no_grad():
+            norms = self._norms()
+            there.note(loss.detach(), [*norms.values()])
+            self._clip(norms, False)
+            step(networks, there.rate, there.stop)
+            if self._always_follows:
+                self._targets.follow(self._share * (1 - there.stop))
+        return norms
+
+    def has_descended(self) -> None:
+        """Does what is left of an update after :meth:`descend`, or after that was repeated."""
+        assert self._there is not None
+        self._count()
+        if self._follows and not self._always_follows:
+            self._targets.follow(self._share * (1 - self._there.stop))
+
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """What differs whenever :meth:`descend` may read or write elsewhere than before."""
+        return (self._targets.layout, *(network.layout for network in self._networks.values()))
 
     def diverged(self) -> int | None:
         """After how many good updates something was not finite, if it has not been told; None if nothing was.
 
         Waits for the device.
         """
-        if self._stop is None or self._applied is None or not float(self._stop):
+        if self._there is None or not float(self._there.stop):
             return None
-        return int(self._applied)
+        return int(self._there.applied)
 
-    def _note(self, loss: Tensor, norms: Sequence[Tensor]) -> None:
-        """Stops everything from here on, if something is not finite."""
-        if self._stop is None or self._applied is None:
-            self._stop = th.zeros((), device=loss.device)
-            self._applied = th.full((), self.count, device=loss.device)
-        sound = (loss + th.stack([*norms]).sum(0)).sum().isfinite()
-        self._stop = self._stop.maximum((~sound).float())
-        self._applied = self._applied + (1 - self._stop).long()
+    def _norms(self) -> dict[str, Tensor]:
+        return {name: network.norm() for name, network in self._networks.items()}
+
+    def _count(self) -> None:
+        self.count += 1
+        for network in self._networks.values():
+            network.has_moved()
 
     def _clip(self, norms: Mapping[str, Tensor], waits: bool) -> None:
         limit = self.args.grad_norm_clip
@@ -102,11 +145,18 @@ class Update:
             if not waits or float(norm if norm.dim() == 0 else norm.max()) + 1e-6 > limit:
                 network.scale((limit / (norm + 1e-6)).clamp(max=1.0))
 
-    def _follow(self) -> None:
-        tau = self.args.target_update_interval_or_tau
-        if tau <= 1 or self.count % int(tau) == 0:
-            share = min(tau, 1.0)
-            self._targets.follow(share if self._stop is None else share * (1 - self._stop))
+    @property
+    def _always_follows(self) -> bool:
+        return self.args.target_update_interval_or_tau <= 1
+
+    @property
+    def _follows(self) -> bool:
+        """Whether targets follow after so many updates."""
+        return self._always_follows or self.count % int(self.args.target_update_interval_or_tau) == 0
+
+    @property
+    def _share(self) -> float:
+        return min(self.args.target_update_interval_or_tau, 1.0)
 
     def state_dict(self) -> dict[str, Any]:
         """Adam's state of every network, in the form of ``torch.optim.Adam``, and the number of updates."""
@@ -131,8 +181,29 @@ class Update:
         for name, network in self._networks.items():
             network.load_state_dict(state["optimisers"][name])
             self._rate = state["optimisers"][name]["param_groups"][0]["lr"]
-        self.count, self._stop, self._applied = state["updates"], None, None
+        self.count, self._there = state["updates"], None
         if self.count:  # where parameters lie decides the last bits of products, and that was in the buffers then
             for network in self._networks.values():
                 network.bind()
             self._targets.bind()
+
+
+@dataclass(frozen=True)
+class _There:
+    """Scalars on a device that is not waited for.
+
+    Attributes:
+        stop: 1.0 once something was not finite, 0.0 before.
+        rate: learning rate.
+        applied: how many updates have changed something.
+    """
+
+    stop: Tensor
+    rate: Tensor
+    applied: Tensor
+
+    def note(self, loss: Tensor, norms: Sequence[Tensor]) -> None:
+        """Stops everything from here on, if something is not finite."""
+        sound = (loss + th.stack([*norms]).sum(0)).sum().isfinite()
+        self.stop.copy_(self.stop.maximum((~sound).float()))
+        self.applied.add_((1 - self.stop).long())

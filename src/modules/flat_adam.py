@@ -28,6 +28,9 @@ class FlatAdam:
     Args:
         params: of one type and on one device; stacked ``[E, ...]`` for several seeds.
         seeds: E; 0 for parameters that are not stacked.
+
+    Attributes:
+        layout: another number whenever what an update reads and writes may lie elsewhere than before.
     """
 
     def __init__(self, params: Sequence[Tensor], seeds: int = 0) -> None:
@@ -39,6 +42,7 @@ class FlatAdam:
         self._counts, self._since = [0] * len(self.params), 0
         self._pattern: tuple[bool, ...] = ()
         self._runs: list[_Run] = []
+        self.layout = 0
 
     def bind(self) -> None:
         """Makes the parameters views of ``values`` ``[(E,) P]``, if they are not."""
@@ -133,6 +137,7 @@ class FlatAdam:
     def _settle(self) -> None:
         """Forgets which parameters have gradients."""
         self._counts, self._since, self._pattern, self._runs = self._steps(), 0, (), []
+        self.layout += 1
 
     def _split(self, pattern: tuple[bool, ...]) -> None:
         """Finds the runs of neighbours that have gradients and have moved equally often."""
@@ -151,8 +156,11 @@ class FlatAdam:
 
     def moving(self) -> list[tuple[Tensor, ...]]:
         """For each run of parameters that move: values, gradient, first and second moments, and count of steps."""
-        self._since += 1
         return [run.parts for run in self._runs]
+
+    def has_moved(self) -> None:
+        """Counts a step of the parameters that move."""
+        self._since += 1
 
 
 @dataclass(frozen=True)
@@ -180,12 +188,12 @@ def gather(loss: Tensor, networks: Sequence[FlatAdam]) -> None:
 
 
 @th.no_grad()
-def step(networks: Sequence[FlatAdam], rate: float, stop: Tensor | None = None) -> None:
-    """Moves all parameters that have gradients, once.
+def step(networks: Sequence[FlatAdam], rate: float | Tensor, stop: Tensor | None = None) -> None:
+    """Moves all parameters that have gradients, once, and counts nothing (:meth:`FlatAdam.has_moved`).
 
     Args:
         networks: after :meth:`FlatAdam.take`.
-        rate: the learning rate.
+        rate: the learning rate; a scalar on the parameters' device where it is to be read there.
         stop: 1.0 if nothing is to be changed, else 0.0, a scalar on the parameters' device; None for 0.0.
     """
     moving = [each for network in networks for each in network.moving()]
@@ -207,3 +215,4 @@ def descend(network: FlatAdam, loss: Tensor, rate: float) -> None:
     network.bind()
     gather(loss, [network])
     step([network], rate)
+    network.has_moved()

@@ -18,12 +18,16 @@ class FlatTargets:
         pairs: every target parameter with the one that it follows; one whose original is in no network follows by
             itself.
         networks: where the originals are.
+
+    Attributes:
+        layout: another number whenever the targets may lie elsewhere than before.
     """
 
     def __init__(self, pairs: Sequence[tuple[Tensor, Tensor]], networks: Sequence[FlatAdam]) -> None:
         places = {id(param): (network, *span) for network in networks
                   for param, span in zip(network.params, network.spans, strict=True)}
         self._runs: list[_Run] = []
+        self.layout = 0
         self._single = [(target, online) for target, online in pairs if id(online) not in places]
         for target, online in pairs:
             if id(online) not in places:
@@ -39,7 +43,7 @@ class FlatTargets:
     def bind(self) -> None:
         """Makes the targets views of their buffers; the networks are bound."""
         for run in self._runs:
-            run.bind()
+            self.layout += run.bind()
 
     @th.no_grad()
     def follow(self, share: float | Tensor) -> None:
@@ -71,13 +75,13 @@ class _Run:
     places: list[int] = field(default_factory=list)
     whole: Tensor | None = None
 
-    def bind(self) -> None:
-        """Makes the targets views of ``values``, if they are not."""
-        if self.whole is not self.network.values:
+    def bind(self) -> bool:
+        """Makes the targets views of ``values``, if they are not; returns whether something lies elsewhere now."""
+        if moved := self.whole is not self.network.values:
             self.whole = self.network.values
             self.online = self.whole[..., self.begin:self.end]
         if [target.data_ptr() for target in self.targets] == self.places:
-            return
+            return moved
         lead = self.online.shape[:-1]
         self.values = th.cat([target.detach().reshape(*lead, -1) for target in self.targets], -1)
         at = 0
@@ -86,3 +90,4 @@ class _Run:
             target.data = self.values[..., at:at + width].view(target.shape)
             at += width
         self.places = [target.data_ptr() for target in self.targets]
+        return True

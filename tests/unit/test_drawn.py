@@ -31,11 +31,11 @@ def test_rows_of_all_steps_are_the_steps_of_the_drawn_episodes(tmp_path: Path, a
     learner = run.learner.learners[0]
     first = run.runner.run()
     assert isinstance(first, DrawnBatch)
-    learner._drawn(first)  # the first batch shows how much memory all steps would take
+    learner.step_source.draw(first)  # the first batch shows how much memory all steps would take
     for _ in range(8):  # more than one round through the data
         batch = run.runner.run()
         assert isinstance(batch, DrawnBatch)
-        by_row = learner._drawn(batch)
+        by_row = learner.step_source.draw(batch)
         assert batch.is_untouched, "episodes were put together in vain"
         cut = learner.steps(batch)
         for name, value in vars(cut).items():
@@ -54,7 +54,7 @@ def test_steps_are_cut_anew_where_they_must_be(tmp_path: Path, words: list[str],
         assert isinstance(batch, DrawnBatch)
         run.learner.train(batch, 1, 1)
         assert not batch.is_untouched
-    assert run.learner.learners[0]._recorded is None
+    assert run.learner.learners[0].step_source.recorded is None
 
 
 def test_a_drawn_batch_is_the_batch_of_its_rows(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_losses_are_those_of_every_step_by_itself(weight: str, policy_loss: str,
     run = trial(tmp_path, env, f"weight={weight}", f"policy_loss={policy_loss}", *words)
     learner = learned(run)
     batch = run.runner.run()
-    assert isinstance(batch, DrawnBatch) and isinstance(learner._recorded, MergedSteps)
-    by_kind = learner._recorded.draw(batch.place)
+    assert isinstance(batch, DrawnBatch) and isinstance(learner.step_source.recorded, MergedSteps)
+    by_kind = learner.step_source.recorded.draw(batch.place)
     each = learner.steps(batch)
     assert by_kind.count is not None
     assert int(by_kind.count.sum()) == len(each.reward) > len(by_kind.reward)
@@ -81,9 +81,9 @@ def test_nothing_that_counts_as_unread_is_read(weight: str, policy_loss: str, tm
 
 
 def test_only_what_can_be_counted_is_merged(tmp_path: Path) -> None:
-    assert isinstance(learned(trial(tmp_path, "sensor", dataset="medium"), 2)._recorded, RecordedSteps)
+    assert isinstance(learned(trial(tmp_path, "sensor", dataset="medium"), 2).step_source.recorded, RecordedSteps)
     by_agent = learned(trial(tmp_path, "xor", "weight=per_agent", "policy_loss=weighted"), 2)
-    assert by_agent.unread is None and isinstance(by_agent._recorded, RecordedSteps)
+    assert by_agent.unread is None and isinstance(by_agent.step_source.recorded, RecordedSteps)
 
 
 def parts(number: Tensor) -> Transitions:
@@ -136,7 +136,7 @@ def test_a_continued_run_is_the_undisturbed_one(tmp_path: Path) -> None:
     second.runner.load_state_dict(copy.deepcopy(first.runner.state_dict()))
     for t in range(5, 10):
         second.learner.train(second.runner.run(), t, 0)
-    assert isinstance(second.learner.learners[0]._recorded, MergedSteps)
+    assert isinstance(second.learner.learners[0].step_source.recorded, MergedSteps)
     nets = [run.learner.learners[0].nets.values() for run in (whole, second)]
     for one, other in zip(*nets, strict=True):
         assert all(th.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
@@ -160,7 +160,7 @@ def test_what_was_said_of_other_losses_does_not_hold(tmp_path: Path) -> None:
     for kind in (OwnLosses, OwnUnread):
         run = trial(tmp_path, "xor")
         run.learner.learners[0].__class__ = kind
-        assert isinstance(learned(run, 2)._recorded, RecordedSteps)
+        assert isinstance(learned(run, 2).step_source.recorded, RecordedSteps)
     judging = learned(trial(tmp_path, "xor"), 1)
     assert judging.unread is not None
     judging.critic.__class__ = type("OwnJudge", (ChainCritic,), {"judge": lambda *_: None})

@@ -73,7 +73,9 @@ def test_every_seed_keeps_its_best_policy(tmp_path: Path) -> None:
 def test_seeds_whose_batches_have_fewer_kinds_are_filled_up(tmp_path: Path) -> None:
     words = ["t_max=12", "recipes.medium.mixture.crossing=1.0", "recipes.medium.mixture.random=0.0"]
     stack = Stack(trials("cpa_ar", "bridge", tmp_path, *words, seeds=(3, 4, 5)))
-    count = stack._draw()["count"]  # [E, M]
+    count = stack._recorded.draw(stack._rows().flatten()).count  # [E M]
+    assert count is not None
+    count = count.view(3, -1)
     assert (count == 0).any() and (count.sum(1) == count[0].sum()).all()
 
 

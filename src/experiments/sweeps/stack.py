@@ -24,6 +24,8 @@ from ...components.merged import MergedSteps, merged
 from ...components.transitions import Transitions
 from ...errors import Diverged, UserError
 from ...learners.base import Learner, trained, unstackable
+from ...learners.captured import Captured
+from ...learners.step_source import may_repeat
 from ...learners.update import Update
 from ...modules.critic import Critic
 from ...modules.followed import target_pairs
@@ -149,6 +151,9 @@ class Stack:
         pairs = [(of[id(target)], of[id(online)]) for target, online in target_pairs(self.learner.nets.values())]
         self._update = self.learner.update = Update(groups, pairs, self.args, self.learner.lr, len(trials))
         self._recorded = self._load()
+        self._captured: Captured[dict[str, Tensor]] | None = None
+        if isinstance(self._recorded, RecordedSteps) and may_repeat(self.learner, self._recorded):
+            self._captured = Captured(self._compute, self._recorded.device, self.learner.console)
 
     def _load(self) -> RecordedSteps | MergedSteps:
         """All recorded steps of all seeds, whose episodes have one number after the other."""
@@ -165,19 +170,30 @@ class Stack:
             by_kind = None if unread is None else merged(recorded, unread, self.args.batch_size, seeds)
             if by_kind is not None:
                 return by_kind
-            fit = even
+            fit = even or may_repeat(self.learner, recorded)
         if not fit:
             raise UserError(f"runs on {self.args.env} cannot be trained stacked, since its episodes differ in length "
                             "or number, and few of its steps are the same; remove stack from the grid.")
         return recorded
 
-    def _draw(self) -> dict[str, Tensor]:
-        """The next batch of every seed, ``[E, M, ...]``, in the order in which its own run would draw it."""
-        rows = th.stack([runner.next_rows() for runner in self.runners])  # [E, B]
-        count, size = rows.shape
-        step = self._recorded.draw((rows + th.arange(count)[:, None] * self.runners[0].dataset.n_episodes).flatten())
-        drawn = dataclasses.replace(step, episode=step.episode % size)
-        return {name: value.unflatten(0, (count, -1)) for name, value in vars(drawn).items() if value is not None}
+    def _rows(self) -> Tensor:
+        """The numbers of every seed's next episodes, ``[E, B]``, in the order in which its own run draws them."""
+        rows = th.stack([runner.next_rows() for runner in self.runners])
+        return rows + th.arange(len(rows))[:, None] * self.runners[0].dataset.n_episodes
+
+    def _losses_of(self, step: Transitions) -> Tensor:
+        """The loss of every seed ``[E]`` on steps of one after those of another, ``[E M]``."""
+        drawn = {name: value.unflatten(0, (len(self.trials), -1)) for name, value in vars(step).items()
+                 if value is not None}
+        losses: Tensor = vmap(lambda params, step: functional_call(self._losses, params, (Transitions(**step),)),
+                              randomness="different")(self.parameters, drawn)
+        return losses
+
+    def _compute(self, index: Tensor, number: Tensor, count: Tensor | None) -> dict[str, Tensor]:
+        """An update that a GPU repeats, on steps at ``index`` ``[E, M]`` (see :meth:`.RecordedSteps.places`)."""
+        assert isinstance(self._recorded, RecordedSteps)
+        step = self._recorded.at(index.flatten(), number.flatten(), None if count is None else count.flatten())
+        return self._update.descend(self._losses_of(step))
 
     def update(self, t_env: int) -> None:
         """One update of every seed.
@@ -188,9 +204,15 @@ class Stack:
         for runner in self.runners:
             runner.t_env = t_env
         self.learner.t_env = t_env
-        drawn = self._draw()
-        losses: Tensor = vmap(lambda params, step: functional_call(self._losses, params, (Transitions(**step),)),
-                              randomness="different")(self.parameters, drawn)  # [E]
+        rows, rate = self._rows(), self.learner.rate(t_env)
+        if self._captured is not None:
+            assert isinstance(self._recorded, RecordedSteps)
+            self._update.prepare(self._recorded.device, rate)
+            self._captured(self._recorded.places(rows), (self.learner.phase, self._update.layout))
+            self._update.has_descended()
+            return
+        step = self._recorded.draw(rows.flatten())
+        losses = self._losses_of(dataclasses.replace(step, episode=step.episode % rows.shape[1]))
 
         def check(norms: Mapping[str, Tensor]) -> None:
             sizes = losses.detach() + th.stack(list(norms.values())).sum(0)  # [E]
@@ -200,7 +222,7 @@ class Stack:
                 raise UserError(f"training diverged at t_env {t_env} in seed {lost} of a stack; lower lr, scale the "
                                 "rewards with reward_scale, or take stack out of the grid so that the others go on.")
 
-        self._update(losses, self.learner.rate(t_env), check)
+        self._update(losses, rate, check)
 
     @th.no_grad()
     def write_back(self) -> None:
