@@ -44,9 +44,28 @@ class AlberdiceLearner(Learner):
         return {"policy": self.mac.agent, "joint": self.joint, "marginals": self.marginals,
                 "advantage": self.advantage, "value": self.value}
 
+    @property
+    def phase(self) -> str:
+        return f"the turn of {self._turn}" if self._started else "before the policies"
+
+    @property
+    def _started(self) -> bool:
+        """Whether policies learn: as long as nothing has been learned about them, most ratios would be useless."""
+        return self.t_env >= self.args.policy_start * self.stage.length
+
+    @property
+    def _turn(self) -> int | None:
+        """Whose policy changes; None: everybody's."""
+        if not self._started or self.args.turn == 0:
+            return None
+        return self.t_env // self.args.turn % self.info.n_agents
+
+    def numbers(self) -> dict[str, float]:
+        args = self.args
+        return {"alpha": eqs.alpha_at(self.stage.progress(self.t_env), args.alpha_start, args.alpha_end)}
+
     def losses(self, step: Transitions) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        args, state = self.args, step.state[:, None]
-        alpha = eqs.alpha_at(self.stage.progress(self.t_env), args.alpha_start, args.alpha_end)
+        args, state, alpha = self.args, step.state[:, None], self.number("alpha")
         log_joint = log_policy(self.joint(state, step.actions), step.available)  # [M, N, A]
         log_marginal = log_policy(self.marginals(step.inputs.detach()), step.available)
         log_pi, e_hat = log_policy(self.mac.agent(step.inputs), step.available), self.advantage(state)
@@ -54,9 +73,7 @@ class AlberdiceLearner(Learner):
         log_own = taken(log_data, step.actions)
         ratios = eqs.log_ratio(taken(log_now, step.actions), taken(log_joint.detach(), step.actions).sum(1),
                                log_own, args.ratio_clip)
-        # Policies that nothing has been learned about yet would make most ratios useless.
-        started = self.t_env >= args.policy_start * self.stage.length
-        index = eqs.resampled(ratios) if started else self._every(ratios)
+        index = eqs.resampled(ratios) if self._started else self._every(ratios)
         divergence = others_divergence(self.joint, step.state, step.actions, step.available, log_now, log_own,
                                        args.kl_samples)
         seen = self.timed(step.state, step.time, args.critic_time)
@@ -65,24 +82,23 @@ class AlberdiceLearner(Learner):
         ahead = self.value(later[:, None])[..., 0] * (1 - step.done[:, None])
         e = step.reward[:, None] - alpha * divergence + args.gamma * ahead - value
         flow = eqs.flow_loss(e, index, value, step.done.sum(), alpha, args.gamma)
-        projection = eqs.projection_loss(log_pi, e_hat.detach() * started, log_data, index, alpha)
+        projection = eqs.projection_loss(log_pi, e_hat.detach() * self._started, log_data, index, alpha)
         losses = {
             "joint_loss": behaviour_loss(log_joint, step.actions),
             "marginal_loss": behaviour_loss(log_marginal, step.actions),
             "value_loss": flow.mean() + self._penalty(seen.detach()),
             "advantage_loss": eqs.fit_loss(e_hat, e.detach(), step.actions, index, log_data, step.available,
                                            args.caution).mean(),
-            "policy_loss": (self._on_turn(started, projection) * projection).mean()}
+            "policy_loss": (self._on_turn(projection) * projection).mean()}
         stats = {"divergence_mean": divergence.mean(), "effective_share": eqs.effective_share(ratios).mean(),
-                 "alpha": divergence.new_tensor(alpha), "value_mean": value.detach().mean()}
+                 "alpha": alpha * th.ones_like(divergence[0, 0]), "value_mean": value.detach().mean()}
         return losses, stats
 
-    def _on_turn(self, started: bool, like: Tensor) -> Tensor:
+    def _on_turn(self, like: Tensor) -> Tensor:
         """Whose policies may change, 1.0 or 0.0, ``[N]`` as ``like``."""
-        if not started or self.args.turn == 0:
+        if self._turn is None:
             return th.ones_like(like)
-        agents = th.arange(len(like), device=like.device)
-        on_turn: Tensor = agents == self.t_env // self.args.turn % len(like)
+        on_turn: Tensor = th.arange(len(like), device=like.device) == self._turn
         return on_turn.float()
 
     @staticmethod

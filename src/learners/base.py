@@ -100,6 +100,7 @@ class Learner(ABC):
         self._check_limit()
         self.step_source = StepSource(self)
         self._captured: Captured[Learned] | None = None
+        self._there: dict[str, Tensor] | None = None  # numbers on a GPU that repeats
         remembers = args.critic_input == "history"
         sight = Sight(info.state_shape, info.n_agents * info.n_actions * remembers, args.state_levels)
         self.state_encoder: Encoder = (Rnn if remembers else Memoryless)(sight, args.hidden_dim)
@@ -155,11 +156,19 @@ class Learner(ABC):
     def phase(self) -> str | None:
         """Which part of the stage it is, as far as the losses look at anything but steps and networks.
 
-        On a GPU the updates of one phase are recorded once and repeated with other steps.  None: the losses look at
-        numbers that change from update to update, or wait for the GPU.  Every class says it of itself, not of its
-        subclasses.
+        On a GPU the updates of one phase are recorded once and repeated with other steps and :meth:`numbers`.  None:
+        the losses look at other things that change from update to update, or wait for the GPU.  Every class says it of
+        itself, not of its subclasses.
         """
         return None
+
+    def numbers(self) -> dict[str, float]:
+        """What changes from update to update and the losses ask for with :meth:`number`, by name."""
+        return {}
+
+    def number(self, name: str) -> float | Tensor:
+        """One of :meth:`numbers`; a scalar on the GPU where it repeats updates."""
+        return self.numbers()[name] if self._there is None else self._there[name]
 
     @property
     def own_phase(self) -> str | None:
@@ -265,6 +274,8 @@ class Learner(ABC):
         if not len(step.reward):
             raise UserError(f"the batch at t_env {self.t_env} holds no step whose outcome is known; check 'filled' and "
                             "'terminated' of the data.")
+        if self._there is not None:
+            self.bring_numbers(step.reward.device)
         losses, stats = self.losses(step)
 
         def check(norms: Mapping[str, Tensor]) -> None:
@@ -283,9 +294,17 @@ class Learner(ABC):
         if self._captured is None:
             self._captured = Captured(compute, recorded.device, self.console)
         self.update.prepare(recorded.device, self.rate(self.t_env))
-        found = self._captured(recorded.places(rows[None]), (self.phase, self.update.layout))
+        self.bring_numbers(recorded.device)
+        found = self._captured(recorded.places(rows[None]), self.phase, self.update.layout)
         self.update.has_descended()
         return found
+
+    def bring_numbers(self, device: th.device) -> None:
+        """Writes the present :meth:`numbers` into scalars on a device, always the same ones."""
+        if self._there is None:
+            self._there = {name: th.zeros((), device=device) for name in self.numbers()}
+        for name, value in self.numbers().items():
+            self._there[name].fill_(value)
 
     def state_rows(self, n_out: int, further: int = 0) -> AgentMLP:
         """A network of the usual size for every agent, of the encoded state ``[M, 1, S' + further]``; see
@@ -371,7 +390,7 @@ ALWAYS = "always"  # the phase of losses that look at nothing but steps and netw
 
 #: what a learner may override so that several seeds of it can still be trained as one
 STACKABLE = frozenset(("args", "mac", "outcomes", "rewarded", "reads_critic_input", "build", "losses", "steps",
-                       "unread", "phase", "limit_ends"))
+                       "unread", "phase", "numbers", "limit_ends"))
 
 
 def unstackable(learner: type[Learner]) -> list[str]:

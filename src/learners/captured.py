@@ -47,28 +47,29 @@ class Captured(Generic[Found]):
 
     def __init__(self, compute: Callable[..., Found], device: th.device, console: Logger) -> None:
         self._compute, self._device, self._console = compute, device, console
-        self._kind: Hashable = None
-        self._kept: dict[tuple[th.Size, ...], _Graph[Found] | None] = {}
+        self._layout: Hashable = None
+        self._kept: dict[Hashable, _Graph[Found] | None] = {}
         self.refused = False
 
-    def __call__(self, given: Sequence[Tensor | None], kind: Hashable) -> Found:
+    def __call__(self, given: Sequence[Tensor | None], phase: Hashable, layout: Hashable) -> Found:
         """What ``compute`` finds; it is overwritten by the next call.
 
         Args:
             given: the arguments, on the processor.
-            kind: another one wherever other operations are made or tensors lie elsewhere than before.
+            phase: another one wherever other operations are made.
+            layout: another one wherever tensors may lie elsewhere than before.
         """
         there = [each for each in given if each is not None]
-        if kind != self._kind:
-            self._kind = kind
+        if layout != self._layout:
+            self._layout = layout
             self._kept.clear()
-        shapes = tuple(each.shape for each in there)
-        if (graph := self._kept.get(shapes)) is not None:
+        kind = phase, *(each.shape for each in there)
+        if (graph := self._kept.get(kind)) is not None:
             return graph(there)
         inputs = [None if each is None else each.to(self._device) for each in given]
-        if shapes in self._kept and not self.refused:
+        if kind in self._kept and not self.refused:
             try:
-                self._kept[shapes] = graph = _Graph(self._compute, inputs)
+                self._kept[kind] = graph = _Graph(self._compute, inputs)
             except RuntimeError as error:
                 self.refused = True
                 self._console.info("training steps are not recorded on the GPU, and take longer: %s",
@@ -76,7 +77,7 @@ class Captured(Generic[Found]):
             else:
                 return graph(there)
         found = self._compute(*inputs)
-        self._kept[shapes] = None  # the next one of this kind is recorded
+        self._kept[kind] = None  # the next one of this kind is recorded
         return found
 
 

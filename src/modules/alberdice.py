@@ -48,7 +48,7 @@ def effective_share(log_ratios: Tensor) -> Tensor:
     return (2 * log_ratios.logsumexp(0) - (2 * log_ratios).logsumexp(0)).exp() / len(log_ratios)
 
 
-def flow_loss(e: Tensor, index: Tensor, value: Tensor, ended: Tensor, alpha: float, gamma: float) -> Tensor:
+def flow_loss(e: Tensor, index: Tensor, value: Tensor, ended: Tensor, alpha: float | Tensor, gamma: float) -> Tensor:
     """Each agent's loss of nu, ``[N]``: (1 - gamma) E[nu(s)] + alpha log E_rho[exp(e / alpha)].
 
     After its end an episode stays for good in an absorbing state of reward 0.  The loss does not
@@ -87,7 +87,7 @@ def fit_loss(e_hat: Tensor, e: Tensor, actions: Tensor, index: Tensor, log_data:
     return (error + caution * excess).gather(0, index).mean(0)
 
 
-def projection_loss(log_pi: Tensor, e_hat: Tensor, log_data: Tensor, index: Tensor, alpha: float) -> Tensor:
+def projection_loss(log_pi: Tensor, e_hat: Tensor, log_data: Tensor, index: Tensor, alpha: float | Tensor) -> Tensor:
     """Each agent's policy loss, ``[N]``: KL(pi || piD) - E_pi[e_hat] / alpha, over all own actions exactly.
 
     Its minimiser is the I-projection, pi_i proportional to piD_i exp(e_hat_i / alpha).  The paper's

@@ -208,7 +208,8 @@ class Stack:
         if self._captured is not None:
             assert isinstance(self._recorded, RecordedSteps)
             self._update.prepare(self._recorded.device, rate)
-            self._captured(self._recorded.places(rows), (self.learner.phase, self._update.layout))
+            self.learner.bring_numbers(self._recorded.device)
+            self._captured(self._recorded.places(rows), self.learner.phase, self._update.layout)
             self._update.has_descended()
             return
         step = self._recorded.draw(rows.flatten())
