@@ -20,17 +20,27 @@ WAITING = ("_local_scalar_dense", "item", "nonzero", "unique", "masked_select", 
 
 
 class Tape(TorchDispatchMode):
-    """Notes what is done while it is on."""
+    """Notes what is done while it is on.
 
-    def __init__(self) -> None:
+    Args:
+        strict: whether it refuses what would wait.
+
+    Attributes:
+        waited: whether something would have waited.
+    """
+
+    def __init__(self, strict: bool) -> None:
         super().__init__()
         self.done: list[tuple[Any, Any, Any, Any]] = []
+        self.strict, self.waited = strict, False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(func).removeprefix("aten.")
         masks = [each for each in tree_leaves(args) if isinstance(each, Tensor) and each.dtype is th.bool]
         if name.startswith(WAITING) or (name.startswith("index") and masks and masks[-1] is not args[0]):
-            raise RuntimeError(f"{name} waits for the GPU")
+            self.waited = True
+            if self.strict:
+                raise RuntimeError(f"{name} waits for the GPU")
         out = func(*args, **(kwargs or {}))
         self.done.append((func, args, kwargs or {}, out))
         return out
@@ -46,9 +56,17 @@ class Tape(TorchDispatchMode):
                         old.copy_(new)
 
 
+def watched(compute: Callable[[], Found]) -> tuple[Found, bool]:
+    """As :func:`epymarl_cpa.learners.captured.watched`."""
+    tape = Tape(strict=False)
+    with tape:
+        found = compute()
+    return found, tape.waited
+
+
 def capture(compute: Callable[[], Found]) -> tuple[Callable[[], None], Found]:
     """As :func:`epymarl_cpa.learners.captured.capture`, but that what is recorded has been done then."""
-    tape = Tape()
+    tape = Tape(strict=True)
     with tape:
         found = compute()
     fresh = [True]

@@ -102,13 +102,16 @@ class RecordedSteps:
         """
         groups, size = rows.shape
         index, number = self.place(rows.flatten())
-        if self.even:
-            return index.view(groups, -1), (number % size).view(groups, -1), None
+        if self.even or not len(index):
+            shape = groups, len(index) // groups
+            return index.view(shape), (number % size).view(shape), None
         group = number // size
         sizes = th.bincount(group, minlength=groups)
         column = th.arange(len(index)) - (sizes.cumsum(0) - sizes)[group]
         shape = groups, filled_up(int(sizes.max()))
-        wide, of, count = index.new_zeros(shape), index.new_zeros(shape), th.zeros(shape)
+        first = (sizes.cumsum(0) - sizes).clamp(max=max(0, len(index) - 1))  # of the group's own: nothing else counts
+        wide, of = (each[first][:, None].repeat(1, shape[1]) for each in (index, number % size))
+        count = th.zeros(shape)
         wide[group, column], of[group, column], count[group, column] = index, number % size, 1.0
         return wide, of, count
 

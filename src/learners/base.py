@@ -98,7 +98,7 @@ class Learner(ABC):
         self.forget_clock()
         self.source: EpisodeSource | None = None
         self._check_limit()
-        self.step_source = StepSource(self)
+        self.step_source = StepSource()
         self._captured: Captured[Learned] | None = None
         self._there: dict[str, Tensor] | None = None  # numbers on a GPU that repeats
         remembers = args.critic_input == "history"
@@ -260,8 +260,10 @@ class Learner(ABC):
             UserError: the batch holds no complete step.
         """
         self.t_env = t_env
-        rows = self.step_source.repeatable(batch)
-        losses, stats, norms = self._repeat(*rows) if rows else self._learn(self.step_source.draw(batch))
+        rows = self.step_source.repeatable(self, batch)
+        losses, stats, norms = self._repeat(*rows) if rows else self._learn(self.step_source.draw(self, batch))
+        if t_env >= self.stage.end:
+            self._captured = None  # it would keep room on the GPU
         if t_env - self.log_stats_t < self.args.learner_log_interval:
             return {}
         self.log_stats_t = t_env
@@ -271,9 +273,7 @@ class Learner(ABC):
 
     def _learn(self, step: Transitions) -> Learned:
         """An update on M steps."""
-        if not len(step.reward):
-            raise UserError(f"the batch at t_env {self.t_env} holds no step whose outcome is known; check 'filled' and "
-                            "'terminated' of the data.")
+        self._check_any(len(step.reward))
         if self._there is not None:
             self.bring_numbers(step.reward.device)
         losses, stats = self.losses(step)
@@ -292,12 +292,19 @@ class Learner(ABC):
             return losses, stats, norms
 
         if self._captured is None:
-            self._captured = Captured(compute, recorded.device, self.console)
+            self._captured = Captured(compute, lambda: self.update.layout, recorded.device, self.console)
+        places = recorded.places(rows[None])
+        self._check_any(places[0].numel())
         self.update.prepare(recorded.device, self.rate(self.t_env))
         self.bring_numbers(recorded.device)
-        found = self._captured(recorded.places(rows[None]), self.phase, self.update.layout)
+        found = self._captured(places, self.phase)
         self.update.has_descended()
         return found
+
+    def _check_any(self, steps: int) -> None:
+        if not steps:
+            raise UserError(f"the batch at t_env {self.t_env} holds no step whose outcome is known; check 'filled' and "
+                            "'terminated' of the data.")
 
     def bring_numbers(self, device: th.device) -> None:
         """Writes the present :meth:`numbers` into scalars on a device, always the same ones."""

@@ -7,14 +7,98 @@ same places: one start for all of it.
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from logging import Logger
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch as th
 from torch import Tensor
 
 Found = TypeVar("Found")
+WAITED = "synchronizing CUDA operation"
+
+
+class Captured(Generic[Found]):
+    """A computation that is made as it is at first, so that everything has its place, then recorded and repeated.
+
+    Args:
+        compute: from tensors to tensors, on a GPU; it must change no numbers but those of tensors in their places, and
+            where the phase and the shapes are the same it must make the same operations.
+        layout: tells something else whenever tensors may lie elsewhere than before.
+        device: the GPU.
+        console: is told where a computation cannot be recorded.
+
+    Attributes:
+        refused: whether it cannot be recorded, so that each call computes.
+        failed: whether anything failed while it was recorded, in this process; PyTorch's allocator may never again be
+            fit to record then.
+    """
+
+    failed: ClassVar[bool] = False
+
+    def __init__(self, compute: Callable[..., Found], layout: Callable[[], Hashable], device: th.device,
+                 console: Logger) -> None:
+        self._compute, self._layout, self._device, self._console = compute, layout, device, console
+        self._laid: Hashable = None
+        self._kept: dict[Hashable, _Graph[Found] | None] = {}
+        self.refused = Captured.failed
+
+    def __call__(self, given: Sequence[Tensor | None], phase: Hashable) -> Found:
+        """What ``compute`` finds; it is overwritten by the next call.
+
+        Args:
+            given: the arguments, on the processor.
+            phase: another one wherever other operations are made.
+        """
+        there = [each for each in given if each is not None]
+        if (layout := self._layout()) != self._laid:
+            self._laid = layout
+            self._kept.clear()
+        kind = phase, *(each.shape for each in there)
+        if (graph := self._kept.get(kind)) is not None:
+            return graph(there)
+        inputs = [None if each is None else each.to(self._device) for each in given]
+        if self.refused or Captured.failed:
+            return self._compute(*inputs)
+        if kind not in self._kept:
+            found, waits = watched(lambda: self._compute(*inputs))
+            self._kept[kind] = None  # the next one of this kind is recorded
+            if waits:
+                self._refuse("something in them waits for it")
+            return found
+        try:
+            graph = _Graph(self._compute, inputs)
+        except RuntimeError as error:
+            Captured.failed = True
+            self._refuse(str(error.__context__ or error))
+            return self._compute(*inputs)
+        assert self._layout() == layout, "what was recorded has made room for numbers that are there already"
+        self._kept[kind] = graph
+        return graph(there)
+
+    def _refuse(self, why: str) -> None:
+        self.refused = True
+        self._console.info("training steps are not recorded on the GPU, and take longer: %s",
+                           " ".join(why.split())[:200])
+
+
+def watched(compute: Callable[[], Found]) -> tuple[Found, bool]:
+    """Computes something on a GPU.
+
+    Returns:
+        What is found, and whether the processor has waited for the GPU meanwhile.
+    """
+    before = th.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        th.cuda.set_sync_debug_mode("warn")
+        try:
+            found = compute()
+        finally:
+            th.cuda.set_sync_debug_mode(before)
+    return found, any(WAITED in str(each.message) for each in told)
 
 
 def capture(compute: Callable[[], Found]) -> tuple[Callable[[], None], Found]:
@@ -24,61 +108,21 @@ def capture(compute: Callable[[], Found]) -> tuple[Callable[[], None], Found]:
         Does it, each time; what is found in the same tensors then.
 
     Raises:
-        RuntimeError: something of it cannot be recorded, as it waits for the GPU.
+        RuntimeError: it cannot be recorded.
     """
-    graph = th.cuda.CUDAGraph()
-    with th.cuda.graph(graph):
-        found = compute()
+    graph, stream, collects = th.cuda.CUDAGraph(), th.cuda.current_stream(), gc.isenabled()
+    gc.collect()
+    gc.disable()  # an older graph that is destroyed meanwhile would spoil the recording
+    try:
+        with th.cuda.graph(graph):
+            found = compute()
+    except RuntimeError:
+        th.cuda.set_stream(stream)  # which a failure leaves behind
+        raise
+    finally:
+        if collects:
+            gc.enable()
     return graph.replay, found
-
-
-class Captured(Generic[Found]):
-    """A computation that is made twice as it is, so that everything has its place, then recorded and repeated.
-
-    Args:
-        compute: from tensors to tensors, on a GPU; it must change no numbers but those of tensors in their places, and
-            where the arguments of :meth:`__call__` are the same it must make the same operations.
-        device: the GPU.
-        console: is told where a computation cannot be recorded.
-
-    Attributes:
-        refused: whether it could not be recorded, so that each call computes.
-    """
-
-    def __init__(self, compute: Callable[..., Found], device: th.device, console: Logger) -> None:
-        self._compute, self._device, self._console = compute, device, console
-        self._layout: Hashable = None
-        self._kept: dict[Hashable, _Graph[Found] | None] = {}
-        self.refused = False
-
-    def __call__(self, given: Sequence[Tensor | None], phase: Hashable, layout: Hashable) -> Found:
-        """What ``compute`` finds; it is overwritten by the next call.
-
-        Args:
-            given: the arguments, on the processor.
-            phase: another one wherever other operations are made.
-            layout: another one wherever tensors may lie elsewhere than before.
-        """
-        there = [each for each in given if each is not None]
-        if layout != self._layout:
-            self._layout = layout
-            self._kept.clear()
-        kind = phase, *(each.shape for each in there)
-        if (graph := self._kept.get(kind)) is not None:
-            return graph(there)
-        inputs = [None if each is None else each.to(self._device) for each in given]
-        if kind in self._kept and not self.refused:
-            try:
-                self._kept[kind] = graph = _Graph(self._compute, inputs)
-            except RuntimeError as error:
-                self.refused = True
-                self._console.info("training steps are not recorded on the GPU, and take longer: %s",
-                                   " ".join(str(error).split())[:200])
-            else:
-                return graph(there)
-        found = self._compute(*inputs)
-        self._kept[kind] = None  # the next one of this kind is recorded
-        return found
 
 
 class _Graph(Generic[Found]):

@@ -59,9 +59,7 @@ class CpaArLearner(Learner):
         return None if by_critic is None else by_critic.union(("recorded_state", "next_inputs", *time))
 
     @property
-    def phase(self) -> str | None:
-        if "repeatable" not in vars(type(self.critic)) or not self.critic.repeatable:
-            return None
+    def phase(self) -> str:
         return "policy too" if self._started else "before the policy"
 
     @property

@@ -52,8 +52,6 @@ class Critic(nn.Module):
         knows_every_action: whether it values every own action, or only joint actions that were recorded.
         unread: what of steps it does not look at, so that steps that differ in nothing else count as one; None: it
             judges each by itself.  A subclass with another ``judge`` says it anew.
-        repeatable: whether it looks at nothing but steps and networks, and never waits for a GPU, so that a GPU may
-            repeat what it computes (:attr:`.Learner.phase`).  Every class says it of itself, not of its subclasses.
         limit_ends: whether the episode limit is the game's own end; else values are those of any time, and its networks
             are told 0 as the time.
         reward_scale: what rewards were multiplied by.
@@ -62,7 +60,6 @@ class Critic(nn.Module):
 
     knows_every_action = True
     unread: ClassVar[frozenset[str] | None] = None
-    repeatable: ClassVar[bool] = False
 
     def __init__(self, n_state: int, info: EnvInfo, args: CriticSettings) -> None:
         super().__init__()

@@ -52,7 +52,6 @@ class ChainCritic(Critic):
     """
 
     unread = frozenset(("next_actions", "next_available", "next_played"))
-    repeatable = True
 
     def build(self) -> None:
         self.advantage = self.heads(self.n_state)
@@ -98,7 +97,6 @@ class PrefixCritic(Critic):
     """
 
     unread = frozenset(("next_actions", "next_played"))
-    repeatable = True
 
     def build(self) -> None:
         self.q = Followed(self.heads(self.n_state + (1 if self.horizon else 0)))
@@ -155,8 +153,6 @@ class PerAgentCritic(MixedCritic):
     not in general.
     """
 
-    repeatable = True
-
     def judge(self, step: Transitions, log_mu: Tensor, next_log_mu: Callable[[], Tensor],
               rows: Tensor | None = None, next_chain: Callable[[], Tensor] | None = None) -> Judgement:
         alpha, (now, then) = self.alpha(step), self.clock(step)
@@ -201,7 +197,6 @@ class JointCritic(MixedCritic):
 
     knows_every_action = False
     unread = frozenset(("next_actions", "next_available", "next_played"))
-    repeatable = True
 
     def build(self) -> None:
         super().build()

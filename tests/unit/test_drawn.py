@@ -31,11 +31,11 @@ def test_rows_of_all_steps_are_the_steps_of_the_drawn_episodes(tmp_path: Path, a
     learner = run.learner.learners[0]
     first = run.runner.run()
     assert isinstance(first, DrawnBatch)
-    learner.step_source.draw(first)  # the first batch shows how much memory all steps would take
+    learner.step_source.draw(learner, first)  # the first batch shows how much memory all steps would take
     for _ in range(8):  # more than one round through the data
         batch = run.runner.run()
         assert isinstance(batch, DrawnBatch)
-        by_row = learner.step_source.draw(batch)
+        by_row = learner.step_source.draw(learner, batch)
         assert batch.is_untouched, "episodes were put together in vain"
         cut = learner.steps(batch)
         for name, value in vars(cut).items():

@@ -153,7 +153,8 @@ class Stack:
         self._recorded = self._load()
         self._captured: Captured[dict[str, Tensor]] | None = None
         if isinstance(self._recorded, RecordedSteps) and may_repeat(self.learner, self._recorded):
-            self._captured = Captured(self._compute, self._recorded.device, self.learner.console)
+            self._captured = Captured(self._compute, lambda: self._update.layout, self._recorded.device,
+                                      self.learner.console)
 
     def _load(self) -> RecordedSteps | MergedSteps:
         """All recorded steps of all seeds, whose episodes have one number after the other."""
@@ -209,7 +210,7 @@ class Stack:
             assert isinstance(self._recorded, RecordedSteps)
             self._update.prepare(self._recorded.device, rate)
             self.learner.bring_numbers(self._recorded.device)
-            self._captured(self._recorded.places(rows), self.learner.phase, self._update.layout)
+            self._captured(self._recorded.places(rows), self.learner.phase)
             self._update.has_descended()
             return
         step = self._recorded.draw(rows.flatten())
