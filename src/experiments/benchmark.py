@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..utils.files import named_path
 from ..utils.process import told_if_interrupted
 from ..utils.registry import nearest
-from .measure.plan import PARTS, Plan
+from .measure.plan import GAMES, PARTS, Plan
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,8 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.threads < 1:
         _parser().error("--threads must be at least 1")
     plan = Plan(args.quick, args.device, args.datasets.absolute(), tuple(args.words), tuple(args.peer),
-                _program(args.python), args.threads)
+                _program(args.python), args.threads, tuple(_listed(args.games)))
     try:
+        _check_games(plan.only_games)
         chosen = _chosen(args.only, plan)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         description="How fast all of this is, on this machine: tables on the screen, and a file for programs.",
         epilog="parts:\n" + "\n".join(f"  {name:9} {part.what}" for name, part in PARTS.items()))
     parser.add_argument("--only", metavar="PART,...", default="", help="these parts; by default all that need nothing")
+    parser.add_argument("--games", metavar="GAME,...", default="", help=f"these games; by default {', '.join(GAMES)}")
     parser.add_argument("--quick", action="store_true", help="everything small, in a minute: only whether it works")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what learns (default cpu)")
     parser.add_argument("--threads", type=int, default=1, help="of the processor (default 1)")
@@ -64,13 +66,30 @@ def _program(name: str) -> str:
     return str(Path(name).absolute()) if name and Path(name).exists() else name
 
 
+def _listed(words: str) -> list[str]:
+    """Names that were given with commas between them."""
+    return [name.strip() for name in words.split(",") if name.strip()]
+
+
+def _check_games(asked: Sequence[str]) -> None:
+    """Raises what is wrong with names of games.
+
+    Raises:
+        UserError: one is not measured.
+    """
+    for name in asked:
+        if name not in GAMES:
+            raise UserError(f"the benchmark does not measure '{name}'{nearest(name, GAMES)}; its games are: "
+                            f"{', '.join(GAMES)}.")
+
+
 def _chosen(only: str, plan: Plan) -> list[str]:
     """The parts to measure.
 
     Raises:
         UserError: there is no such part.
     """
-    asked = [name.strip() for name in only.split(",") if name.strip()]
+    asked = _listed(only)
     for name in asked:
         if name not in PARTS:
             raise UserError(f"the benchmark has no part '{name}'{nearest(name, PARTS)}; its parts are: "

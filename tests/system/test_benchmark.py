@@ -150,6 +150,23 @@ def test_without_a_gpu_its_part_is_a_sentence(capsys: pytest.CaptureFixture[str]
     assert "there is no GPU here" in capsys.readouterr().out
 
 
+def test_some_games_are_measured_and_each_part_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "speed.json"
+
+    def interrupted(plan: Plan) -> list[Table]:
+        assert json.loads(out.read_text())["parts"].keys() == {"seeds"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("epymarl_cpa.experiments.measure.play.measure", interrupted)
+    words = ["--quick", "--only=seeds,play", "--games=permutation", f"--out={out}"]
+    assert benchmark.main(words) == 130
+    assert [row["game"] for row in json.loads(out.read_text())["parts"]["seeds"][0]["rows"]] == ["permutation"]
+    assert "permutation" in capsys.readouterr().out
+    assert benchmark.main(["--games=xor,brigde"]) == 2
+    assert "does not measure 'brigde'" in (said := capsys.readouterr().err) and "did you mean 'bridge'" in said
+
+
 def test_only_parts_that_need_nothing_are_made_unasked() -> None:
     assert benchmark._chosen("", Plan()) == [name for name in PARTS if name not in ("peers", "gpu")]
     assert "peers" in benchmark._chosen("", Plan(peers=(Path("x"),)))

@@ -56,9 +56,9 @@ def benchmark(plan: Plan, parts: Sequence[str], command: Sequence[str], out: Pat
                 found[name] = _part(name, inner)
             for table in found[name]:
                 print(table.markdown(), end="\n\n", flush=True)
-    measured = Measured(_made(plan, command, time.monotonic() - started), found)
-    if out:
-        write(out, measured.json())
+            measured = Measured(_made(plan, command, time.monotonic() - started), found)
+            if out:  # now, as a later part may be interrupted
+                write(out, measured.json())
     if page:
         write(page, put_into(whole, measured.markdown(), str(page)))
     if picture and "scale" in found:

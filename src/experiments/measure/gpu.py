@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch as th
@@ -37,13 +38,12 @@ def measure(plan: Plan) -> list[Table]:
     if not th.cuda.is_available():
         raise UserError("there is no GPU here that torch can use, so nothing was compared; run it where there is one: "
                         "epymarl-cpa benchmark --only=gpu --device=cuda.")
-    both = Plan(plan.quick, "cpu", plan.folder, plan.words, threads=plan.threads), \
-        Plan(plan.quick, "cuda", plan.folder, plan.words, threads=plan.threads)
+    both = replace(plan, device="cpu"), replace(plan, device="cuda")
     end = time.monotonic() + ENOUGH
     speed = [_speed(*both, env) for _, env in zip(counted(range(len(plan.games)), "on both", "games"), plan.games,
                                                   strict=True) if time.monotonic() < end]
     rows: list[Row] = []
-    games = plan.games if plan.quick else ("sensor", "bridge", "xor")
+    games = plan.games if plan.quick or plan.only_games else ("sensor", "bridge", "xor")
     for env in games:
         for _, method in zip(counted(range(len(names("algs"))), f"the same on {env}", "methods"), names("algs"),
                              strict=True):

@@ -65,7 +65,8 @@ def measure(plan: Plan) -> list[Table]:
     tables = []
     for folder, name in known:
         rows: list[Row] = []
-        games = GAMES[-1:] if plan.quick else plan.games if name == "ourselves" else GAMES
+        games = tuple(env for env in GAMES if env in plan.games) if plan.only_games else GAMES[-1:] if plan.quick \
+            else plan.games if name == "ourselves" else GAMES
         for _, env in zip(counted(range(len(games)), f"beside {folder.name}", "games"), games, strict=True):
             rows.append(_row(plan, name, folder, env))
         tables.append(Table(f"Beside {KINDS[name].title}", rows, NOTE))

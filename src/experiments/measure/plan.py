@@ -53,6 +53,7 @@ class Plan:
         peers: folders of other people's programs.
         python: the interpreter that runs them.
         threads: of the processor.
+        only_games: those that are measured; by default all.
     """
 
     quick: bool = False
@@ -62,11 +63,13 @@ class Plan:
     peers: tuple[Path, ...] = ()
     python: str = ""
     threads: int = 1
+    only_games: tuple[str, ...] = ()
 
     @property
     def games(self) -> tuple[str, ...]:
         """Those that are measured."""
-        return GAMES[:1] if self.quick else GAMES
+        asked = tuple(env for env in GAMES if env in self.only_games)
+        return asked or (GAMES[:1] if self.quick else GAMES)
 
     @property
     def rounds(self) -> int:
