@@ -33,6 +33,7 @@ from .settings import UNSET, Settings, check_env_args, settings_of
 from .utils import checkpoint
 from .utils.bounded import check_memory
 from .utils.files import named_path
+from .utils.manifest import SHAPE, check_fits
 from .utils.progress import check_library
 
 Config = Mapping[str, Any]
@@ -122,8 +123,8 @@ def check_networks(manifest: Mapping[str, Any], folder: Path, game: Game, config
         UserError: naming the first difference.
     """
     alike = are_kin(str(manifest["config"].get("mac")), str(config["mac"]))
-    checkpoint.check(manifest, folder, game.spec(), config,
-                     [key for key in checkpoint.SHAPE if key != "mac" or not alike])
+    check_fits(manifest, folder, game.spec(), config,
+                     [key for key in SHAPE if key != "mac" or not alike])
 
 
 class Team:

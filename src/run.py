@@ -32,6 +32,7 @@ from .utils import checkpoint
 from .utils.files import named_path
 from .utils.garbage import started
 from .utils.generators import generators, set_generators
+from .utils.manifest import differences
 from .utils.process import StopRequest, keep_freed_memory
 from .utils.progress import counting, is_live, showing
 
@@ -319,7 +320,7 @@ class Trial:
         build.check_networks(manifest, folder, self.runner.game, self.config)
         build.check_end(manifest, folder, self.args, self.learner)
         learning = [name for name, key in keys_of(self.config).items() if key.decides is Decides.LEARNING]
-        changed = checkpoint.differences(manifest, self.config, learning)
+        changed = differences(manifest, self.config, learning)
         if changed and not self.args.evaluate:
             self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
         rules = manifest.get("made_by", {}).get("rules")

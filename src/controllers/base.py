@@ -19,7 +19,7 @@ from ..modules.encoders import REGISTRY as ENCODERS
 from ..modules.encoders import Encoder, Sight
 from ..modules.encoders.memoryless import Memoryless
 from ..settings import Settings
-from ..utils.checkpoint import load_networks, save_tensors
+from ..utils.tensor_files import load_networks, save_tensors
 from .settings import all_alike
 
 

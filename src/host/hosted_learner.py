@@ -13,6 +13,8 @@ from ..controllers import Controller
 from ..conventions.experience import EpisodeSource
 from ..utils import checkpoint
 from ..utils.generators import generators, set_generators
+from ..utils.manifest import check_fits, read_manifest, write_manifest
+from ..utils.tensor_files import save_tensors
 from .contract import HostArgs, HostLogger
 
 
@@ -71,10 +73,10 @@ class HostedLearner:
         runner = self.runner
         state = {"runner": runner.state_dict(), "episode": 0, "curve": runner.curve, **generators()}
         self.learner.save_models(path)
-        checkpoint.save_tensors(state, Path(path) / "run.th")
+        save_tensors(state, Path(path) / "run.th")
         facts = {"game": runner.game.spec(), "config": runner.config, "made_by": runner.made_by, **runner.facts(),
                  **self.learner.facts()}
-        checkpoint.write_manifest(Path(path), runner.t_env, facts)
+        write_manifest(Path(path), runner.t_env, facts)
         checkpoint.prune(Path(path).parent, runner.args.kept)
 
     def load_models(self, path: str) -> None:
@@ -84,7 +86,7 @@ class HostedLearner:
             UserError: it is damaged, of another game or of other networks.
         """
         folder, runner = Path(path), self.runner
-        checkpoint.check(checkpoint.read_manifest(folder), folder, runner.game.spec(), runner.config)
+        check_fits(read_manifest(folder), folder, runner.game.spec(), runner.config)
         evaluate = runner.args.evaluate
         checkpoint.load_into(self.learner, folder, evaluate=evaluate)
         self._reach_end()

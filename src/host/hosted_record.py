@@ -16,6 +16,7 @@ from ..recording.player import Player
 from ..recording.recorder import Recorder
 from ..settings import Settings
 from ..utils import checkpoint
+from ..utils.manifest import check_fits, read_manifest
 from .contract import HostActor, HostArgs, HostLogger
 from .names import plain_config, spec_of
 
@@ -123,6 +124,6 @@ class OwnRecordRunner(HostedRecordRunner):
         Raises:
             UserError: it is damaged, of another game or of other networks.
         """
-        manifest = checkpoint.read_manifest(model)
-        checkpoint.check(manifest, model, self.env.game.spec(), self.config)
+        manifest = read_manifest(model)
+        check_fits(manifest, model, self.env.game.spec(), self.config)
         checkpoint.load_into(mac, model)

@@ -12,7 +12,7 @@ from ..components.episode_buffer import EpisodeBatch
 from ..controllers.base import Controller
 from ..conventions.experience import EpisodeSource
 from ..errors import UserError
-from ..utils.checkpoint import load_networks, save_tensors
+from ..utils.tensor_files import load_networks, save_tensors
 from .base import Learner, Stage
 from .best_so_far import BestSoFar
 

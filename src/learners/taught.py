@@ -8,6 +8,7 @@ from ..controllers.student_controller import PLAIN, STUDENTS, TEACHER, StudentMA
 from ..errors import UserError
 from ..settings import Settings
 from ..utils import checkpoint
+from ..utils.manifest import check_fits
 from .base import Learner, Stage
 from .cpa_ar_learner import CpaArLearner
 from .teaching_settings import TeachingSettings
@@ -43,7 +44,7 @@ class TaughtLearner(Learner):
             if manifest["config"].get(key, value) != value:
                 raise UserError(f"{folder} was trained with {key}={manifest['config'][key]}; students need a teacher "
                                 f"that sees the present state and no more, with {key}={value}.")
-        checkpoint.check(manifest, folder, self.info.spec, vars(self.args), ("hidden_dim", "n_layers", "state_levels"))
+        check_fits(manifest, folder, self.info.spec, vars(self.args), ("hidden_dim", "n_layers", "state_levels"))
         checkpoint.load_into(self.mac.part(TEACHER), folder)
         self.console.info("teacher: %s", folder)
 

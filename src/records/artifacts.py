@@ -13,8 +13,8 @@ from typing import Any
 
 from .. import __version__
 from ..config import keys_of
-from ..utils.checkpoint import MANIFEST
 from ..utils.files import reason
+from ..utils.manifest import MANIFEST
 
 JSON = "application/json"
 

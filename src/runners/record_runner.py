@@ -14,6 +14,7 @@ from ..recording.player import Player
 from ..recording.recorder import Recorder
 from ..settings import Settings
 from ..utils import checkpoint
+from ..utils.manifest import check_fits, read_manifest
 from . import REGISTRY
 from .base import Runner
 
@@ -46,7 +47,7 @@ class RecordRunner(Runner):
         return {"episodes": data.n_episodes, "return": float(data.returns.mean())}
 
     def _load(self, mac: Controller, model: Path) -> None:
-        checkpoint.check(checkpoint.read_manifest(model), model, self.game.spec(), vars(self.args))
+        check_fits(read_manifest(model), model, self.game.spec(), vars(self.args))
         checkpoint.load_into(mac, model)
 
     def run(self) -> EpisodeBatch:

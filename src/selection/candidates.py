@@ -12,6 +12,7 @@ from ..errors import UserError, clipped
 from ..runners.offline_runner import OfflineRunner
 from ..settings import Settings
 from ..utils import checkpoint
+from ..utils.manifest import read_manifest
 from .plays import Candidate
 
 
@@ -39,7 +40,7 @@ def candidates_of(models: Sequence[str], key: str = "") -> tuple[list[Candidate]
             if team.game.spec().get(name) != value:
                 raise UserError(f"{folder} plays {name}={team.game.spec().get(name)}, but {first.folder} plays "
                                 f"{name}={value}; only teams for the same game can be compared.")
-        data = checkpoint.read_manifest(folder).get("dataset")
+        data = read_manifest(folder).get("dataset")
         digest = data.get("digest") if isinstance(data, dict) else None
         place = folder.resolve()
         found.append(Candidate(f"{place.parent.name}/{place.name}", folder, team.t_env, team.config, team.mac,

@@ -7,33 +7,25 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import io
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch as th
-from torch import Tensor
 
-from .. import __version__
 from ..errors import UserError
-from .bounded import read_text, size_of
 from .files import PLAIN, named_path, reason, sync
-from .tensor_files import check_tensor_file, check_tensors
+from .manifest import MANIFEST, read_manifest, write_manifest
+from .tensor_files import load_tensors, save_tensors
 
-FORMAT = 2
-MANIFEST, TOLD = "manifest.json", "told.json"
+TOLD = "told.json"
 SAVING, OLD = ".saving-", ".old-"  # beginnings of folders that are not there yet, or no longer
-#: keys that decide what the networks are
-SHAPE = ("mac", "learner", "hidden_dim", "n_layers", "state_levels", "policy_input", "use_rnn", "agent",
-         "obs_last_action", "obs_agent_id", "critic_input")
 
 
 def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], facts: dict[str, Any],
@@ -74,41 +66,6 @@ def save(root: Path, t_env: int, learner: Saves, run_state: dict[str, Any], fact
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         raise UserError(f"the model cannot be saved to {final} ({_why(error, root)}).") from None
     return final
-
-
-def save_tensors(content: Any, file: Path) -> None:
-    """``torch.save`` that says what the system says if the disk is full, and writes of a buffer only what is asked for.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    buffer = io.BytesIO()
-    th.save(_dense(content, {}), buffer)
-    file.write_bytes(buffer.getbuffer())
-
-
-def _dense(content: Any, done: dict[tuple[Any, ...], Tensor]) -> Any:
-    """The same with tensors of their own where they are parts of larger ones, as ``torch.save`` writes these whole.
-
-    What is the same tensor twice stays one, by ``done``.
-    """
-    if isinstance(content, Tensor):
-        whole = content.untyped_storage()
-        if whole.nbytes() <= content.numel() * content.element_size():
-            return content
-        place = whole.data_ptr(), content.storage_offset(), content.shape, content.stride(), content.dtype
-        if place not in done:
-            done[place] = content.detach().clone(memory_format=th.contiguous_format)
-        return done[place]
-    if isinstance(content, dict):
-        copied = content.copy()
-        copied.update((key, _dense(value, done)) for key, value in content.items())
-        if metadata := getattr(content, "_metadata", None):  # of a module
-            copied._metadata = metadata  # type: ignore[attr-defined]
-        return copied
-    if type(content) in (list, tuple):
-        return type(content)(_dense(value, done) for value in content)
-    return content
 
 
 def prune(root: Path, keep: int) -> None:
@@ -157,13 +114,6 @@ def _why(error: OSError | RuntimeError, root: Path) -> str:
     except OSError:
         full = False
     return PLAIN[errno.ENOSPC] if full else str(error).partition("\n")[0]
-
-
-def write_manifest(folder: Path, t_env: int, facts: dict[str, Any]) -> None:
-    """Writes the manifest of the files in a folder, which makes it a checkpoint; ``facts`` as for :func:`save`."""
-    files = {file.name: _digest(file.read_bytes()) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
-    manifest = {"format": FORMAT, "version": __version__, "t_env": t_env, "files": files, **facts}
-    (folder / MANIFEST).write_text(_to_text(manifest), encoding="utf-8")
 
 
 def _move_over(folder: Path, final: Path) -> None:
@@ -241,74 +191,6 @@ def find_whole(path: str, load_step: int, key: str = "checkpoint_path",
         raise
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a checkpoint whose files are all there and unaltered.
-
-    Raises:
-        UserError: a file is missing, truncated or altered, or the format is unknown.
-    """
-    # A digest keeps accidents away, not people: what it covers may still be anything.
-    broken = UserError(f"{folder} is no whole checkpoint of this program: its {MANIFEST} is missing or damaged.")
-    try:
-        text = read_text(folder / MANIFEST)
-        manifest: dict[str, Any] = json.loads(text)
-        if manifest["format"] != FORMAT:
-            raise UserError(f"{folder} has checkpoint format {manifest['format']}, this program reads {FORMAT}.")
-        del manifest["digest"]
-        files = dict(manifest["files"])
-        kinds = {"t_env": int, "files": dict, "game": dict, "config": dict}
-        if not all(type(manifest[key]) is kind for key, kind in kinds.items()) or not all(
-                isinstance(text, str) for text in (*files, *files.values())) \
-                or not isinstance(manifest.get("made_by", {}), dict):  # older ones have none
-            raise broken
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise broken from None
-    if _to_text(manifest) != text:
-        raise broken
-    for name, digest in files.items():
-        file = folder / Path(name).name
-        try:
-            altered = _file_digest(file) != digest
-        except OSError:
-            altered = True
-        if altered:
-            raise UserError(f"{file} is missing or was altered; the checkpoint cannot be used, "
-                            "take another one.")
-    return manifest
-
-
-def check(manifest: Mapping[str, Any], folder: Path, spec: Mapping[str, Any], config: Mapping[str, Any],
-          keys: Sequence[str] = SHAPE) -> None:
-    """Refuses a checkpoint of another game or of other networks.
-
-    Args:
-        manifest: of the checkpoint.
-        folder: where it lies.
-        spec: the identity of the game to be played.
-        config: the configuration of this run.
-        keys: config keys that must agree; those that came after the checkpoint are left to its networks.
-
-    Raises:
-        UserError: naming the first difference.
-    """
-    for key, value in spec.items():
-        if manifest["game"].get(key) != value:
-            what = "game" if key == "game" else f"env_args.{key}"
-            raise UserError(f"{folder} was trained with {what}={manifest['game'].get(key)}, "
-                            f"but this run plays {what}={value}.")
-    for key in keys:
-        new = config.get(key)
-        old = manifest["config"].get(key, new)
-        if old != new:
-            raise UserError(f"{folder} was trained with {key}={old}, but this run has {key}={new}.")
-
-
-def differences(manifest: Mapping[str, Any], config: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
-    """Which of the keys a continued run has other values of than before, as ``key=new (was old)``."""
-    old = manifest["config"]
-    return [f"{key}={config[key]} (was {old.get(key)})" for key in keys if old.get(key) != config[key]]
-
-
 class Loads(Protocol):
     """What has networks to load: a learner or a controller."""
 
@@ -381,64 +263,6 @@ def load_told(folder: Path) -> dict[str, Any]:
     """
     with taking_up(folder):
         return dict(json.loads((folder / TOLD).read_text(encoding="utf-8"))) if (folder / TOLD).exists() else {}
-
-
-def load_networks(file: Path) -> Any:
-    """As :func:`load_tensors`, for what plays and learns.
-
-    Raises:
-        UserError: as there, or a number is not finite.
-    """
-    content = load_tensors(file)
-    if name := _not_finite(content):
-        raise UserError(f"{file} holds numbers that are not finite ('{name}'): whatever wrote it had diverged; take an "
-                        "earlier checkpoint.")
-    return content
-
-
-def _not_finite(content: object, name: str = "") -> str:
-    """Where a tensor holds a number that is not finite; empty if none does."""
-    if isinstance(content, th.Tensor):
-        return name if content.is_floating_point() and not bool(content.isfinite().all()) else ""
-    parts = content.items() if isinstance(content, Mapping) else enumerate(content) \
-        if isinstance(content, list | tuple) else ()
-    return next((found for key, part in parts if (found := _not_finite(part, f"{name}.{key}".lstrip(".")))), "")
-
-
-def load_tensors(file: Path) -> Any:
-    """``torch.load`` that never runs code from the file.
-
-    Raises:
-        UserError: the file holds anything else than tensors and plain values, or is damaged.
-    """
-    try:
-        check_tensor_file(file)
-        content = th.load(file, map_location="cpu", weights_only=True)
-        check_tensors(content)
-        return content
-    except UserError:
-        raise
-    except OSError as error:
-        raise UserError(f"{file} cannot be read ({reason(error)}).") from None
-    except Exception:  # zipfile, pickle and torch raise some dozen kinds, some with the advice to run what is in it
-        raise UserError(f"{file} is damaged or holds more than tensors and plain values; nothing of it was run.") \
-            from None
-
-
-def _to_text(manifest: Mapping[str, Any]) -> str:
-    """The manifest as its file has it, digest included."""
-    digest = _digest(json.dumps(manifest, indent=1).encode())
-    return json.dumps({**manifest, "digest": digest}, indent=1)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    size_of(path)  # a pipe would never end
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _last_line(error: Exception) -> str:

@@ -53,7 +53,7 @@ def run_page(path: Path, is_model: bool, key: str = "") -> dict[str, Any]:
 def _played(model: Path, key: str) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """The team, what it does, and its manifest."""
     from ..build import Team  # brings torch
-    from ..utils.checkpoint import read_manifest
+    from ..utils.manifest import read_manifest
     from .policies import policies
 
     team = Team(str(model), key)

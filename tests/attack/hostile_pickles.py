@@ -12,7 +12,7 @@ import numpy as np
 import torch as th
 
 from epymarl_cpa.data.formats.parts import HEADER
-from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import MANIFEST, write_manifest
 
 from .samples import facts_of
 from .traps import Hostile, boxed, traps
@@ -100,11 +100,11 @@ def _model(place: str, form: str, kind: str, path: Path) -> None:
         th.save({**th.load(file, weights_only=True), "more": [trap]}, file)
     else:
         th.save({"a": trap}, file, _use_new_zipfile_serialization=form == "torch")
-    checkpoint.write_manifest(path, 2, facts_of(path))
+    write_manifest(path, 2, facts_of(path))
 
 
 def _manifest(kind: str, path: Path) -> None:
-    (path / checkpoint.MANIFEST).write_bytes(pickle.dumps(traps(path.parent)[kind]))
+    (path / MANIFEST).write_bytes(pickle.dumps(traps(path.parent)[kind]))
 
 
 def _text(name: str, kind: str, path: Path) -> None:

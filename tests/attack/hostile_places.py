@@ -16,7 +16,7 @@ import numpy as np
 
 from epymarl_cpa.data.dataset import FORMAT
 from epymarl_cpa.data.formats.parts import HEADER
-from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import MANIFEST, _to_text, write_manifest
 
 from .hostile_strings import change_policy
 from .samples import facts_of
@@ -155,7 +155,7 @@ def _fact(name: str, path: Path) -> None:
 def _config(key: str, path: Path) -> None:
     facts = facts_of(path)
     facts["config"][key] = 10**9
-    checkpoint.write_manifest(path, 1, facts)
+    write_manifest(path, 1, facts)
 
 
 def _line(line: str, path: Path) -> None:
@@ -171,7 +171,7 @@ def _member(way: str, path: Path) -> None:
 
 
 def _listed(way: str, path: Path) -> None:
-    manifest = json.loads((path / checkpoint.MANIFEST).read_text())
+    manifest = json.loads((path / MANIFEST).read_text())
     manifest.pop("digest")
     manifest["files"][way] = next(iter(manifest["files"].values()))
-    (path / checkpoint.MANIFEST).write_text(checkpoint._to_text(manifest))
+    (path / MANIFEST).write_text(_to_text(manifest))

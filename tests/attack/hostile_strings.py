@@ -16,7 +16,7 @@ from epymarl_cpa.data.formats.parts import HEADER
 from epymarl_cpa.data.seal import Header
 from epymarl_cpa.deploy.policy import digest
 from epymarl_cpa.envs import make_game
-from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import write_manifest
 
 from .samples import facts_of
 from .traps import CANARY, MODULE, Hostile
@@ -65,13 +65,13 @@ def _everywhere(tree: Any, word: str, keep: tuple[str, ...] = ()) -> Any:
 
 
 def _manifest(word: str, path: Path) -> None:
-    checkpoint.write_manifest(path, 1, _everywhere(facts_of(path), word))
+    write_manifest(path, 1, _everywhere(facts_of(path), word))
 
 
 def _key(word: str, path: Path) -> None:
     facts = facts_of(path)
     facts["config"] |= {**FIELDS, "env_args": {**FIELDS["env_args"], "key": word}}  # type: ignore[dict-item]
-    checkpoint.write_manifest(path, 1, facts)
+    write_manifest(path, 1, facts)
 
 
 def change_policy(path: Path, change: Any) -> None:

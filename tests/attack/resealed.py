@@ -23,7 +23,7 @@ from epymarl_cpa.data.mapped import FOLDER
 from epymarl_cpa.data.seal import Header
 from epymarl_cpa.deploy.policy import digest
 from epymarl_cpa.run import prepare
-from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import MANIFEST, write_manifest
 
 from . import damage, samples
 from .forked import Tally, each, note, once
@@ -188,7 +188,7 @@ def _checkpoint(path: Path, luck: random.Random) -> str:
         file = luck.choice(sorted(path.glob("*.th")))
         kind, state = damage.of_tree(th.load(file, weights_only=True), luck)
         th.save(state, file)
-    checkpoint.write_manifest(path, 2, facts)
+    write_manifest(path, 2, facts)
     return kind
 
 
@@ -204,7 +204,7 @@ def _continued(path: Path, whole: dict[str, Any]) -> str:
 
 
 def _continue(path: Path) -> str:
-    whole = json.loads((path.parents[1] / "whole/model" / checkpoint.MANIFEST).read_text())["config"]
+    whole = json.loads((path.parents[1] / "whole/model" / MANIFEST).read_text())["config"]
     return _continued(path, whole)
 
 

@@ -37,6 +37,7 @@ from epymarl_cpa.experiments.rows.reading import each_once, read_rows
 from epymarl_cpa.experiments.rows.tables import markdown
 from epymarl_cpa.experiments.sweeps.grid import read_grid
 from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import MANIFEST
 
 from .reading import quiet
 
@@ -172,8 +173,8 @@ def available() -> list[Sample]:
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """What the manifest of a checkpoint says beside its files; for ``checkpoint.write_manifest``."""
-    manifest = json.loads((path / checkpoint.MANIFEST).read_text())
+    """What the manifest of a checkpoint says beside its files; for ``write_manifest``."""
+    manifest = json.loads((path / MANIFEST).read_text())
     return {key: manifest[key] for key in manifest if key not in ("format", "version", "t_env", "files", "digest")}
 
 

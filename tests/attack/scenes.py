@@ -29,6 +29,8 @@ from epymarl_cpa.experiments import report, sweep
 from epymarl_cpa.host import launcher
 from epymarl_cpa.recording import recorder
 from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import read_manifest
+from epymarl_cpa.utils.tensor_files import load_tensors
 
 from .forked import each
 from .reading import quiet
@@ -88,9 +90,9 @@ def _series() -> str:
 
 def _look_at_models() -> None:
     for folder in _steps():
-        checkpoint.read_manifest(folder)
+        read_manifest(folder)
         checkpoint.load_run_state(folder)
-        checkpoint.load_tensors(folder / "learner.th")
+        load_tensors(folder / "learner.th")
     for file in Path("datasets").glob("*.npz"):
         load(file)
 
@@ -105,7 +107,7 @@ def _last_model(with_evaluation: bool = False) -> str:
     th.set_printoptions(profile="full")
     last = max(_steps(), key=lambda folder: int(folder.name))
     state = checkpoint.load_run_state(last)
-    learner = checkpoint.load_tensors(last / "learner.th")
+    learner = load_tensors(last / "learner.th")
     return of([last.name, learner if with_evaluation else _learned(learner), state["runner"],
                [(file.name, load(file).digest) for file in sorted(Path("datasets").glob("*.npz"))]])
 

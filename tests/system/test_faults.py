@@ -34,6 +34,8 @@ from epymarl_cpa.experiments.rows.store import Store
 from epymarl_cpa.records.apart import Apart
 from epymarl_cpa.records.folder import Folder
 from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import read_manifest
+from epymarl_cpa.utils.tensor_files import load_tensors, save_tensors
 
 pytestmark = pytest.mark.thorough
 
@@ -47,7 +49,7 @@ class Learner:
         self.value = value
 
     def save_models(self, path: str) -> None:
-        checkpoint.save_tensors({"w": th.full((5000,), self.value)}, Path(path) / "learner.th")
+        save_tensors({"w": th.full((5000,), self.value)}, Path(path) / "learner.th")
 
 
 def checkpoints() -> tuple[Write, Read]:
@@ -55,10 +57,10 @@ def checkpoints() -> tuple[Write, Read]:
     facts = {"game": {}, "config": {"seed": 1}}
 
     def read() -> set[int]:
-        checkpoint.read_manifest(Path("models/10"))
+        read_manifest(Path("models/10"))
         folder, _ = checkpoint.find_whole("models", 0)
         assert folder.name == "20" or folder.name.startswith(".old-20")
-        return {int(checkpoint.load_tensors(folder / "learner.th")["w"][0])}
+        return {int(load_tensors(folder / "learner.th")["w"][0])}
 
     def write(value: int) -> None:
         checkpoint.save(Path("models"), 10, Learner(0), {}, facts) if value == 1 else None

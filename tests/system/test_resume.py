@@ -21,6 +21,8 @@ from epymarl_cpa.records.alive import hold, mark_killed, release
 from epymarl_cpa.records.resume import find
 from epymarl_cpa.run import Trial
 from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import write_manifest
+from epymarl_cpa.utils.tensor_files import save_tensors
 
 Run = Callable[..., Outcome]
 WORDS = ("t_max=12", "test_interval=4", "save_model_interval=", "log_interval=4")
@@ -332,7 +334,7 @@ def reseal(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     facts = {key: value for key, value in manifest.items() if key not in ("format", "version", "files", "digest")}
     change(facts)
-    checkpoint.write_manifest(folder, facts.pop("t_env"), facts)
+    write_manifest(folder, facts.pop("t_env"), facts)
 
 
 NONSENSE: list[Callable[[dict[str, Any]], object]] = [
@@ -368,7 +370,7 @@ def test_resealed_nonsense_in_files_is_a_sentence(tiny_run: Run, capsys: pytest.
             if name == "told.json":
                 (models / "6" / name).write_text(json.dumps(content))
             else:
-                checkpoint.save_tensors(content, models / "6" / name)
+                save_tensors(content, models / "6" / name)
             reseal(models / "6", lambda facts: None)
             capsys.readouterr()
             main(["main.py", "with", f"resume={models}", "t_max=7", "test_nepisode=2"])
@@ -391,7 +393,7 @@ def test_what_a_runner_goes_on_with_must_be_its_own(runner: str, change: dict[st
     file = trained.models / "6/run.th"
     state = th.load(file, weights_only=True)
     state["runner"] |= change
-    checkpoint.save_tensors(state, file)
+    save_tensors(state, file)
     reseal(file.parent, lambda facts: None)
     capsys.readouterr()
     assert main(["main.py", "with", f"resume={trained.models}", "t_max=40", "test_nepisode=2"]) == 2
@@ -409,7 +411,7 @@ def test_a_replay_buffer_goes_on_at_one_of_its_places(tiny_run: Run, capsys: pyt
         shutil.copytree(trained.models, models)
         state = th.load(file, weights_only=True)
         state["buffer"]["buffer_index"] = place
-        checkpoint.save_tensors(state, models / "6/run.th")
+        save_tensors(state, models / "6/run.th")
         reseal(models / "6", lambda facts: None)
         capsys.readouterr()
         assert main(["main.py", "with", f"resume={models}", "t_max=40", "test_nepisode=2"]) == 2
@@ -440,7 +442,7 @@ def test_the_last_few_stay(words: list[str], left: list[int], tiny_run: Run) -> 
 
 def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tiny_run: Run, monkeypatch: pytest.MonkeyPatch,
                                                             capsys: pytest.CaptureFixture[str]) -> None:
-    save = checkpoint.save_tensors
+    save = save_tensors
 
     def full(content: Any, file: Path) -> None:
         save(content, file)

@@ -33,7 +33,8 @@ from epymarl_cpa.envs.dpomdp.parse import read as read_dpomdp
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.rows.reading import read_rows
 from epymarl_cpa.utils.bounded import HARMLESS, archive_entries, check_claim, check_memory
-from epymarl_cpa.utils.checkpoint import load_tensors, read_manifest, write_manifest
+from epymarl_cpa.utils.manifest import read_manifest, write_manifest
+from epymarl_cpa.utils.tensor_files import load_tensors
 
 
 @pytest.fixture(autouse=True)

@@ -18,10 +18,13 @@ import pytest
 import torch as th
 from helpers import settings
 
+from epymarl_cpa import __version__
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.learners.update import Update
 from epymarl_cpa.settings import CORE, Decides, Settings
 from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import FORMAT, check_fits, differences, read_manifest, write_manifest
+from epymarl_cpa.utils.tensor_files import load_tensors
 
 FACTS = {"game": {"game": "xor", "n_agents": 2}, "config": {"mac": "m", "lr": 1e-3, "seed": 1}}
 
@@ -36,7 +39,7 @@ class Learner:
         th.save({"w": th.full((3,), self.value)}, Path(path) / "learner.th")
 
     def load_models(self, path: str) -> None:
-        self.value = checkpoint.load_tensors(Path(path) / "learner.th")["w"][0].item()
+        self.value = load_tensors(Path(path) / "learner.th")["w"][0].item()
 
 
 def save(root: Path, t_env: int, value: float = 1.0) -> Path:
@@ -45,7 +48,7 @@ def save(root: Path, t_env: int, value: float = 1.0) -> Path:
 
 
 def load(folder: Path) -> float:
-    checkpoint.read_manifest(folder)
+    read_manifest(folder)
     learner = Learner(0.0)
     checkpoint.load_into(learner, folder)
     return learner.value
@@ -56,10 +59,10 @@ def test_round_trip(tmp_path: Path) -> None:
     assert folder == tmp_path / "models/30"
     assert sorted(file.name for file in folder.iterdir()) == ["learner.th", "manifest.json", "run.th"]
     assert load(folder) == 2.5
-    manifest = checkpoint.read_manifest(folder)
+    manifest = read_manifest(folder)
     assert {key: manifest[key] for key in FACTS} == FACTS
     assert manifest["t_env"] == 30
-    state = checkpoint.load_tensors(folder / "run.th")
+    state = load_tensors(folder / "run.th")
     assert state["rng"] == np.random.default_rng(0).bit_generator.state
     assert th.equal(state["order"], th.arange(3))
     assert folder.stat().st_mode & 0o777 == 0o755
@@ -158,32 +161,32 @@ def test_altered_files_are_refused(name: str, tmp_path: Path) -> None:
         flipped[place] ^= 1 << int(rng.integers(8))
         (folder / name).write_bytes(bytes(flipped))
         with pytest.raises(UserError, match=r"altered|damaged|format"):
-            checkpoint.read_manifest(folder)
+            read_manifest(folder)
     for length in (0, 1, len(whole) // 2, len(whole) - 1):
         (folder / name).write_bytes(whole[:length])
         with pytest.raises(UserError, match=r"altered|damaged"):
-            checkpoint.read_manifest(folder)
+            read_manifest(folder)
     (folder / name).unlink()
     with pytest.raises(UserError, match="missing"):
-        checkpoint.read_manifest(folder)
+        read_manifest(folder)
     (folder / name).write_bytes(whole)
     assert load(folder) == 1.0
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "3", f'{{"format": {checkpoint.FORMAT}}}',
-                                  f'{{"format": {checkpoint.FORMAT}, "digest": "", "files": 3}}', "[" * 9999])
+@pytest.mark.parametrize("text", ["{}", "[]", "3", f'{{"format": {FORMAT}}}',
+                                  f'{{"format": {FORMAT}, "digest": "", "files": 3}}', "[" * 9999])
 def test_manifests_of_others_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UserError, match="is no whole checkpoint of this program"):
-        checkpoint.read_manifest(tmp_path)
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("wrong", [{"game": []}, {"config": 3}, {"t_env": "1"}, {"t_env": True}, {"files": {"x": 3}},
                                    {"files": {"x": None}}, {"made_by": 2.5}], ids=str)
 def test_a_right_digest_of_wrong_kinds_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
-    checkpoint.write_manifest(tmp_path, 1, {**FACTS, **wrong})
+    write_manifest(tmp_path, 1, {**FACTS, **wrong})
     with pytest.raises(UserError, match="is no whole checkpoint of this program"):
-        checkpoint.read_manifest(tmp_path)
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(("free", "said"), [(0, "the disk is full"), (2**20 - 1, "the disk is full"),
@@ -201,16 +204,16 @@ def test_manifests_keep_their_form(tmp_path: Path) -> None:
     """What an older version wrote must be what this one would write, else it would count as damaged."""
     (tmp_path / "learner.th").write_bytes(b"x")
     files = {"learner.th": hashlib.sha256(b"x").hexdigest()}
-    told = {"format": 2, "version": checkpoint.__version__, "t_env": 3, "files": files, **FACTS}
+    told = {"format": 2, "version": __version__, "t_env": 3, "files": files, **FACTS}
     digest = hashlib.sha256(json.dumps(told, indent=1).encode()).hexdigest()
     (tmp_path / "manifest.json").write_text(json.dumps({**told, "digest": digest}, indent=1))
-    assert checkpoint.read_manifest(tmp_path) == told
+    assert read_manifest(tmp_path) == told
 
 
 def test_another_format_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(UserError, match=f"has checkpoint format 99, this program reads {checkpoint.FORMAT}"):
-        checkpoint.read_manifest(tmp_path)
+    with pytest.raises(UserError, match=f"has checkpoint format 99, this program reads {FORMAT}"):
+        read_manifest(tmp_path)
 
 
 class Evil:
@@ -229,7 +232,7 @@ def test_a_malicious_pickle_is_never_run(tmp_path: Path) -> None:
     for disguise in (lambda: file.write_bytes(pickle.dumps(Evil(mark))), lambda: th.save({"w": Evil(mark)}, file)):
         disguise()
         with pytest.raises(UserError, match="is damaged or holds more than tensors"):
-            checkpoint.load_tensors(file)
+            load_tensors(file)
         assert not mark.exists()
     th.load(file, weights_only=False)
     assert mark.exists(), "the attack is real"
@@ -248,7 +251,7 @@ def test_damaged_tensors_give_a_sentence_or_tensors(tmp_path: Path) -> None:
         damaged[place] ^= 1 << int(rng.integers(8))
         file.write_bytes(bytes(damaged))
         try:
-            checkpoint.load_tensors(file)
+            load_tensors(file)
         except UserError as error:
             refused += 1
             assert "\n" not in str(error)
@@ -323,26 +326,26 @@ def test_unwritable_folders(in_the_way: str, tmp_path: Path) -> None:
 
 def test_other_games_and_networks_are_refused(tmp_path: Path) -> None:
     manifest = {"game": {"game": "xor", "n_agents": 2}, "config": {"mac": "m", "hidden_dim": 8}}
-    checkpoint.check(manifest, tmp_path, {"game": "xor", "n_agents": 2}, {"mac": "m", "hidden_dim": 8, "lr": 3})
+    check_fits(manifest, tmp_path, {"game": "xor", "n_agents": 2}, {"mac": "m", "hidden_dim": 8, "lr": 3})
     for spec, config, complaint in (
             ({"game": "bridge"}, {}, "was trained with game=xor, but this run plays game=bridge"),
             ({"n_agents": 3}, {}, "was trained with env_args.n_agents=2, but this run plays env_args.n_agents=3"),
             ({}, {"mac": "n", "hidden_dim": 8}, "was trained with mac=m, but this run has mac=n"),
             ({}, {"mac": "m", "hidden_dim": 9}, "was trained with hidden_dim=8, but this run has hidden_dim=9")):
         with pytest.raises(UserError, match=complaint):
-            checkpoint.check(manifest, tmp_path, spec, config)
+            check_fits(manifest, tmp_path, spec, config)
 
 
 def test_settings_that_change_what_is_learned_are_listed() -> None:
     manifest = {"config": {"lr": 0.1, "t_max": 5, "weight": "chain", "alpha": 1.0}}
 
-    def differences(config: dict[str, Any]) -> list[str]:
+    def changed(config: dict[str, Any]) -> list[str]:
         learning = [key for key in config if key not in CORE or CORE[key].decides is Decides.LEARNING]
-        return checkpoint.differences(manifest, config, learning)
+        return differences(manifest, config, learning)
 
-    assert differences({"lr": 0.1, "t_max": 9, "weight": "joint", "beta": 0.0, "alpha": 1.0}) == [
+    assert changed({"lr": 0.1, "t_max": 9, "weight": "joint", "beta": 0.0, "alpha": 1.0}) == [
         "weight=joint (was chain)", "beta=0.0 (was None)"]
-    assert differences(manifest["config"]) == []
+    assert changed(manifest["config"]) == []
 
 
 def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from epymarl_cpa.errors import UserError
 from epymarl_cpa.learners import REGISTRY as LEARNERS
 from epymarl_cpa.settings import settings_of
 from epymarl_cpa.utils import checkpoint
+from epymarl_cpa.utils.manifest import MANIFEST
 
 
 @pytest.mark.parametrize(("alg", "words", "told"), [
@@ -90,7 +91,7 @@ def test_what_keys_need_are_keys_and_values_of_the_method(alg: str) -> None:
 # --------------------------------------------------------------------------------------------- checkpoints
 def test_a_checkpoint_of_another_step_than_asked_for(tmp_path: Path) -> None:
     (tmp_path / "20").mkdir()
-    (tmp_path / "20" / checkpoint.MANIFEST).write_text("{}")
+    (tmp_path / "20" / MANIFEST).write_text("{}")
     assert checkpoint.find(str(tmp_path / "20"), 0) == checkpoint.find(str(tmp_path / "20"), 20) == tmp_path / "20"
     with pytest.raises(UserError, match="is the checkpoint of t_env 20, but load_step=10 asks for another"):
         checkpoint.find(str(tmp_path / "20"), 10)

@@ -16,7 +16,7 @@ from epymarl_cpa.learners.update import Update
 from epymarl_cpa.modules.flat_adam import FlatAdam, descend
 from epymarl_cpa.modules.followed import Followed, target_pairs
 from epymarl_cpa.settings import Settings
-from epymarl_cpa.utils.checkpoint import save_tensors
+from epymarl_cpa.utils.tensor_files import save_tensors
 
 NAMES = ("one", "two", "three")
 

@@ -19,7 +19,7 @@ from epymarl_cpa.envs import make_game
 from epymarl_cpa.envs.makers import builds
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.sweeps.grid import read_grid
-from epymarl_cpa.utils.checkpoint import write_manifest
+from epymarl_cpa.utils.manifest import write_manifest
 
 KINDS = (ParallelEnv, AECEnv)
 CALLED: list[str] = []

@@ -21,7 +21,7 @@ from ...data import OfflineDataset
 from ...errors import UserError
 from ...runners.offline_runner import OfflineRunner
 from ...settings import Settings
-from ...utils import checkpoint
+from ...utils.manifest import read_manifest
 
 AT_ONCE = 500  # episodes
 MOST = 24  # behaviours told apart
@@ -102,7 +102,7 @@ def convention_use(path: str, dataset: str = "", folder: str = "datasets", key: 
     entries = known[np.lexsort((-values[known], -law[known]))]
     follows, same, taken = _followed(team, pool, source, th.from_numpy(entries))
     names, rows = _behaviours(data)
-    learned_from = (checkpoint.read_manifest(team.folder).get("dataset") or {}).get("digest")
+    learned_from = (read_manifest(team.folder).get("dataset") or {}).get("digest")
     return ConventionUse(
         names, np.array([row.sum() for row in rows]),
         np.stack([np.bincount(follows[row], minlength=len(entries)) / row.sum() for row in rows]),
