@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from logging import Logger
-from typing import Any, ClassVar
+from typing import Any
 
 import torch as th
 from torch import Tensor, nn
@@ -17,18 +16,15 @@ from ..components.drawn import RecordedSteps
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..components.merged import told_of_its_own
-from ..components.transitions import Transitions, at_limit, last_actions, transitions
+from ..components.transitions import Transitions
 from ..controllers.base import Controller
-from ..conventions.experience import EpisodeSource
 from ..errors import Diverged, UserError
 from ..modules.agent_mlp import AgentMLP
-from ..modules.encoders import Encoder, Sight
-from ..modules.encoders.memoryless import Memoryless
-from ..modules.encoders.rnn import Rnn
+from ..modules.encoders import Encoder
 from ..modules.followed import Followed, followed, target_pairs
 from ..settings import Settings
 from .captured import Captured
-from .settings import RECORDED, LimitSettings
+from .seeing import Seeing
 from .step_source import StepSource
 from .update import Update
 
@@ -68,12 +64,12 @@ def stages_of(learner: type[Learner], args: Settings) -> list[Stage]:
     return placed
 
 
-class Learner(ABC):
+class Learner(Seeing, ABC):
     """Learns in one stage; subclasses name their networks and compute losses.
 
     Subclasses annotate ``args`` with the class of their settings, which declares their configuration keys, and
     ``mac`` with the class of controllers that they can train; other controllers are refused before a run begins.
-    What subclasses override beyond :data:`STACKABLE` keeps seeds from being trained stacked.
+    What subclasses override beyond :data:`.STACKABLE` keeps seeds from being trained stacked.
 
     Args:
         mac: the controller that is trained.
@@ -81,33 +77,19 @@ class Learner(ABC):
         console: takes words.
         args: settings.
         stage: when it learns.
-
-    Attributes:
-        outcomes: whether its losses look at what steps lead to; one that only imitates does not, and learns from steps,
-            too, after which nobody recorded the state.
-        rewarded: whether its losses look at rewards; those of students, who imitate, do not.
     """
 
-    args: Settings
-    mac: Controller
-    outcomes: ClassVar[bool] = True
-    rewarded: ClassVar[bool] = True
-
     def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
-        self.mac, self.info, self.console, self.args, self.stage = mac, info, console, args, stage
+        super().__init__(mac, info, console, args)
+        self.stage = stage
         self.forget_clock()
-        self.source: EpisodeSource | None = None
-        self._check_limit()
         self.step_source = StepSource()
         self._captured: Captured[Learned] | None = None
         self._there: dict[str, Tensor] | None = None  # numbers on a GPU that repeats
-        remembers = args.critic_input == "history"
-        sight = Sight(info.state_shape, info.n_agents * info.n_actions * remembers, args.state_levels)
-        self.state_encoder: Encoder = (Rnn if remembers else Memoryless)(sight, args.hidden_dim)
         self.nets: dict[str, nn.Module] = self.build()
         readers = followed(self.nets.values())
-        self._target_encoder = self._add("encoder", mac.encoder, any(net is mac.agent for net in readers))
-        self._target_state_encoder = self._add("critic_encoder", self.state_encoder, bool(readers))
+        self.target_encoder = self._add("encoder", mac.encoder, any(net is mac.agent for net in readers))
+        self.target_state_encoder = self._add("critic_encoder", self.state_encoder, bool(readers))
         self.update = Update({name: trained(net) for name, net in self.nets.items()},
                              target_pairs(self.nets.values()), args, self.lr)
 
@@ -124,11 +106,6 @@ class Learner(ABC):
     def reads_critic_input(cls, args: Settings) -> bool:
         """Whether it has a critic or a mixer that sees the state, in any of its stages."""
         return True
-
-    def use_data(self, source: EpisodeSource) -> None:
-        """Takes the whole data set that the batches come from, before learning begins."""
-        self.source = source
-        self._check_limit()  # asks the data now, so that they are told and recorded also where a later stage goes on
 
     @abstractmethod
     def build(self) -> dict[str, nn.Module]:
@@ -174,68 +151,6 @@ class Learner(ABC):
     def own_phase(self) -> str | None:
         """The same, if this very class says it."""
         return self.phase if "phase" in vars(type(self)) else None
-
-    @property
-    def limit_ends(self) -> bool | None:
-        """Whether an episode that the limit ended is over (see :func:`.at_limit`); None: if it says so."""
-        how = self.args.limit_ends if isinstance(self.args, LimitSettings) else RECORDED
-        return self.told_limit_ends if how is None else None if isinstance(how, str) else how
-
-    def _check_limit(self) -> None:
-        if self.limit_ends is False and self.info.episode_limit == 1:
-            raise UserError("limit_ends=false leaves the step at the episode limit out, and the episodes of "
-                            f"{self.args.env} have no other; set limit_ends=true.")
-
-    @property
-    def told_limit_ends(self) -> bool:
-        """The same by what the data tell; by what is played online nothing is told."""
-        return self.source is None or self.source.limit_is_end
-
-    def steps(self, batch: EpisodeBatch) -> Transitions:
-        """The M steps of B episodes ``[B, T + 1, ...]`` to learn from, rewards scaled.
-
-        Whole episodes are encoded here, before they are cut into steps.  The same episodes must give the same steps
-        whenever they are asked for: stacked seeds ask once.
-        """
-        mac = self.mac
-        step = self._seen_by(batch, self.state_encoder, mac.encoder)
-        if self._target_encoder is not mac.encoder or self._target_state_encoder is not self.state_encoder:
-            with th.no_grad():
-                step = replace(step, by_targets=self._seen_by(batch, self._target_state_encoder, self._target_encoder))
-        is_end = self.limit_ends
-        return step if is_end is None else at_limit(step, self.info.episode_limit, is_end)
-
-    def _seen_by(self, batch: EpisodeBatch, state_encoder: Encoder, encoder: Encoder) -> Transitions:
-        """The steps as these encoders see them."""
-        args = self.args
-        if args.critic_input == "state":
-            state = state_encoder(batch["state"])
-        else:
-            done = last_actions(batch["actions_onehot"], slice(None), slice(None)).flatten(2)
-            state = state_encoder(th.cat([batch["state"], done.to(batch["state"].dtype)], -1)[:, :, None])[:, :, 0]
-        inputs = None if self.alike else self.mac.encode(batch, encoder)
-        return transitions(batch, state, inputs, self.reward_scale, args.reward_min,
-                           args.reward_scalarisation == "sum", self.outcomes)
-
-    @cached_property
-    def reward_scale(self) -> float:
-        """What training rewards are multiplied by.
-
-        By itself (``reward_scale=null``) so that typical ones are not larger than 1, as networks take long to say large
-        numbers.
-        """
-        if (asked := self.args.reward_scale) is not None:
-            return asked
-        unit = 1.0 if self.source is None or not self.rewarded else self.source.typical_reward
-        if unit <= 1.0:  # or nothing is learned from rewards
-            return 1.0
-        self.console.info("training rewards are divided by %.4g, their typical size (reward_scale)", unit)
-        return 1.0 / unit
-
-    @property
-    def alike(self) -> bool:
-        """Whether the agents see just the state that the critics see."""
-        return self.mac.sees_state_alone and self.args.critic_input == "state"
 
     def _add(self, name: str, encoder: Encoder, has_target: bool) -> Encoder:
         """Trains an encoder with the rest, if there is something to train; returns the one that target networks see by.
@@ -329,15 +244,7 @@ class Learner(ABC):
         """The learning rate, which falls linearly to its share ``lr_final`` at the end of the stage."""
         return float(self.lr * (1 - (1 - self.args.lr_final) * self.stage.progress(t_env)))
 
-    def timed(self, state: Tensor, time: Tensor, critic_time: bool) -> Tensor:
-        """What critics see of encoded states ``[M, S]``: with ``critic_time`` also the share of the horizon passed."""
-        if not critic_time:
-            return state
-        if self.limit_ends is False:  # values are those of any time
-            time = th.zeros_like(time)
-        return th.cat([state, (time / self.info.episode_limit)[:, None].to(state.dtype)], 1)
-
-    def make_ready(self) -> None:  # noqa: B027 (most are ready at any time)
+    def make_ready(self) -> None:
         """Makes the policy fit to be played and kept on the way; what is learned afterwards is as without it."""
 
     def leave(self) -> bool:
@@ -394,14 +301,3 @@ def trained(net: nn.Module) -> list[Tensor]:
 #: losses, statistics, and gradient norms by network
 Learned = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
 ALWAYS = "always"  # the phase of losses that look at nothing but steps and networks
-
-#: what a learner may override so that several seeds of it can still be trained as one
-STACKABLE = frozenset(("args", "mac", "outcomes", "rewarded", "reads_critic_input", "build", "losses", "steps",
-                       "unread", "phase", "numbers", "limit_ends"))
-
-
-def unstackable(learner: type[Learner]) -> list[str]:
-    """What of the learner's own stands in the way of training its seeds stacked: names that it overrides."""
-    every = {name for name in vars(Learner) if not name.startswith(("__", "_abc_"))} | {"__init__"}
-    own = {name for cls in learner.__mro__[: learner.__mro__.index(Learner)] for name in vars(cls)}
-    return sorted((own & every) - STACKABLE)

@@ -17,9 +17,9 @@ from epymarl_cpa.config import resolve
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.sweeps.stack import Apart, Stack, train_stack
 from epymarl_cpa.learners import REGISTRY as LEARNERS
-from epymarl_cpa.learners.base import unstackable
 from epymarl_cpa.learners.bc_learner import BcLearner
 from epymarl_cpa.learners.cpa_ar_learner import CpaArLearner
+from epymarl_cpa.learners.stackable import unstackable
 from epymarl_cpa.run import Trial, prepare, run
 
 FEW = ("hidden_dim=8", "batch_size=16", "test_nepisode=4", "recipes.medium.episodes=40", "dataset=medium", "lr=0.01")

@@ -23,8 +23,9 @@ from ...components.drawn import RecordedSteps
 from ...components.merged import MergedSteps, merged
 from ...components.transitions import Transitions
 from ...errors import Diverged, UserError
-from ...learners.base import Learner, trained, unstackable
+from ...learners.base import Learner, trained
 from ...learners.captured import Captured
+from ...learners.stackable import unstackable
 from ...learners.step_source import may_repeat
 from ...learners.update import Update
 from ...modules.critic import Critic
