@@ -34,9 +34,9 @@ def heard() -> Iterator[None]:
 @contextmanager
 def sent_at(number: int, step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sends this process a signal in the middle of the given update."""
-    from epymarl_cpa.learners.base import Learner
+    from epymarl_cpa.learners.step_source import StepSource
 
-    calls, drawn = 0, Learner._drawn
+    calls, drawn = 0, StepSource.draw
 
     def counted(*args: Any) -> Any:
         nonlocal calls
@@ -46,7 +46,7 @@ def sent_at(number: int, step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator
         return drawn(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Learner, "_drawn", counted)
+        patched.setattr(StepSource, "draw", counted)
         yield
 
 
