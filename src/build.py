@@ -123,8 +123,7 @@ def check_networks(manifest: Mapping[str, Any], folder: Path, game: Game, config
         UserError: naming the first difference.
     """
     alike = are_kin(str(manifest["config"].get("mac")), str(config["mac"]))
-    check_fits(manifest, folder, game.spec(), config,
-                     [key for key in SHAPE if key != "mac" or not alike])
+    check_fits(manifest, folder, game.spec(), config, [key for key in SHAPE if key != "mac" or not alike])
 
 
 class Team:

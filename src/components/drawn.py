@@ -17,6 +17,8 @@ from .transitions import Transitions, in_columns
 ROOM = 1 << 28
 AT_ONCE = 1000  # episodes that are cut into steps together
 MASKS = ("available", "next_available")
+#: where steps are and of which row of their group, ``[G, M]`` each, and how often each counts; None: once
+Places = tuple[Tensor, Tensor, Tensor | None]
 
 
 class DrawnBatch(EpisodeBatch):
@@ -84,13 +86,16 @@ class RecordedSteps:
         return bool((self._count == self._count[0]).all())
 
     def place(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the steps of the episodes with the numbers ``rows`` ``[B]`` are, and of which row, ``[M]`` each."""
+        """Where the steps of the episodes with the numbers ``rows`` ``[B]`` are, and of which row, ``[M]`` each.
+
+        All of it is on the processor.
+        """
         count = self._count[rows]
         number = th.arange(len(rows)).repeat_interleave(count)
         start = self._first[rows] - (count.cumsum(0) - count)
         return start[number] + th.arange(len(number)), number
 
-    def places(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def places(self, rows: Tensor) -> Places:
         """The same of some groups of episodes, in shapes that hardly differ from batch to batch.
 
         Args:
@@ -109,7 +114,8 @@ class RecordedSteps:
         sizes = th.bincount(group, minlength=groups)
         column = th.arange(len(index)) - (sizes.cumsum(0) - sizes)[group]
         shape = groups, filled_up(int(sizes.max()))
-        first = (sizes.cumsum(0) - sizes).clamp(max=max(0, len(index) - 1))  # of the group's own: nothing else counts
+        # Filled up with the group's own first step, so that the largest and smallest of what is computed are its own.
+        first = (sizes.cumsum(0) - sizes).clamp(max=len(index) - 1)
         wide, of = (each[first][:, None].repeat(1, shape[1]) for each in (index, number % size))
         count = th.zeros(shape)
         wide[group, column], of[group, column], count[group, column] = index, number % size, 1.0
@@ -125,7 +131,8 @@ class RecordedSteps:
         return self.at(index.to(self.device), number.to(self.device))
 
     def at(self, index: Tensor, number: Tensor, count: Tensor | None = None) -> Transitions:
-        """The steps at ``index``, of the episodes ``number``, each as often as ``count`` says, ``[M]`` each."""
+        """The steps of :data:`Places` ``[M]``, or ``[G, M]``: those of one group after those of another."""
+        index, number, count = index.flatten(), number.flatten(), None if count is None else count.flatten()
         drawn: dict[str, Any] = {name: value.index_select(0, index) for name, value in self.fields.items()}
         drawn |= {name: in_columns(drawn[name]) for name in MASKS}
         return Transitions(**{**drawn, **self.views(drawn), "episode": number}, count=count)

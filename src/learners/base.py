@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from logging import Logger
-from typing import Any
+from typing import Any, TypeVar
 
 import torch as th
 from torch import Tensor, nn
@@ -27,6 +27,11 @@ from .captured import Captured
 from .seeing import Seeing
 from .step_source import StepSource
 from .update import Update
+
+#: losses, statistics, and gradient norms by network
+Learned = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
+ALWAYS = "always"  # the phase of losses that look at nothing but steps and networks
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,9 @@ class Learner(Seeing, ABC):
         console: takes words.
         args: settings.
         stage: when it learns.
+
+    Attributes:
+        step_source: cuts batches into steps.
     """
 
     def __init__(self, mac: Controller, info: EnvInfo, console: Logger, args: Settings, stage: Stage) -> None:
@@ -200,19 +208,29 @@ class Learner(Seeing, ABC):
 
     def _repeat(self, recorded: RecordedSteps, rows: Tensor) -> Learned:
         """An update on the episodes ``rows`` ``[B]`` that a GPU repeats, which is recorded where it is new."""
-        def compute(index: Tensor, number: Tensor, count: Tensor | None) -> Learned:
-            losses, stats = self.losses(recorded.at(index[0], number[0], None if count is None else count[0]))
-            norms = self.update.descend(th.stack(list(losses.values())).sum())
-            losses, stats = ({name: value.detach() for name, value in each.items()} for each in (losses, stats))
-            return losses, stats, norms
-
         if self._captured is None:
+            def compute(index: Tensor, number: Tensor, count: Tensor | None) -> Learned:
+                losses, stats = self.losses(recorded.at(index, number, count))
+                norms = self.update.descend(th.stack(list(losses.values())).sum())
+                losses, stats = ({name: value.detach() for name, value in each.items()} for each in (losses, stats))
+                return losses, stats, norms
+
             self._captured = Captured(compute, lambda: self.update.layout, recorded.device, self.console)
-        places = recorded.places(rows[None])
+        return self.repeat(self._captured, recorded, rows[None])
+
+    def repeat(self, captured: Captured[Found], recorded: RecordedSteps, rows: Tensor) -> Found:
+        """An update that a GPU repeats, of this learner or of a stack of which it is the first.
+
+        Args:
+            captured: computes it.
+            recorded: where its steps are from.
+            rows: numbers of episodes, those of each seed, ``[G, B]``.
+        """
+        places = recorded.places(rows)
         self._check_any(places[0].numel())
         self.update.prepare(recorded.device, self.rate(self.t_env))
         self.bring_numbers(recorded.device)
-        found = self._captured(places, self.phase)
+        found = captured(places, self.phase)
         self.update.has_descended()
         return found
 
@@ -296,8 +314,3 @@ class Learner(Seeing, ABC):
 def trained(net: nn.Module) -> list[Tensor]:
     """The parameters of a network that are trained."""
     return [param for param in net.parameters() if param.requires_grad]
-
-
-#: losses, statistics, and gradient norms by network
-Learned = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
-ALWAYS = "always"  # the phase of losses that look at nothing but steps and networks

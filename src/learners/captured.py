@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from logging import Logger
 from typing import ClassVar, Generic, TypeVar
 
 import torch as th
 from torch import Tensor
 
+from ..components.drawn import Places
+
 Found = TypeVar("Found")
-WAITED = "synchronizing CUDA operation"
+Compute = Callable[[Tensor, Tensor, Tensor | None], Found]
+WAITED = "synchronizing CUDA operation"  # part of what PyTorch warns of
 
 
 class Captured(Generic[Found]):
     """A computation that is made as it is at first, so that everything has its place, then recorded and repeated.
 
     Args:
-        compute: from tensors to tensors, on a GPU; it must change no numbers but those of tensors in their places, and
-            where the phase and the shapes are the same it must make the same operations.
+        compute: from places of steps, on a GPU, to tensors; it must change no numbers but those of tensors in their
+            places, and where the phase and the shapes are the same it must make the same operations.
         layout: tells something else whenever tensors may lie elsewhere than before.
         device: the GPU.
         console: is told where a computation cannot be recorded.
@@ -38,18 +41,18 @@ class Captured(Generic[Found]):
 
     failed: ClassVar[bool] = False
 
-    def __init__(self, compute: Callable[..., Found], layout: Callable[[], Hashable], device: th.device,
+    def __init__(self, compute: Compute[Found], layout: Callable[[], Hashable], device: th.device,
                  console: Logger) -> None:
         self._compute, self._layout, self._device, self._console = compute, layout, device, console
         self._laid: Hashable = None
         self._kept: dict[Hashable, _Graph[Found] | None] = {}
         self.refused = Captured.failed
 
-    def __call__(self, given: Sequence[Tensor | None], phase: Hashable) -> Found:
+    def __call__(self, given: Places, phase: Hashable) -> Found:
         """What ``compute`` finds; it is overwritten by the next call.
 
         Args:
-            given: the arguments, on the processor.
+            given: places, on the processor.
             phase: another one wherever other operations are made.
         """
         there = [each for each in given if each is not None]
@@ -59,7 +62,8 @@ class Captured(Generic[Found]):
         kind = phase, *(each.shape for each in there)
         if (graph := self._kept.get(kind)) is not None:
             return graph(there)
-        inputs = [None if each is None else each.to(self._device) for each in given]
+        index, number, count = given
+        inputs = index.to(self._device), number.to(self._device), None if count is None else count.to(self._device)
         if self.refused or Captured.failed:
             return self._compute(*inputs)
         if kind not in self._kept:
@@ -128,11 +132,11 @@ def capture(compute: Callable[[], Found]) -> tuple[Callable[[], None], Found]:
 class _Graph(Generic[Found]):
     """What was recorded, with its places."""
 
-    def __init__(self, compute: Callable[..., Found], inputs: Sequence[Tensor | None]) -> None:
+    def __init__(self, compute: Compute[Found], inputs: Places) -> None:
         self._inputs = [each for each in inputs if each is not None]
         self._repeat, self._found = capture(lambda: compute(*inputs))
 
-    def __call__(self, given: Sequence[Tensor]) -> Found:
+    def __call__(self, given: list[Tensor]) -> Found:
         for own, each in zip(self._inputs, given, strict=True):
             own.copy_(each, non_blocking=True)
         self._repeat()

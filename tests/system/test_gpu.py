@@ -10,8 +10,8 @@ import torch as th
 from epymarl_cpa.config.files import names
 from epymarl_cpa.experiments.measure import gpu
 from epymarl_cpa.experiments.measure.plan import Plan
-from epymarl_cpa.experiments.measure.seeds import together
 from epymarl_cpa.experiments.measure.trials import Stepper, trial_of
+from epymarl_cpa.experiments.sweeps.stack import Stack
 
 pytestmark = pytest.mark.skipif(not th.cuda.is_available(), reason="there is no GPU")
 
@@ -48,7 +48,16 @@ def test_repeated_updates_are_those_that_are_computed(env: str, repeats: bool, t
 
 @pytest.mark.parametrize("env", ["xor", "bridge"])
 def test_seeds_learn_together(env: str, tmp_path: Path) -> None:
-    update = together(plan(tmp_path, "cuda"), "cpa_ar", env, 3)
-    for _ in range(10):
-        update()
-    th.cuda.synchronize()
+    there = plan(tmp_path, "cuda")
+    alone = [trial_of(there, "cpa_ar", env, seed=seed) for seed in range(3)]
+    stack = Stack([trial_of(there, "cpa_ar", env, seed=seed) for seed in range(3)])
+    for t in range(1, 11):
+        stack.update(t)
+        for trial in alone:
+            trial.learner.train(trial.runner.run(), t, 0)
+    stack.write_back()
+    assert stack._captured is not None and not stack._captured.refused
+    for trial, learner in zip(alone, stack.learners, strict=True):
+        for one, other in zip(trial.learner.learners[0].nets.values(), learner.nets.values(), strict=True):
+            for value, same in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
+                assert th.allclose(value, same, atol=2e-4)

@@ -114,10 +114,8 @@ def test_methods_that_know_no_counts_are_computed_where_lengths_differ(tmp_path:
 
 def test_places_are_those_of_the_steps() -> None:
     count = th.tensor([2, 5, 1, 3])
-    step: Any = type("Steps", (), {})()
     recorded = drawn.RecordedSteps.__new__(drawn.RecordedSteps)
     recorded._count, recorded._first, recorded.fields = count, count.cumsum(0) - count, {}
-    del step
     rows = th.tensor([[0, 1, 0], [2, 3, 2]])
     index, number, often = recorded.places(rows)
     assert often is not None and index.shape == number.shape == often.shape == (2, 9)

@@ -65,12 +65,18 @@ def measure(plan: Plan) -> list[Table]:
     tables = []
     for folder, name in known:
         rows: list[Row] = []
-        games = tuple(env for env in GAMES if env in plan.games) if plan.only_games else GAMES[-1:] if plan.quick \
-            else plan.games if name == "ourselves" else GAMES
+        games = _games(plan, name)
         for _, env in zip(counted(range(len(games)), f"beside {folder.name}", "games"), games, strict=True):
             rows.append(_row(plan, name, folder, env))
         tables.append(Table(f"Beside {KINDS[name].title}", rows, NOTE))
     return tables
+
+
+def _games(plan: Plan, name: str) -> tuple[str, ...]:
+    """On which games a program is measured; unless somebody says it, those of others where they have much to do."""
+    if plan.only_games or (name == "ourselves" and not plan.quick):
+        return plan.games
+    return GAMES[-1:] if plan.quick else GAMES
 
 
 def _recognised(folder: Path) -> str:

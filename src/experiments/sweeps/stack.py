@@ -194,8 +194,7 @@ class Stack:
     def _compute(self, index: Tensor, number: Tensor, count: Tensor | None) -> dict[str, Tensor]:
         """An update that a GPU repeats, on steps at ``index`` ``[E, M]`` (see :meth:`.RecordedSteps.places`)."""
         assert isinstance(self._recorded, RecordedSteps)
-        step = self._recorded.at(index.flatten(), number.flatten(), None if count is None else count.flatten())
-        return self._update.descend(self._losses_of(step))
+        return self._update.descend(self._losses_of(self._recorded.at(index, number, count)))
 
     def update(self, t_env: int) -> None:
         """One update of every seed.
@@ -206,13 +205,10 @@ class Stack:
         for runner in self.runners:
             runner.t_env = t_env
         self.learner.t_env = t_env
-        rows, rate = self._rows(), self.learner.rate(t_env)
+        rows = self._rows()
         if self._captured is not None:
             assert isinstance(self._recorded, RecordedSteps)
-            self._update.prepare(self._recorded.device, rate)
-            self.learner.bring_numbers(self._recorded.device)
-            self._captured(self._recorded.places(rows), self.learner.phase)
-            self._update.has_descended()
+            self.learner.repeat(self._captured, self._recorded, rows)
             return
         step = self._recorded.draw(rows.flatten())
         losses = self._losses_of(dataclasses.replace(step, episode=step.episode % rows.shape[1]))
@@ -225,7 +221,7 @@ class Stack:
                 raise UserError(f"training diverged at t_env {t_env} in seed {lost} of a stack; lower lr, scale the "
                                 "rewards with reward_scale, or take stack out of the grid so that the others go on.")
 
-        self._update(losses, rate, check)
+        self._update(losses, self.learner.rate(t_env), check)
 
     @th.no_grad()
     def write_back(self) -> None:
