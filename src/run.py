@@ -14,7 +14,6 @@ import numpy as np
 import torch as th
 
 from . import build
-from .config import keys_of
 from .envs.game import IntArray
 from .errors import Diverged, UserError
 from .evaluation.play import Values, headline_of
@@ -27,12 +26,10 @@ from .observers.sacred import SacredObserver
 from .observers.watch import Watch
 from .provenance import provenance
 from .runners import REGISTRY as RUNNERS
-from .settings import Decides, Settings
-from .utils import checkpoint
+from .saving import SavedRun
+from .settings import Settings
 from .utils.files import named_path
 from .utils.garbage import started
-from .utils.generators import generators, set_generators
-from .utils.manifest import differences
 from .utils.process import StopRequest, keep_freed_memory
 from .utils.progress import counting, is_live, showing
 
@@ -105,7 +102,7 @@ def due(t: int, before: int, interval: int) -> bool:
     return interval > 0 and t // interval > before // interval
 
 
-class Trial:
+class Trial(SavedRun):
     """The parts of one run and the loop over them.
 
     Args:
@@ -198,12 +195,11 @@ class Trial:
                 before = self.runner.t_env
                 try:
                     self._learn()
-                    if self.runner.t_env >= t_max or any(due(self.runner.t_env, before, every) for every in (
-                            args.test_interval, args.saving_interval)):
-                        self.learner.verify()
                 except Diverged as error:
                     raise Diverged(f"{error} {self._last_good(before)}") from None
                 t_env = self.runner.t_env
+                if any(due(t_env, before, every) for every in (args.test_interval, args.saving_interval)):
+                    self._verify(before)
                 self.watch.progress(t_env)
                 if due(t_env, before, args.test_interval):
                     self.test()
@@ -212,6 +208,7 @@ class Trial:
                 # After all that is told at this time, so that a run that goes on from here has told the same.
                 if args.save_model and due(t_env, before, args.saving_interval):
                     self._save_if_possible()
+            self._verify(self.runner.t_env)  # whatever has ended it, the last update may not have told
             if self.stopped and self.learner.settle(self.runner.t_env) and self.tested_at == self.runner.t_env:
                 self.test()
                 self.curve[-1][1], self.saved_at = headline_of(self.runner.game, self.results), -1
@@ -223,6 +220,13 @@ class Trial:
                 self.test()
             if self.saved_at != self.runner.t_env:
                 self._save()
+
+    def _verify(self, before: int) -> None:
+        """Raises what updates have not told yet, once what was learned by ``t_env`` ``before`` has been saved."""
+        try:
+            self.learner.verify()
+        except Diverged as error:
+            raise Diverged(f"{error} {self._last_good(before)}") from None
 
     def _learn(self) -> None:
         """One batch, and one update if there is enough to learn from."""
@@ -264,97 +268,6 @@ class Trial:
 
     def _show(self, state: IntArray) -> None:
         self.console.info("\n%s", self.runner.game.show(state))
-
-    def _save_if_possible(self) -> None:
-        """Saves on the way, where a disk that is full for a while is no reason to end the run.
-
-        Raises:
-            Diverged: as :meth:`_save`.
-        """
-        try:
-            self._save()
-        except Diverged:
-            raise
-        except UserError as error:
-            self.console.warning("%s The run goes on, and tries again later.", error)
-
-    def _last_good(self, t_env: int) -> str:
-        """Saves what was learned before training diverged after ``t_env``, if that is finite; says where it is."""
-        self.runner.t_env = t_env
-        try:
-            if t_env > 0 and self.saved_at != t_env:
-                self._save()
-        except UserError:
-            pass  # what is not finite is not saved; what diverged is the news
-        return f"What was learned by t_env {self.saved_at} is in {self._models / str(self.saved_at)}." \
-            if self.saved_at >= 0 else "Nothing was saved."
-
-    @property
-    def _models(self) -> Path:
-        return self.results_folder / "models" / self.name
-
-    def _save(self) -> None:
-        """Raises:
-            Diverged: the networks are not finite; what was saved before is still there.
-            UserError: the folder cannot be written.
-        """
-        if not self.learner.is_finite():
-            raise Diverged(f"training diverged: the networks are not finite at t_env {self.runner.t_env}; lower lr, or "
-                           "scale the rewards with reward_scale.")
-        self.learner.make_ready(self.runner.t_env)
-        state = {"runner": self.runner.state_dict(), "episode": self.episode, "curve": self.curve,
-                 **generators()}
-        if self.buffer is not None:
-            state["buffer"] = self.buffer.state_dict()
-        facts = {"game": self.runner.game.spec(), "config": self.config, "made_by": self.made_by,
-                 "record": self.record, **self.runner.facts(), **self.learner.facts()}
-        told = {"series": self.watch.series, "tested_at": self.tested_at}
-        model = checkpoint.save(self._models, self.runner.t_env, self.learner, state, facts, told)
-        self.saved_at = self.runner.t_env
-        checkpoint.prune(self._models, self.args.kept)
-        self.watch.checkpoint(self.runner.t_env, model)
-
-    def _load(self) -> None:
-        folder, manifest = checkpoint.find_whole(self.args.checkpoint_path, self.args.load_step,
-                                                 tell=self.console.warning)
-        build.check_networks(manifest, folder, self.runner.game, self.config)
-        build.check_end(manifest, folder, self.args, self.learner)
-        learning = [name for name, key in keys_of(self.config).items() if key.decides is Decides.LEARNING]
-        changed = differences(manifest, self.config, learning)
-        if changed and not self.args.evaluate:
-            self.console.warning("continuing %s with other settings: %s", folder, ", ".join(changed))
-        rules = manifest.get("made_by", {}).get("rules")
-        if rules and rules != self.runner.game.rules():
-            self.console.warning("%s was trained when the rules of %s were others (digest %s, now %s)", folder,
-                                 self.runner.game.name, rules, self.runner.game.rules())
-        checkpoint.load_into(self.learner, folder, evaluate=self.args.evaluate)
-        with checkpoint.taking_up(folder):
-            self._take_up(folder, manifest, checkpoint.load_run_state(folder), checkpoint.load_told(folder))
-        self.console.info("loaded %s", folder)
-
-    def _take_up(self, folder: Path, manifest: dict[str, Any], state: dict[str, Any], told: dict[str, Any]) -> None:
-        """Takes up the state of a run beside what was learned, as a checkpoint holds it."""
-        same_clock = self.args.runner == manifest["config"]["runner"]  # another runner's counts something else
-        if same_clock:
-            self.runner.load_state_dict(state["runner"])
-            if self.buffer is not None and not self.args.evaluate:
-                self.buffer.load_state_dict(state["buffer"])
-        if self.goes_on:
-            self.curve, self.saved_at, self.tested_at = state["curve"], self.runner.t_env, told.get("tested_at", -1)
-            self.watch.series = {key: (list(times), list(values)) for key, (times, values) in
-                                 told.get("series", {}).items()}
-        elif not self.args.evaluate and same_clock:
-            self.curve = state["curve"]
-            if self.curve and self.curve[-1][0] == self.runner.t_env:
-                self.curve.pop()  # the same team is evaluated again now
-        if self.args.evaluate:  # the data are those of the run that trained the team
-            made_by = manifest.get("made_by", {})
-            self.made_by |= {key: made_by[key] for key in ("data", "recipe") if key in made_by}
-        self.episode = state["episode"] if same_clock else 0
-        if not same_clock:
-            for learner in self.learner.learners:
-                learner.forget_clock()
-        set_generators(state)
 
     def summary(self) -> dict[str, Any]:
         """The last evaluation beside the exact optimum, if it is known, and the curve."""

@@ -67,14 +67,14 @@ def merged(recorded: RecordedSteps, unread: Collection[str], size: int, groups: 
 
     Args:
         recorded: all steps.
-        unread: fields in which steps of one kind may differ; ``episode`` always is one.
+        unread: fields in which steps of one kind may differ; None is returned unless ``episode`` is one of them.
         size: episodes in a batch.
         groups: data sets with as many episodes each, one after the other.
     """
-    if recorded.fields["episode"].device.type != "cpu":
+    if "episode" not in unread or recorded.fields["episode"].device.type != "cpu":
         return None
     read = [value.flatten(1) if value.dim() > 1 else value[:, None] for name, value in recorded.fields.items()
-            if name not in unread and name != "episode"]
+            if name not in unread]
     if not len(read[0]):
         return None
     some = th.arange(0, len(read[0]), max(1, len(read[0]) // SOME))

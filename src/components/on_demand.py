@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class OnDemand(dict[str, Tensor]):
-    """A dictionary of tensors; whoever goes through all of it gets those that were not made yet, too.
+    """A dictionary of tensors; ``items`` makes those that were not made yet, too; other ways through it do not.
 
     Args:
         ready: tensors that are there.

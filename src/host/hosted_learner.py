@@ -69,7 +69,12 @@ class HostedLearner:
         self.learner.cuda()
 
     def save_models(self, path: str) -> None:
-        """Writes the learner's files, the runner's state and their manifest."""
+        """Writes the learner's files, the runner's state and their manifest.
+
+        Raises:
+            Diverged: an update was not finite, and has not told.
+        """
+        self.learner.verify()
         runner = self.runner
         state = {"runner": runner.state_dict(), "episode": 0, "curve": runner.curve, **generators()}
         self.learner.save_models(path)

@@ -13,7 +13,8 @@ from ..controllers.ar_controller import AutoregressiveMAC
 from ..modules.losses import behaviour_loss, log_policy
 from ..settings import Settings
 from . import REGISTRY
-from .base import ALWAYS, Learner
+from .base import Learner
+from .repeating import ALWAYS
 
 
 @REGISTRY.register("ar_bc_learner")

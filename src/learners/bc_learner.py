@@ -9,7 +9,8 @@ from ..controllers.independent_controller import BasicMAC
 from ..modules.losses import behaviour_loss, log_policy
 from ..settings import Settings
 from . import REGISTRY
-from .base import ALWAYS, Learner
+from .base import Learner
+from .repeating import ALWAYS
 
 
 @REGISTRY.register("bc_learner")

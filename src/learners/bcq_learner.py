@@ -9,8 +9,8 @@ from ..components.transitions import Transitions
 from ..controllers.bcq_controller import BcqMAC
 from ..modules.losses import behaviour_loss, log_policy
 from . import REGISTRY
-from .base import ALWAYS
 from .q_learner import QLearner
+from .repeating import ALWAYS
 from .settings import BcqSettings
 
 

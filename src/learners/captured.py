@@ -68,7 +68,7 @@ class Captured(Generic[Found]):
             return self._compute(*inputs)
         if kind not in self._kept:
             found, waits = watched(lambda: self._compute(*inputs))
-            self._kept[kind] = None  # the next one of this kind is recorded
+            self._kept[kind] = None  # the next one of this kind is recorded, if this one has laid nothing out anew
             if waits:
                 self._refuse("something in them waits for it")
             return found
@@ -121,7 +121,9 @@ def capture(compute: Callable[[], Found]) -> tuple[Callable[[], None], Found]:
         with th.cuda.graph(graph):
             found = compute()
     except RuntimeError:
-        th.cuda.set_stream(stream)  # which a failure leaves behind
+        th.cuda.set_stream(stream)  # which a failure leaves behind, as it does generators that take it for going on
+        for generator in th.cuda.default_generators:
+            generator.graphsafe_set_state(generator.clone_state())
         raise
     finally:
         if collects:

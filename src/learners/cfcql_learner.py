@@ -10,8 +10,8 @@ from ..components.transitions import Transitions
 from ..modules.conservatism import agent_weights, counterfactuals
 from ..modules.losses import behaviour_loss, log_policy
 from . import REGISTRY
-from .base import ALWAYS
 from .q_learner import QLearner
+from .repeating import ALWAYS
 from .settings import CfcqlSettings
 
 

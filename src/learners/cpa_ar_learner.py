@@ -56,7 +56,7 @@ class CpaArLearner(Learner):
     def unread(self) -> frozenset[str] | None:
         time = () if self.limit_ends and self.args.critic_time else ("time",)
         by_critic = self.critic.unread if told_of_its_own(type(self.critic), "unread", "judge") else None
-        return None if by_critic is None else by_critic.union(("recorded_state", "next_inputs", *time))
+        return None if by_critic is None else by_critic.union(("episode", "recorded_state", "next_inputs", *time))
 
     @property
     def phase(self) -> str:

@@ -8,8 +8,8 @@ from ..components.transitions import Transitions
 from ..errors import UserError
 from ..modules.conservatism import additive_logsumexp, enumerated_logsumexp, individual_gap
 from . import REGISTRY
-from .base import ALWAYS
 from .q_learner import QLearner
+from .repeating import ALWAYS
 from .settings import CqlSettings
 
 ENUMERABLE = 10_000  # joint actions that one update can go through

@@ -12,7 +12,8 @@ from ..modules.followed import Followed
 from ..modules.losses import batch_target_weight, log_policy, normalised, taken
 from ..modules.mixers import LinearMixer, Utilities
 from . import REGISTRY
-from .base import ALWAYS, Learner
+from .base import Learner
+from .repeating import ALWAYS
 from .settings import MaicqSettings
 
 

@@ -11,7 +11,8 @@ from ..modules.followed import Followed
 from ..modules.losses import log_policy, taken
 from ..modules.mixers import LinearMixer, Utilities
 from . import REGISTRY
-from .base import ALWAYS, Learner
+from .base import Learner
+from .repeating import ALWAYS
 from .settings import OmigaSettings
 
 LIMIT = 10.0  # of the exponents

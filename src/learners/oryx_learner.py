@@ -11,7 +11,8 @@ from ..modules.autoregressive import AutoregressiveNet
 from ..modules.followed import Followed
 from ..modules.losses import batch_target_weight, log_policy, normalised, taken
 from . import REGISTRY
-from .base import ALWAYS, Learner
+from .base import Learner
+from .repeating import ALWAYS
 from .settings import OryxSettings
 
 

@@ -14,7 +14,8 @@ from ..modules.losses import taken
 from ..modules.mixers import REGISTRY as MIXERS
 from ..settings import Settings
 from . import REGISTRY
-from .base import ALWAYS, Learner
+from .base import Learner
+from .repeating import ALWAYS
 from .settings import QSettings
 
 

@@ -67,6 +67,10 @@ class StepSource:
         unread = learner.unread_by_losses
         self.recorded = whole if whole is None or unread is None else merged(whole, unread, batch.batch_size) or whole
 
+    def forget(self) -> None:
+        """Gives back the room of recorded steps, as the stage is over."""
+        self.recorded, self._undecided = None, True
+
 
 def may_repeat(learner: Learning, recorded: RecordedSteps) -> bool:
     """Whether updates on batches of recorded steps may be repeated as they were recorded.
@@ -75,9 +79,10 @@ def may_repeat(learner: Learning, recorded: RecordedSteps) -> bool:
     many steps as each other, or the losses know of counts, so that batches can be filled up.  Networks and controllers
     of other people may hold numbers that change from call to call.
     """
+    if not on_gpu(recorded) or learner.own_phase is None:
+        return False
     parts = (learner.mac, *(part for net in learner.nets.values() for part in net.modules()))
-    return on_gpu(recorded) and learner.own_phase is not None \
-        and (recorded.even or learner.unread_by_losses is not None) and all(_is_known(part) for part in parts)
+    return (recorded.even or learner.unread_by_losses is not None) and all(_is_known(part) for part in parts)
 
 
 def _is_known(part: object) -> bool:

@@ -44,7 +44,8 @@ class Update:
         for name, group in groups.items():
             own = [param for param in group if id(param) not in seen]
             seen |= {id(param) for param in own}
-            self._networks[name] = FlatAdam(own, seeds)
+            if own:
+                self._networks[name] = FlatAdam(own, seeds)
         self._targets = FlatTargets(pairs, [*self._networks.values()])
         self._there: _There | None = None
 
@@ -125,11 +126,15 @@ class Update:
     def diverged(self) -> int | None:
         """After how many good updates something was not finite, if it has not been told; None if nothing was.
 
-        Waits for the device.
+        Waits for the device.  Updates that changed nothing are not counted any more.
         """
         if self._there is None or not float(self._there.stop):
             return None
-        return int(self._there.applied)
+        applied = int(self._there.applied)
+        for network in self._networks.values():
+            network.has_not_moved(self.count - applied)
+        self.count = applied
+        return applied
 
     def _norms(self) -> dict[str, Tensor]:
         return {name: network.norm() for name, network in self._networks.items()}

@@ -44,8 +44,8 @@ def perceptrons(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], 
         weights: of each layer, ``[N, I, O]``.
         biases: of each layer, ``[N, 1, O]``.
         given: what the first layers see of the earlier agents' actions: in each of K teams their one-hot vectors
-            ``[K, N / K, A, B]``, which agents come before which ``[N / K, N / K]``, and what each action adds,
-            ``[N, A, H]``.
+            ``[K, N / K, A, B]``, which agents come before which ``[N / K, N / K]`` (of each team:
+            ``[K, ...]``), and what each action adds, ``[N, A, H]``.
 
     Returns:
         ``[B, N, O]``, a view of ``[N, O, B]`` in memory.
@@ -118,7 +118,7 @@ class _Perceptrons(th.autograd.Function):
             if needed[0] else None
         by_added = None
         if onehot is not None and needed[3]:
-            later = _sums(before.T, g.view(len(onehot), len(before), -1)).view(g.shape)
+            later = _sums(before.mT, g.view(len(onehot), before.shape[-1], -1)).view(g.shape)
             by_added = th.bmm(onehot.flatten(0, 1), later.transpose(1, 2))
         return by_x, None, None, by_added, *by_weight, *by_bias
 
@@ -131,14 +131,15 @@ class _Perceptrons(th.autograd.Function):
         def folded(value: Tensor | None, dim: int | None) -> Tensor | None:
             if value is None:
                 return None
-            every = value.expand(times, *value.shape) if dim is None else value.movedim(dim, 0)
-            return every.flatten(0, 1)
+            each = value.expand(times, *value.shape) if dim is None else value.movedim(dim, 0)
+            return each.flatten(0, 1)
 
         x_dim, onehot_dim, _, added_dim, *dims = in_dims
-        if before is not None and in_dims[2] is not None:
-            before = before.select(in_dims[2], 0)  # the order of the agents is the same in all seeds
+        every = folded(onehot, onehot_dim)
+        if before is not None and in_dims[2] is not None and every is not None:  # each seed has an order of its own
+            before = before.movedim(in_dims[2], 0).repeat_interleave(len(every) // times, 0)
         outputs = _Perceptrons.apply(  # type: ignore[no-untyped-call]
-            folded(x, x_dim), folded(onehot, onehot_dim), before, folded(added, added_dim),
+            folded(x, x_dim), every, before, folded(added, added_dim),
             *(folded(value, dim) for value, dim in zip(layers, dims, strict=True)))
         return tuple(value.unflatten(0, (times, -1)) for value in outputs), (0,) * len(outputs)
 
@@ -148,5 +149,5 @@ _Perceptrons.forward.__signature__ = inspect.signature(_Perceptrons.forward)  # 
 
 
 def _sums(which: Tensor, of: Tensor) -> Tensor:
-    """For each of K teams, sums ``[N, N]`` of its N rows ``[K, N, R]``; a batch of one is a slow product."""
-    return which @ of if len(of) > 1 else (which @ of[0])[None]
+    """For each of K teams, sums ``[(K,) N, N]`` of its N rows ``[K, N, R]``; a batch of one is a slow product."""
+    return (which @ of[0])[None] if len(of) == 1 and which.dim() == 2 else which @ of

@@ -69,6 +69,6 @@ def agent_weights(values: Tensor, log_behaviour: Tensor, available: Tensor, tau:
         available: ``[M, N, A]``.
         tau: 0 weighs all agents alike; the larger, the more weight where the values stray from the data.
     """
-    log_mu = log_policy(values, available)
-    terms = th.where(available, log_mu.exp() * (log_mu - log_behaviour), 0.0)
+    log_soft = log_policy(values, available)
+    terms = th.where(available, log_soft.exp() * (log_soft - log_behaviour), 0.0)
     return th.softmax(tau * terms.sum(-1), -1)

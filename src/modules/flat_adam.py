@@ -162,6 +162,10 @@ class FlatAdam:
         """Counts a step of the parameters that move."""
         self._since += 1
 
+    def has_not_moved(self, steps: int) -> None:
+        """Takes back the count of the last steps."""
+        self._since -= steps
+
 
 @dataclass(frozen=True)
 class _Run:

@@ -1,4 +1,4 @@
-"""The equations of the autoregressive teacher, as pure functions.
+"""The equations of the autoregressive teacher, and what most learners share, as pure functions.
 
 Shapes: M steps, N agents, A actions.  ``q`` is a head's value of each own action given the state and
 the earlier agents' actions, ``log_mu`` the behaviour's log-probabilities at the same places, both

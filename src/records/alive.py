@@ -27,20 +27,33 @@ def hold(folder: Path) -> TextIO | None:
     Raises:
         OSError: the folder cannot be written, or its disk has no locks.
     """
-    file = open(folder / LOCK, "a", encoding="utf-8")  # noqa: SIM115 (it stays open)
     for left in reversed(range(GLANCES)):
+        file = open(folder / LOCK, "a", encoding="utf-8")  # noqa: SIM115 (it stays open)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
+            if _is_there(folder / LOCK, file):
+                break
         except BlockingIOError:
-            if not left:
-                file.close()
-                return None
-            time.sleep(0.02)
+            if left:
+                time.sleep(0.02)
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+    else:
+        return None
     file.truncate(0)
     file.write(f"{os.getpid()} on {socket.gethostname()}\n")
     file.flush()
     return file
+
+
+def _is_there(path: Path, file: TextIO) -> bool:
+    """Whether an open file still has its name: who had it before may have let go, and removed it, meanwhile."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
 
 
 def release(folder: Path, file: TextIO) -> None:
@@ -77,14 +90,25 @@ def killed(place: Path) -> Iterator[Path]:
             yield lock.parent
 
 
-def mark_killed(folder: Path) -> None:
+def mark_killed(folder: Path) -> bool:
     """Says in a record that its run has ended.
+
+    Returns:
+        Whether it was done; not if another process has taken the record meanwhile.
 
     Raises:
         OSError: it cannot be written.
     """
-    entry = read(folder)
-    write_text(folder / RECORD, json.dumps({**entry, "status": "INTERRUPTED", "killed": True,
-                                            "stop_time": entry.get("heartbeat") or entry.get("start_time")},
-                                           sort_keys=True, indent=2))
-    (folder / LOCK).unlink(missing_ok=True)
+    file = hold(folder)
+    if file is None:
+        return False
+    try:
+        entry = read(folder)
+        if entry.get("status") != "RUNNING":  # somebody was quicker
+            return False
+        write_text(folder / RECORD, json.dumps({**entry, "status": "INTERRUPTED", "killed": True,
+                                                "stop_time": entry.get("heartbeat") or entry.get("start_time")},
+                                               sort_keys=True, indent=2))
+        return True
+    finally:
+        release(folder, file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..utils.sacred_error import Error
 from .alive import read
 from .apart import Apart, in_short
 from .folder import Folder, said
+from .same import beginnings, is_same, tell_other
 from .sql import SqlRuns
 from .tiny import TinyRuns
 
@@ -69,6 +71,7 @@ class Recorded(Experiment):
         folder = Folder(self.place, Path(own) if own else None)
         if own:
             run.captured_out = said(Path(own))
+        times = beginnings(Path(own) if own else None)
         apart = [Apart(folder, str(self.place), run._id, FIRST)]
         for each in run.observers:
             if isinstance(each, FileStorageObserver):
@@ -79,23 +82,26 @@ class Recorded(Experiment):
                     goes_on = own and known and known == read(Path(own)).get("model")
                     apart.append(Apart(Folder(each.basedir, old if goes_on else None), each.basedir, run._id))
             elif isinstance(each, MongoObserver):
-                apart.append(self._mongo(each, continued("MongoObserver"), run._id, limit))
+                apart.append(self._mongo(each, continued("MongoObserver"), times, run._id, limit))
             elif isinstance(each, SqlObserver):
                 each.engine.connect().close()
-                apart.append(Apart(SqlRuns(each.engine, continued("SqlRuns")), "the SQL database", run._id))
+                apart.append(Apart(SqlRuns(each.engine, continued("SqlRuns"), times), "the SQL database", run._id))
             elif isinstance(each, TinyDbObserver):
-                apart.append(Apart(TinyRuns(each.root, continued("TinyRuns")), each.root, run._id))
+                apart.append(Apart(TinyRuns(each.root, continued("TinyRuns"), times), each.root, run._id))
             else:
                 apart.append(Apart(each, type(each).__name__, run._id))
         return apart
 
-    def _mongo(self, observer: Any, number: Any, given: Any, limit: Callable[[], AbstractContextManager[Any]],
-               ) -> Apart:
+    def _mongo(self, observer: Any, number: Any, times: Sequence[datetime], given: Any,
+               limit: Callable[[], AbstractContextManager[Any]]) -> Apart:
         """The observer, once its server has answered; that of a continued run without the series recorded so far."""
         observer._client.admin.command("ping")
-        if number is not None:
-            observer.overwrite = observer.runs.find_one({"_id": number})
-            observer.metrics.delete_many({"run_id": number})
+        if number is not None and (found := observer.runs.find_one({"_id": number})):
+            if is_same(found.get("start_time"), times):
+                observer.overwrite = found
+                observer.metrics.delete_many({"run_id": number})
+            else:
+                tell_other("MongoDB", number)
         chosen = int(given) if isinstance(given, str) and given.isdecimal() else given
         return Apart(observer, "MongoDB", chosen, limit=limit)
 

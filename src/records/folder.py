@@ -147,7 +147,8 @@ def _correct(place: Path) -> None:
     """Says in the records of killed runs that they have ended, and how they go on."""
     for folder in killed(place):
         try:
-            mark_killed(folder)
+            if not mark_killed(folder):
+                continue
         except OSError:
             continue  # somebody else's, perhaps
         logging.getLogger("epymarl_cpa").info("the run in %s was killed; it goes on with resume=%s", folder,

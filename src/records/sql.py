@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sacred.observers import SqlObserver
+
+from .same import is_same, tell_other
 
 ATTEMPTS = 100  # to find a number that no other run takes at the same moment
 
@@ -18,14 +22,15 @@ class SqlRuns(SqlObserver):
     Args:
         engine: SQLAlchemy's.
         continued: ``run_id`` of the row in which this run goes on; None for a new one.
+        times: when it began, and went on; a row of another time is another run's.
     """
 
-    def __init__(self, engine: Any, continued: str | None = None) -> None:
+    def __init__(self, engine: Any, continued: str | None = None, times: Sequence[datetime] = ()) -> None:
         from sqlalchemy.orm import Session
 
         made = SqlObserver.create_from(engine, Session(engine))
         self.__dict__.update(vars(made))
-        self.continued = continued
+        self.continued, self.times = continued, times
 
     def _add_event(self, ex_info: Any, command: Any, host_info: Any, config: Any, meta_info: Any, _id: Any, status: str,
                    **kwargs: Any) -> Any:
@@ -51,6 +56,10 @@ class SqlRuns(SqlObserver):
 
         self.run = self.session.query(Run).filter_by(run_id=str(self.continued)).one_or_none()
         if self.run is None:  # another database
+            return None
+        if not is_same(self.run.start_time, self.times):
+            tell_other("the SQL database", self.continued)
+            self.run = None
             return None
         self.run.status, self.run.stop_time, self.run.fail_trace = status, None, None
         self.save()

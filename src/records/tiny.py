@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sacred.observers import TinyDbObserver
 
 from ..utils.files import write_text
+from .same import is_same, tell_other
 
 
 class TinyRuns(TinyDbObserver):
@@ -18,20 +21,31 @@ class TinyRuns(TinyDbObserver):
     Args:
         root: folder of the database.
         continued: ``_id`` of the record in which this run goes on; None for a new one.
+        times: when it began, and went on; a record of another time is another run's.
     """
 
-    def __init__(self, root: str, continued: str | None = None) -> None:
+    def __init__(self, root: str, continued: str | None = None, times: Sequence[datetime] = ()) -> None:
         super().__init__(root)
         middleware: Any = self.db.storage
         middleware.storage.close()
         middleware.storage = _WholeFile(Path(root) / "metadata.json")
         self.db_run_id: int | None = None
-        self.continued = continued
+        self.continued, self.times = continued, times
 
     def started_event(self, ex_info: Any, command: Any, host_info: Any, start_time: Any, config: Any, meta_info: Any,
                       _id: Any) -> Any:
+        found = self._found()
+        if found and not is_same(found.get("start_time"), self.times):
+            tell_other(self.root, self.continued)
+            self.continued = None
         return super().started_event(ex_info, command, host_info, start_time, config, meta_info,
                                      self.continued or _id)
+
+    def _found(self) -> Any:
+        """The record with the number of this run, if there is one."""
+        from tinydb import where
+
+        return self.runs.get(where("_id") == self.continued) if self.continued else None
 
     def artifact_event(self, name: str, filename: str, metadata: Any = None, content_type: Any = None) -> None:
         """Keeps the copy open, not the file: that may be gone when the entry is written again."""
@@ -45,9 +59,7 @@ class TinyRuns(TinyDbObserver):
         with open(Path(self.root) / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.db_run_id and self.continued:
-                from tinydb import where
-
-                found = self.runs.get(where("_id") == self.continued)
+                found = self._found()
                 self.db_run_id = found.doc_id if found else None
             self.runs._next_id = None  # another process may have taken it
             super().save()

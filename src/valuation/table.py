@@ -185,7 +185,7 @@ class Table:
     def _deviation(self, value: Floats | None) -> Floats:
         """Standard error of the mean of what one step of each pair leads to, ``[P]``.
 
-        The spread is that of the pair's own steps and, as if it had :data:`PRIOR` more, that of all.
+        The spread is that of the pair's own steps and, as if it had :data:`PRIOR` more, that of all pairs.
 
         Args:
             value: of the states ``[U]``; None for the last step of an episode, after which nothing counts.
@@ -198,7 +198,9 @@ class Table:
         count = np.maximum(1.0, _sums(pair, np.ones(len(pair)), size))
         mean = _sums(pair, outcome, size) / count
         squares = _sums(pair, (outcome - mean[pair]) ** 2, size)
-        common = squares.sum() / max(1.0, float((count - 1).sum()))
+        again = float((count - 1).sum())
+        # Where no pair was recorded twice nothing tells how far its outcomes are apart: as far as all, at most.
+        common = squares.sum() / again if again else outcome.var() if len(outcome) else 0.0
         return np.asarray(np.sqrt((squares + PRIOR * common) / (count - 1 + PRIOR) / count))
 
 

@@ -188,6 +188,25 @@ def test_an_interrupted_run_goes_on_under_its_number(place: Place, tiny_run: Run
             assert again.metrics[key] == told
 
 
+def test_a_run_of_another_database_is_left_as_it_is(place: Place, tiny_run: Run,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers begin at 1 in every database: one that is resumed with another has the number of somebody else's."""
+    kind, where = place.option
+    if kind in ("-F", "-t"):
+        pytest.skip("folders have their own test, and TinyDB gives no number twice")
+    tiny_run("seed=7", *WORDS, options=place.option)
+    stranger, = place.entries()
+    elsewhere = where.replace("runs.db", "other.db") if kind == "-s" else where.replace("study", "other")
+    tiny_run("t_max=4", "test_interval=4", "save_model_interval=", options=(kind, elsewhere))
+    capsys.readouterr()
+    assert main(["main.py", *place.option, "with", "resume=results/sacred/ar_bc/xor/2", "t_max=8"]) == 0
+    assert "is another one, or nothing tells that it is this one" in capsys.readouterr().out
+    again, mine = place.entries()
+    assert again == stranger
+    assert mine.id != stranger.id and mine.status == "COMPLETED" and mine.config["seed"] == 1
+    assert [t for t, _ in points(mine, "test_return_mean")] == [0, 4, 8]
+
+
 def test_runs_at_the_same_time(place: Place, tiny_run: Run) -> None:
     tiny_run("t_max=2")  # the data are there
     children = []

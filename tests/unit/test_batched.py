@@ -75,6 +75,28 @@ def test_seeds_that_are_stacked_are_so_many_networks_more() -> None:
             th.testing.assert_close(stacked.grad[seed], own.grad)
 
 
+def test_every_seed_has_its_own_order_of_agents() -> None:
+    """As Oryx draws one in each update."""
+    th.manual_seed(0)
+    x, added = th.randn(4, B, 1, 4, dtype=th.double), th.randn(4, N, A, H, dtype=th.double).requires_grad_()
+    onehot = th.eye(A, dtype=th.double)[th.randint(A, (4, 1, N, B))].transpose(3, 4)
+    turn = th.stack([th.tensor(order) for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1))])
+    before = (turn[:, :, None] > turn[:, None]).double()
+    weights, biases = layers(4, H, 2)
+
+    def both(x: Tensor, onehot: Tensor, before: Tensor, added: Tensor) -> Tensor:
+        return sum((perceptrons(x, [w.repeat(k, 1, 1) for w in weights], [b.repeat(k, 1, 1) for b in biases],
+                                (onehot.expand(k, -1, -1, -1), before, added.repeat(k, 1, 1))).square().sum()
+                    for k in (1, 2)), th.zeros(()))  # K teams with one order: a network and its target, say
+
+    out = vmap(both)(x, onehot, before, added)
+    gradient, = th.autograd.grad(out.sum(), added)
+    for seed in range(4):
+        alone = both(x[seed], onehot[seed], before[seed], added[seed])
+        th.testing.assert_close(out[seed], alone)
+        th.testing.assert_close(gradient[seed], th.autograd.grad(alone, added)[0][seed])
+
+
 def test_what_needs_no_gradient_gets_none() -> None:
     weights, biases = layers(4, H, 2)
     weights[0].requires_grad_(False)

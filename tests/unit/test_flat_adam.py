@@ -201,6 +201,7 @@ def test_what_is_shared_is_trained_once() -> None:
     update = Update({"a": [*shared.parameters()], "b": [*shared.parameters()]}, [], args, 0.1)
     update(shared(th.ones(1, 2)).sum(), 0.1, lambda norms: None)
     assert th.allclose(shared.bias, before - 0.1, atol=1e-6)
+    assert update.state_dict()["optimisers"].keys() == {"a"}
 
 
 def test_nothing_changes_from_the_first_number_that_is_not_finite() -> None:
@@ -214,6 +215,9 @@ def test_nothing_changes_from_the_first_number_that_is_not_finite() -> None:
     update(loss_at(nets, 4), 0.1, lambda norms: None)
     assert update.diverged() == 3
     assert th.equal(before, state_of(nets))
+    state = update.state_dict()
+    assert state["updates"] == update.count == 3
+    assert {float(each["step"]) for adam in state["optimisers"].values() for each in adam["state"].values()} == {3.0}
 
 
 def test_seeds_are_clipped_one_by_one() -> None:

@@ -99,7 +99,7 @@ def test_data_sets_of_unequal_variety_are_drawn_side_by_side() -> None:
     first, second = th.arange(40) % 3, th.arange(40) % 11 + 100
     step = parts(th.cat([first, second]))
     whole = RecordedSteps(iter([step]), 80, alike=True)
-    by_kind = merged(whole, ("next_actions",), 30, 2)
+    by_kind = merged(whole, ("episode", "next_actions"), 30, 2)
     assert by_kind is not None
     rows = th.tensor([0, 3, 6, 1, 40, 41, 42, 43])
     drawn = by_kind.draw(rows)
@@ -123,8 +123,15 @@ def test_it_must_save_something_in_a_batch() -> None:
     """Of a large data set most steps may be there twice, and a batch have hardly two that are the same."""
     step = parts(th.arange(2000) % 1000)
     whole = RecordedSteps(iter([step]), 2000, alike=True)
-    assert merged(whole, (), 20) is None
-    assert merged(whole, (), 2000) is not None
+    assert merged(whole, ("episode",), 20) is None
+    assert merged(whole, ("episode",), 2000) is not None
+
+
+def test_steps_of_several_episodes_are_one_only_for_those_who_say_so() -> None:
+    """Whoever reads ``episode``, as sums along episodes do, gets it as it is."""
+    whole = RecordedSteps(iter([parts(th.arange(2000) % 10)]), 2000, alike=True)
+    assert merged(whole, ("time",), 2000) is None
+    assert merged(whole, ("time", "episode"), 2000) is not None
 
 
 def test_a_continued_run_is_the_undisturbed_one(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import torch as th
 from outcome import SMALL, Outcome, equal
 
 from epymarl_cpa.config import resolve
-from epymarl_cpa.errors import UserError
+from epymarl_cpa.errors import Diverged, UserError
 from epymarl_cpa.observers import REGISTRY, Observer, RunStart
 from epymarl_cpa.observers.console import ConsoleObserver
 from epymarl_cpa.observers.sacred import SacredObserver
@@ -375,6 +375,21 @@ def test_a_run_that_ends_before_its_last_stage_says_so(tmp_path: Path, caplog: p
     told = "the stage 'students' has not begun: what plays, and the result, is of the stage 'teacher'"
     assert told in caplog.messages
     assert "tv" not in result and "joint_entropy" in result, "nobody is compared with the teacher"
+
+
+def test_a_run_that_is_ended_asks_whether_its_last_updates_were_sound(tmp_path: Path) -> None:
+    """On a GPU nobody waits for an update; that it was not finite is asked for before a result is told."""
+    class Hasty(Recorder):
+        def statistics(self, t_env: int, values: Mapping[str, float]) -> None:
+            self.stop = "enough" if t_env >= 3 else None
+
+    words = {**SMALL, "local_results_path": str(tmp_path), "datasets_path": str(tmp_path), "test_interval": "50",
+             "t_max": "100"}
+    trial = prepare(resolve("bc", "xor", [f"{key}={value}" for key, value in words.items()]), None, CONSOLE)
+    trial.watch = Watch({"hasty": Hasty}, CONSOLE)
+    trial.learner.learners[0].update.diverged = lambda: 2 if trial.runner.t_env >= 3 else None  # type: ignore[method-assign]
+    with pytest.raises(Diverged, match=r"not finite in update 2 of the stage 'training'.*What was learned by t_env"):
+        trial.run()
 
 
 def test_a_run_that_fails_ends_without_a_result(run: Callable[..., tuple[dict[str, Any], Outcome]]) -> None:

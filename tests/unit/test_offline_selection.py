@@ -117,6 +117,14 @@ def test_the_error_of_counting_is_how_far_it_is_off() -> None:
     assert np.mean(values, 0) == pytest.approx([exact(team, True, 1.0) for team in TEAMS], abs=0.3)
 
 
+def test_what_was_recorded_once_is_not_certain() -> None:
+    """Where no state came again, as of continuous ones, nothing tells what is luck."""
+    recorded = data(episodes=20)
+    apart = replace(recorded, seen=th.arange(len(recorded.seen))[:, None].float())
+    assert Pairs.of(apart).repeated == 0.0
+    assert Table(apart, 1.0).estimate().error.min() > 0.01
+
+
 def test_what_was_never_recorded_is_the_worst_that_was() -> None:
     recorded = data(without=(0, 0, 0))  # how the first team begins
     found = Table(recorded, 1.0).estimate()

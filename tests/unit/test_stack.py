@@ -118,6 +118,28 @@ def test_divergence_of_a_seed_by_itself_is_told(tmp_path: Path) -> None:
         part.update(2)
 
 
+def test_what_a_gpu_has_not_told_is_asked_for_before_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = trials("cpa_pa", "xor", tmp_path, "t_max=1", "student_t_max=4")
+    monkeypatch.setattr(both[1].learner.learners[1].update, "diverged", lambda: 2)
+    with pytest.raises(UserError, match=r"^seed 4 of a stack: training diverged.* in update 2 of the stage 'students'"):
+        Apart(both).write_back()
+
+
+def test_environments_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from epymarl_cpa.runners.offline_runner import OfflineRunner
+
+    closed = list[OfflineRunner]()
+    monkeypatch.setattr(OfflineRunner, "close_env", lambda self: closed.append(self))
+    configs = [resolve("bc", "xor", [*FEW, f"seed={seed}", f"datasets_path={tmp_path}", "t_max=2"])
+               for seed in (1, 2)]
+    train_stack(configs)
+    assert len(closed) == 2
+    monkeypatch.setattr(Stack, "update", lambda self, t_env: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_stack(configs)
+    assert len(closed) == 4
+
+
 def test_the_same_stack_gives_the_same_bits(tmp_path: Path) -> None:
     def weights() -> th.Tensor:
         two = trials("oryx", "xor", tmp_path, "t_max=4")

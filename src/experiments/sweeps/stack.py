@@ -48,6 +48,16 @@ def train_stack(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     if all(reasons):
         raise _refusal(trials[0], reasons[0])
     part: Stack | Apart | None = Stack(trials) if not reasons[0] else None  # so that what it refuses is told at once
+    try:
+        _train(trials, part, reasons)
+    finally:
+        for trial in trials:
+            trial.runner.close_env()
+    return [trial.summary() for trial in trials]
+
+
+def _train(trials: Sequence[Trial], part: Stack | Apart | None, reasons: Sequence[str]) -> None:
+    """Trains all stages of all seeds; ``part`` is the first one, if it is stacked."""
     for trial in trials:
         trial.begin()
         trial.test()
@@ -64,7 +74,6 @@ def train_stack(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 if tests:
                     trial.test()
         part = None
-    return [trial.summary() for trial in trials]
 
 
 def unfit(trial: Trial, number: int) -> str:
@@ -107,7 +116,16 @@ class Apart:
                 raise UserError(f"seed {trial.args.seed} of a stack: {error}") from None
 
     def write_back(self) -> None:
-        """The seeds' own networks are those that have learned."""
+        """The seeds' own networks are those that have learned.
+
+        Raises:
+            UserError: something was not finite, of which no update has told.
+        """
+        for trial in self.trials:
+            try:
+                trial.learner.verify()
+            except Diverged as error:
+                raise UserError(f"seed {trial.args.seed} of a stack: {error}") from None
 
 
 class Stack:
