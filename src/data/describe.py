@@ -64,8 +64,10 @@ def _behaviours(data: OfflineDataset) -> Iterator[str]:
     yield "behaviours"
     names = data.meta.get("behaviours", [])
     recipe = data.meta.get("recipe", {})
-    if recipe.get("per") == "step":
-        for name, share in recipe.get("mixture", {}).items():
+    mixture = recipe.get("mixture")
+    if recipe.get("per") == "step" and isinstance(mixture, dict) and all(
+            isinstance(share, int | float) for share in mixture.values()):
+        for name, share in mixture.items():
             yield f"  {name}  {_percent(share)} of the steps"
         return
     for k, n in zip(*(found.tolist() for found in np.unique(data.behaviour, return_counts=True)), strict=True):

@@ -48,7 +48,9 @@ class _Kind(_Box):
 
     def dtype(self) -> np.dtype[Any] | None:
         """Of numbers; None of objects."""
-        code, order = str(self.values[0]), self.state[1] if self.state else "|"
+        code, order = self.values[0], self.state[1] if self.state else "|"
+        if not isinstance(code, str):  # a nested list takes for ever to be told
+            raise TypeError("a kind of numbers without a name")
         if code in ("O", "O8"):
             return None
         if not re.fullmatch("[biuf][1248]", code) or order not in ("<", ">", "|"):
@@ -113,10 +115,10 @@ def read_trials(path: Path) -> Table:
         raise UserError(f"{path} is damaged or no pickled table ({type(error).__name__}).") from None
     try:
         _, blocks, names, _ = frame.state["_data"].state
-        columns = {str(name): values[i] for values, index in zip(map(_Array.array, blocks), names, strict=True)
-                   for i, name in enumerate(index.state["data"].array())}
+        columns = {name: values[i] for values, index in zip(map(_Array.array, blocks), names, strict=True)
+                   for i, name in enumerate(index.state["data"].array()) if isinstance(name, str)}
         return {name: columns[name] for name in COLUMNS}
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, RecursionError):
         raise UserError(f"{path} is no table of trials with the columns {', '.join(COLUMNS)}.") from None
 
 
@@ -126,7 +128,9 @@ def literal(text: Any, path: Path) -> Any:
     Raises:
         UserError: it is something else.
     """
+    if not isinstance(text, str):  # a list of lists of lists takes for ever to be told
+        raise UserError(f"{path} holds {type(text).__name__} where a plain value in words should be.")
     try:
-        return ast.literal_eval(str(text))
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         raise UserError(f"{path} holds '{clipped(text)}', which is no plain value.") from None

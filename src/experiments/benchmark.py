@@ -31,7 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .measure.bench import benchmark  # here: it needs torch
 
     def run() -> int:
-        benchmark(plan, chosen, ["epymarl-cpa", "benchmark", *words], args.out, args.page, args.picture)
+        try:
+            benchmark(plan, chosen, ["epymarl-cpa", "benchmark", *words], args.out, args.page, args.picture)
+        except UserError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            return 2
         return 0
     return told_if_interrupted(run)
 

@@ -7,15 +7,15 @@ missing.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from ..utils.files import named_path, reason, write_text
+from ..utils.files import named_path
 from ..utils.progress import showing
 from .rows.length import about_length
+from .rows.lines import write_lines
 from .rows.reading import Row
 from .rows.store import given_rows
 from .rows.tables import diversity, markdown
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
                              "those that train their teachers")
     parser.add_argument("--jsonl", type=named_path, metavar="FILE",
                         help="write all finished rows of the grid there when the sweep ends or is stopped, one a "
-                             "line in the grid's order")
+                             "line in the grid's order; lines of other runs that it holds go to a file beside it")
     parser.add_argument("--seeds", type=int, help="number of seeds of an EPyMARL search file (default 3)")
     parser.add_argument("--backend", choices=BACKENDS, default="local", help="where runs are done (default local)")
     parser.add_argument("--ray-address", default="", help="of a running Ray cluster (default: one for this sweep)")
@@ -66,11 +66,11 @@ def main(argv: list[str] | None = None) -> int:
                 failed = sweep.run(specs, lambda: make_backend(args.backend, args.workers, args.ray_address))
         except KeyboardInterrupt:
             if args.jsonl:
-                _write_jsonl(args.jsonl, sweep.rows(grid))
+                write_lines(args.jsonl, sweep.rows(grid))
             raise
         rows = sweep.rows(specs)
         if args.jsonl:
-            _write_jsonl(args.jsonl, sweep.rows(grid))
+            write_lines(args.jsonl, sweep.rows(grid))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
@@ -97,14 +97,6 @@ def _tell_foreign(given: Mapping[str, Row], grid: Sequence[RunSpec]) -> None:
     if foreign := len(given.keys() - known):
         print(f"{foreign} of {len(given)} given rows are of other grids or settings and are left out",
               file=sys.stderr, flush=True)
-
-
-def _write_jsonl(path: Path, rows: Sequence[Row]) -> None:
-    told = ({key: value for key, value in row.items() if key != "model"} for row in rows)  # a path of this machine
-    try:
-        write_text(path, "".join(json.dumps(row) + "\n" for row in told))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({reason(error)}); choose another file with --jsonl.") from None
 
 
 if __name__ == "__main__":

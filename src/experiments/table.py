@@ -21,7 +21,7 @@ from .rows.names import data_of, game_of
 from .rows.origin import about_origin
 from .rows.pages import filled
 from .rows.paper import Methods
-from .rows.reading import Row, Rows, each_once, read_rows
+from .rows.reading import Row, Rows, about_rules, each_once, read_rows
 from .rows.tables import compact, diversity, markdown
 from .sweeps.subset import subset
 
@@ -87,8 +87,8 @@ def _rows(args: argparse.Namespace, place: Path = Path()) -> list[Row]:
 def _table(args: argparse.Namespace, place: Path = Path()) -> str:
     """What is asked for, and sentences about the rows, as Markdown; the rows are where ``place`` sees them."""
     rows = _rows(args, place)
-    return "\n\n".join(filter(None, (*_tables(rows, args), *([] if args.bare else about_length(rows)),
-                                     *([] if args.bare else about_origin(rows)))))
+    remarks = [] if args.bare else [*about_length(rows), *about_origin(rows)]
+    return "\n\n".join(filter(None, (*_tables(rows, args), *about_rules(rows), *remarks)))
 
 
 def _tables(rows: Rows, args: argparse.Namespace) -> Sequence[str]:

@@ -16,7 +16,6 @@ from ..utils.files import named_path
 from .alive import RECORD, is_alive, read
 
 LAST = "last"
-MOST = 2**28  # bytes of what a run has told of itself
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
             raise UserError(f"the models of the run in {folder}, of which it saved {left}, are not there any more; "
                             "name the folder where they are, or start the run anew.")
         tell(f"the run in {folder} had saved no model yet; it begins anew")
-        name = Path(str(entry.get("model", ""))).name
+        name = _named(entry.get("model"))
         return Unfinished(config, Begun(name, None) if name else None, [("Folder", str(folder))],
                           _above(folder, 4))
     chosen, manifest = checkpoint.find_whole(str(models), 0, "resume", tell)
@@ -117,10 +116,16 @@ def _of_record(folder: Path, tell: Callable[[str], object], further: bool) -> Un
     return Unfinished(config, Begun(models.name, chosen), [("Folder", str(folder)), *others], _above(folder, 4))
 
 
+def _named(model: object) -> str:
+    """The name of a run, as the path of its models that a record says; empty if that is none, such as ``..``."""
+    name = Path(model).name if isinstance(model, str) else ""
+    return "" if name == ".." else name
+
+
 def _saved(folder: Path) -> str:
     """The last checkpoint that a run in a folder has told of; empty if it has told of none."""
     try:
-        info = json.loads(read_text(folder / "info.json", MOST))
+        info = json.loads(read_text(folder / "info.json", checkpoint.MOST))
     except (OSError, ValueError, RecursionError, UserError):
         return ""
     return str(info.get("model") or "") if isinstance(info, dict) else ""
@@ -130,7 +135,9 @@ def _models(folder: Path, said: str) -> Path | None:
     """The models of the run that is recorded in the folder, also if all results were moved; None if there are none."""
     if not said:
         return None
-    beside = [parent / "models" / Path(said).name for parent in folder.resolve().parents[3:4]]
+    if not _named(said):
+        return None
+    beside = [parent / "models" / _named(said) for parent in folder.resolve().parents[3:4]]
     moved = [place for place in beside if place != Path(said).resolve()]
     for place in (*moved, Path(said)):
         try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..components.env_info import EnvInfo
 from ..envs.game import Game
@@ -15,6 +16,8 @@ from ..utils.bounded import check_memory
 from .plays import Candidate
 from .verdict import Verdict
 
+Floats = NDArray[np.float64]
+
 
 def with_hindsight(found: Verdict, candidates: Sequence[Candidate], game: Game, episodes: int) -> Verdict:
     """Plays all teams, after one of them was chosen.
@@ -23,24 +26,35 @@ def with_hindsight(found: Verdict, candidates: Sequence[Candidate], game: Game, 
         found: the choice.
         candidates: the teams.
         game: the rules.
-        episodes: of each, with the seed of its run.
+        episodes: of each, the same games for all.
 
     Raises:
         UserError: this machine cannot hold so many episodes.
     """
     info = EnvInfo.of(game)
     check_memory(f"hindsight={episodes} episodes", episodes * info.episode_bytes)
-    reached = np.zeros(len(candidates))
+    reached, played = np.zeros(len(candidates)), list[Floats]()
     for k, each in enumerate(candidates):
-        results = evaluate(game, each.mac, info.batch(episodes), each.config["seed"], each.t_env)
+        results = evaluate(game, each.mac, info.batch(episodes), candidates[0].config["seed"], each.t_env)
         if can_be_exact(game, each.mac):
             exact = exact_return(game, each.mac, info.batch, each.t_env)
             results |= {} if exact is None else {EXACT: np.array([exact])}
         reached[k] = headline_of(game, results)
+        played.append(results[EXACT if game.headline == "return" and EXACT in results else game.headline])
     regret, best = float(reached.max() - reached[found.chosen]), game.headline_optimum()
-    told = f"played: {episodes} episodes each ({game.headline}); the choice costs {regret:.4g} against the best of them"
-    facts = {**found.facts, "played_episodes": episodes, "regret": regret, "headline": game.headline}
+    error = _error(played[int(reached.argmax())], played[found.chosen])
+    told = f"played: {episodes} episodes each ({game.headline}); the choice costs {regret:.4g}" \
+        f"{f' ± {error:.2g}' if error else ''} against the best of them"
+    facts = {**found.facts, "played_episodes": episodes, "regret": regret, "regret_error": error,
+             "headline": game.headline}
     if best is not None and (span := best - game.random_headline()) > 0:
         told += f", {100 * regret / span:.2f} % of the span from random play to the optimum"
         facts["regret_share"] = regret / span
     return replace(found, hindsight=reached, facts={**facts, "told": [*found.facts["told"], told]})
+
+
+def _error(one: Floats, other: Floats) -> float:
+    """Standard error of the mean difference of two teams that played the same games; 0 where it is exact."""
+    if one.shape != other.shape or len(one) < 2:
+        return 0.0
+    return float((one - other).std(ddof=1) / np.sqrt(len(one)))

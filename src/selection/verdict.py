@@ -89,7 +89,8 @@ def verdict(candidates: Sequence[Candidate], estimate: Estimate, caution: float,
               "start_error": float(start)} for each, start in zip(candidates, estimate.start_error, strict=True)]
     told = [f"value: estimated mean return, {_discount(estimate.gamma)}, by {_way(estimate)}; bound: value - "
             f"{caution:g} x error; unseen: share of recorded steps at which it plays what the data hardly hold",
-            f"by the data, another one is better by at most {at_most:.4g}", *facts.get("told", [])]
+            f"by the data, another one is better by at most {at_most:.4g} (within {caution:g} standard errors)",
+            *facts.get("told", [])]
     known = {**facts, "way": estimate.way, "gamma": estimate.gamma, "caution": caution, "effort": estimate.facts,
              "teams": teams, "told": told}
     return Verdict(tuple(each.name for each in candidates), tuple(each.folder for each in candidates), estimate.value,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -91,7 +90,7 @@ class Key:
         Raises:
             UserError: wrong type, out of range, or not among the choices.
         """
-        kinds = _kinds(self.type)
+        kinds = kinds_of(self.type)
         if float in kinds and type(value) is int:
             value = float(value) if abs(value) < 1e300 else math.inf
         if isinstance(value, Mapping):
@@ -142,7 +141,7 @@ def in_words(key: Key) -> str:
     """What values a key may have: its type, range and choices, in a phrase."""
     if key.choices:
         return "one of " + ", ".join("null" if choice is None else str(choice) for choice in key.choices)
-    kinds = [kind for kind in _kinds(key.type) if kind is not type(None)]
+    kinds = [kind for kind in kinds_of(key.type) if kind is not type(None)]
     items = [kind for kind in _item_kinds(key.type) if kind in WORDS]
     words = " or ".join(WORDS.get(kind, getattr(kind, "__name__", str(kind))) for kind in kinds)
     if items:
@@ -151,7 +150,7 @@ def in_words(key: Key) -> str:
                   if abs(bound) < 1e15]:
         words += f" of {' and '.join(bounds)}"
     return words + (" (a word without slashes)" if key.is_name else "") + \
-        (" or null" if type(None) in _kinds(key.type) else "")
+        (" or null" if type(None) in kinds_of(key.type) else "")
 
 
 def nearest_key(name: str, keys: Iterable[str]) -> str:
@@ -161,7 +160,7 @@ def nearest_key(name: str, keys: Iterable[str]) -> str:
     return f" (did you mean '{other}'?)" if other in known else nearest(name, known)
 
 
-def _kinds(annotation: Any) -> tuple[Any, ...]:
+def kinds_of(annotation: Any) -> tuple[Any, ...]:
     """The types of a union, or the one type; a mapping is one whatever is in it."""
     parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     return tuple(get_origin(part) or part for part in parts)
@@ -209,54 +208,4 @@ def check(config: Mapping[str, Any], keys: Mapping[str, Key], place: Callable[[s
             raise told(name, error) from None
     for name, recipe in checked["recipes"].items():
         checked["recipes"][name] = Key(dict).check(f"recipes.{name}", recipe)
-    return checked
-
-
-#: arguments that every environment may have, which are the framework's
-OF_FRAMEWORK = {"map_name": Key(str, is_name=True, doc="what the game is called in folders and plots"),
-                "seed": Key(int, low=0, doc="of the environment; by default that of the run")}
-
-
-def env_args_of(cls: type) -> dict[str, Key]:
-    """The arguments of an environment class, by its signature; what they mean is said by its docstring, or by that of
-    a class that it extends."""
-    said = {name: text for each in reversed(cls.__mro__) for name, text in documented(each.__doc__ or "").items()}
-    return {name: Key(entry.annotation, doc=said.get(name, ""))
-            for name, entry in inspect.signature(cls, eval_str=True).parameters.items()}
-
-
-def documented(docstring: str) -> dict[str, str]:
-    """What a docstring says of arguments below ``Args:``, without markup; several names may share a line."""
-    _, _, section = inspect.cleandoc(docstring).partition("Args:\n")
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in section.splitlines():
-        if not line.startswith(" "):
-            break
-        if entry := re.match(r" {4}(\w+(?:, \w+)*): (.*)", line):
-            names = entry[1].split(", ")
-            found |= dict.fromkeys(names, entry[2])
-        else:
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return {name: re.sub(r"``|:\w+:`[.~]*(\w+)`", r"\1", text).rstrip(".") for name, text in found.items()}
-
-
-def check_env_args(env: str, cls: type, env_args: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks the arguments of an environment class against its signature and annotations.
-
-    Arguments with an annotation beyond this module's words are left to the class.  ``map_name`` and
-    ``seed`` belong to the framework and are allowed for every environment.
-
-    Raises:
-        UserError: an unknown argument (with the nearest known one), or a bad value.
-    """
-    known = env_args_of(cls)
-    keys = {**OF_FRAMEWORK, **{name: key for name, key in known.items()
-                               if all(kind in WORDS for kind in _kinds(key.type))}}
-    checked: dict[str, Any] = {}
-    for name, value in env_args.items():
-        if name not in keys and name not in known:
-            raise UserError(f"unknown config key 'env_args.{name}' of {env}{nearest(name, known)}; "
-                            f"it takes: {', '.join(known)}.")
-        checked[name] = keys[name].check(f"env_args.{name}", value) if name in keys else value
     return checked

@@ -20,11 +20,13 @@ from typing import Any, Protocol
 import torch as th
 
 from ..errors import UserError
+from .bounded import read_text
 from .files import PLAIN, named_path, reason, sync
 from .manifest import MANIFEST, read_manifest, write_manifest
 from .tensor_files import load_tensors, save_tensors
 
 TOLD = "told.json"
+MOST = 2**28  # bytes of what a run has told of itself
 SAVING, OLD = ".saving-", ".old-"  # beginnings of folders that are not there yet, or no longer
 
 
@@ -262,7 +264,12 @@ def load_told(folder: Path) -> dict[str, Any]:
         UserError: the file is damaged or holds something else.
     """
     with taking_up(folder):
-        return dict(json.loads((folder / TOLD).read_text(encoding="utf-8"))) if (folder / TOLD).exists() else {}
+        try:
+            return dict(json.loads(read_text(folder / TOLD, MOST)))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise UserError(f"{folder / TOLD} cannot be read ({reason(error)}); take another checkpoint.") from None
 
 
 def _last_line(error: Exception) -> str:

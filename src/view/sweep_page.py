@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UserError, one_line
 from ..experiments.rows.names import data_of, game_of, settings_of_row
-from ..experiments.rows.reading import Row, curve_of, each_once, grouped, read_rows
+from ..experiments.rows.reading import Row, about_rules, curve_of, each_once, grouped, read_rows
 from .record import read_record
 from .told import DEPTH
 
@@ -36,6 +36,7 @@ def sweep_page(path: Path, records: bool) -> dict[str, Any]:
         said.append(f"{one_line(error)}. All rows are shown.")
     if total > len(rows):
         said.append(f"{total - len(rows)} of {total} rows are copies and are left out.")
+    said += about_rules(rows)
     groups = [_group(*name, members) for name, members in grouped(rows).items()]
     return {"kind": "sweep", "title": path.resolve().name, "source": str(path), "said": said,
             "facts": _facts(rows), "groups": groups, "differs": _differs(rows)}

@@ -229,6 +229,17 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         human_pairs(Path("list.pickle"), kitchen())
 
 
+def test_lists_that_hold_themselves_many_times_are_not_told(tmp_path: Path) -> None:
+    """A few hundred bytes that would be a text of 2^60 letters."""
+    many: list[Any] = []
+    for _ in range(60):
+        many = [many, many]
+    game = kitchen()
+    write_trials(tmp_path / "t.pickle", game, trials(game, 1, 3), "cramped_room", lambda value: many)
+    with pytest.raises(UserError, match=r"t\.pickle holds list where a plain value in words should be"):
+        human_pairs(tmp_path / "t.pickle", game)
+
+
 def test_layouts_are_named() -> None:
     with pytest.raises(UserError, match=r"env_args\.layout of overcooked must be one of cramped_room, "):
         make_game("overcooked", layout="kitchen")

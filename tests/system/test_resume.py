@@ -252,6 +252,18 @@ def test_the_last_run_is_the_one_that_was_heard_of_last(tiny_run: Run, monkeypat
     assert find("last", Path("results"), print).records[0] == ("Folder", "results/sacred/ar_bc/permutation/1")
 
 
+@pytest.mark.parametrize("said", ["..", "models/..", "/", 3, None])
+def test_a_record_names_no_folder_above(said: object, tiny_run: Run) -> None:
+    """Models would be written there, and old ones removed."""
+    tiny_run(*WORDS, options=("-i", "1"))
+    entry = {**json.loads((RECORD / "run.json").read_text()), "status": "INTERRUPTED", "model": said}
+    (RECORD / "run.json").write_text(json.dumps(entry))
+    (RECORD / "info.json").write_text("{}")
+    told = list[str]()
+    assert find(str(RECORD), Path("results"), told.append).begun is None
+    assert "had saved no model yet" in told[0]
+
+
 @pytest.mark.parametrize(("asked", "sentence"), [
     ("last", "resume=last: no run below results was stopped before its end."),
     ("nowhere", "resume=nowhere holds no checkpoint"), ("x" * 3000, "holds no checkpoint"),

@@ -120,6 +120,12 @@ def test_rows_of_other_rules_never_count(monkeypatch: pytest.MonkeyPatch, capsys
     Path("former.jsonl").write_text(Path("all.jsonl").read_text().replace('"rules": "now"', '"rules": "former"'))
     assert main([*ALL, *only, "--out=new", "--rows=former.jsonl"]) == 0
     assert "2 rows were made with other rules of xor; they are made anew" in capsys.readouterr().err
+    former = Path("former.jsonl").read_text().splitlines()
+    for _ in range(2):  # written over itself, with another part of the grid
+        assert main([*ALL, "--out=newer", "--only=alg=bc", "--rows=former.jsonl", "--jsonl=former.jsonl"]) == 0
+    assert [json.loads(line)["alg"] for line in Path("former.jsonl").read_text().splitlines()] == ["bc", "bc"]
+    assert Path("former.left_out.jsonl").read_text().splitlines() == former
+    assert capsys.readouterr().err.count("lines of former.jsonl are of no run that counts in this grid now") == 1
 
 
 def test_rows_of_a_file_of_other_data_never_count(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,8 @@ from epymarl_cpa.errors import UserError
 from epymarl_cpa.learners import REGISTRY as LEARNERS
 from epymarl_cpa.modules.critics import REGISTRY as CRITICS
 from epymarl_cpa.settings import CORE, Decides, Key, settings_of
-from epymarl_cpa.settings.schema import documented, env_args_of, in_words
+from epymarl_cpa.settings.env_args import documented, env_args_of
+from epymarl_cpa.settings.schema import in_words
 
 PARTS = [(kind, name) for kind, registry in (("mac", MACS), ("learner", LEARNERS)) for name in sorted(registry)]
 

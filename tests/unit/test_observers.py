@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -10,7 +11,6 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -186,29 +186,30 @@ def test_tensorboard_is_asked_for_in_one_sentence(tmp_path: Path, monkeypatch: p
     watch.end(0, {})
 
 
-def test_series_reach_tensorboard_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Writer:
-        folder, closed = "", False
-        points: list[tuple[str, float, int]] = []  # noqa: RUF012 (one writer)
+def shown(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """The points that TensorBoard shows of a folder."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-        def __init__(self, folder: str) -> None:
-            Writer.folder = folder
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {name: [(point.step, point.value) for point in events.Scalars(name)] for name in events.Tags()["scalars"]}
 
-        def add_scalar(self, *point: Any) -> None:
-            self.points.append(point)
 
-        def close(self) -> None:
-            Writer.closed = True
-
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", SimpleNamespace(SummaryWriter=Writer))
+def test_series_reach_tensorboard_too(tmp_path: Path) -> None:
+    """And those of a run that goes on replace what it had shown after its checkpoint."""
+    pytest.importorskip("tensorboard")
     watch = Watch({"tensorboard": lambda: TensorBoardObserver()}, CONSOLE)
     watch.start(begin(tmp_path))
     watch.statistics(2, {"x": 1})
     watch.evaluation(3, {"test_x": 4})
-    watch.end(3, {})
-    assert Writer.folder == str(tmp_path / "tb_logs" / "a_run")
-    assert Writer.points == [("x", 1.0, 2), ("test_x", 4.0, 3)]
-    assert Writer.closed
+    watch.statistics(4, {"x": 9})
+    watch.end(4, {})
+    assert shown(tmp_path / "tb_logs" / "a_run") == {"x": [(2, 1.0), (4, 9.0)], "test_x": [(3, 4.0)]}
+    again = Watch({"tensorboard": lambda: TensorBoardObserver()}, CONSOLE)
+    again.start(dataclasses.replace(begin(tmp_path), t_env=3, series={"x": ([2], [1.0]), "test_x": ([3], [4.0])}))
+    again.statistics(4, {"x": 5})
+    again.end(4, {})
+    assert shown(tmp_path / "tb_logs" / "a_run") == {"x": [(2, 1.0), (4, 5.0)], "test_x": [(3, 4.0)]}
 
 
 # --------------------------------------------------------------------------------- observers that go wrong

@@ -33,6 +33,11 @@ def test_runs_are_counted_and_the_worst_is_named() -> None:
         "| bridge | poor | cpa_ar | 2 of 4 [0.150, 0.850] | 3 of 4 [0.301, 0.954] | -1.7664 | -3.3355 (10) |"
 
 
+def test_no_run_at_the_optimum_is_told_where_others_are_there() -> None:
+    never, always = reliabilities([*(row(seed, -3.3, alg="bc") for seed in (1, 2)), row(1, -1.2355)])
+    assert str(never.optimal) == "0 of 2 [0.000, 0.658]" and always.optimal is not None and always.optimal.good == 1
+
+
 def test_unknown_optima_are_dashes() -> None:
     (found,) = reliabilities([row(1, 2.0, env="mine", headline_optimum=None, headline_random=None)])
     assert (found.optimal, found.nearly) == (None, None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from epymarl_cpa.errors import UserError
-from epymarl_cpa.experiments.rows.reading import curve_of, fault_of, read_rows, without_repeats
+from epymarl_cpa.experiments.rows.reading import about_rules, curve_of, fault_of, read_rows, without_repeats
 
 ROW: dict[str, Any] = {"env": "xor", "dataset": "good", "alg": "bc", "seed": 0, "headline": 1.0,
                        "headline_optimum": 1.0, "seconds": 2.0, "peak_mb": 300}
@@ -92,3 +92,11 @@ def test_rows_of_different_settings_are_not_mixed(change: dict[str, Any], messag
 def test_overrides_that_are_no_texts_are_told(overrides: Any) -> None:
     assert fault_of({**ROW, "with": overrides}) == "has a 'with' that is no list of texts"
     assert fault_of({**ROW, "with": ["lr=1"]}) == ""
+
+
+def test_rows_of_different_rules_are_told_beside_their_table() -> None:
+    rows = [{"alg": alg, "env": "xor", "dataset": "good", "seed": 0, "made_by": {"rules": rules}}
+            for alg, rules in (("bc", "a1"), ("cpa_ar", "b2"), ("cql", "a1"))]
+    assert about_rules(rows) == ["Different rules of xor made these rows: a1 those of bc, cql; b2 those of cpa_ar. "
+                                 "They cannot be compared."]
+    assert about_rules(rows[::2]) == []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..rows.names import game_of
 from ..rows.reading import Row, Rows, grouped
 from .score import score_of
 
@@ -40,7 +41,7 @@ class Reliability:
 
     Attributes:
         env, dataset, method: which.
-        optimal: runs at the optimum; None where no run is, as where tests are samples of a random game.
+        optimal: runs at the optimum; None where no run on this game is, as where tests are samples of a random game.
         nearly: runs whose score is at least ``NEARLY``; None where nobody knows the optimum or the random team's.
         runs: how many there are.
         mean, worst: of the headline figure.
@@ -60,14 +61,20 @@ class Reliability:
 
 def reliabilities(rows: Rows) -> list[Reliability]:
     """Of every method on every task, in the order of the rows."""
-    return [_of(env, data, alg, group) for (env, data, alg), group in grouped(rows).items()]
+    reached = {game_of(row) for row in rows if _is_optimal(row)}
+    return [_of(env, data, alg, group, game_of(group[0]) in reached) for (env, data, alg), group in
+            grouped(rows).items()]
 
 
-def _of(env: str, data: str, alg: str, group: Sequence[Row]) -> Reliability:
+def _is_optimal(row: Row) -> bool:
+    best = row["headline_optimum"]
+    return best is not None and abs(row["headline"] - best) <= EXACT * max(1.0, abs(best))
+
+
+def _of(env: str, data: str, alg: str, group: Sequence[Row], can_be_reached: bool) -> Reliability:
     last = min(group, key=lambda row: float(row["headline"]))
-    best, scores = last["headline_optimum"], [score_of(row) for row in group]
-    hits = 0 if best is None else sum(abs(row["headline"] - best) <= EXACT * max(1.0, abs(best)) for row in group)
-    return Reliability(env, data, alg, share(hits, len(group)) if hits else None,
+    scores, hits = [score_of(row) for row in group], sum(map(_is_optimal, group))
+    return Reliability(env, data, alg, share(hits, len(group)) if can_be_reached else None,
                        None if any(map(math.isnan, scores)) else share(sum(s >= NEARLY for s in scores), len(group)),
                        len(group), sum(float(row["headline"]) for row in group) / len(group), float(last["headline"]),
                        int(last["seed"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
+import subprocess
 import sys
 import tempfile
 import time
@@ -39,9 +40,8 @@ def benchmark(plan: Plan, parts: Sequence[str], command: Sequence[str], out: Pat
     Raises:
         UserError: something cannot be measured here, or a file cannot be written.
     """
-    whole = read_page(page) if page else ""
-    if page:
-        put_into(whole, "", str(page))
+    if page:  # before an hour's work: whether it can be read and has marks
+        put_into(read_page(page), "", str(page))
     if picture:
         with matplotlib_needed():
             importlib.import_module("..figures.scale", __package__)
@@ -60,7 +60,7 @@ def benchmark(plan: Plan, parts: Sequence[str], command: Sequence[str], out: Pat
             if out:  # now, as a later part may be interrupted
                 write(out, measured.json())
     if page:
-        write(page, put_into(whole, measured.markdown(), str(page)))
+        write(page, put_into(read_page(page), measured.markdown(), str(page)))  # somebody may have edited it
     if picture and "scale" in found:
         from ..figures.canvas import save
         from ..figures.scale import scale_figure
@@ -77,8 +77,8 @@ def _part(name: str, plan: Plan) -> Sequence[Table]:
             raise UserError("there is no GPU here that torch can use; leave --device=cuda out, or run this where there "
                             "is one.")
         measured: Sequence[Table] = importlib.import_module(f".{PARTS[name].module}", __package__).measure(plan)
-    except UserError as error:
-        return [Table(f"{name}: not measured", [], str(error))]
+    except (UserError, OSError, subprocess.SubprocessError) as error:
+        return [Table(f"{name}: not measured", [], " ".join(str(error).split()))]
     return measured
 
 

@@ -27,6 +27,7 @@ def measure(plan: Plan) -> list[Table]:
 
 
 def _row(plan: Plan, transitions: int, shape: Sizes) -> Row:
+    plan.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=plan.folder) as place:
         path = Path(place) / "data.mapped"
         write_big(path, transitions, shape)

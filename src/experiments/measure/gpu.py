@@ -68,7 +68,7 @@ def _same(cpu: Plan, gpu: Plan, method: str, env: str) -> Row:
     for at, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         for name, value in one.items():
             gap = abs(value - other[name]) / max(abs(value), 1e-6)
-            if gap > worst:
+            if not gap <= worst:  # what is no number is worse than any
                 worst, which = gap, f"{name}, update {at + 1}"
     return {**row, "largest difference": digits(worst, 2), "where": which, "to rounding": worst < ROUNDING,
             "return": digits(mean), "on the GPU": digits(gpu_mean)}

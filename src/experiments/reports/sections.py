@@ -128,9 +128,9 @@ def reliability_section(found: Sequence[Reliability]) -> Section:
             for each in found]
     return Section("Every run counts", ["Game", "Data", "Method", "At the optimum", f"Score {NEARLY} or more", "Mean",
                                         "Worst (its seed)"], rows, notes=[
-        "Runs of all seeds, with the 95 % interval of their share (Wilson). A dash where no run is at the optimum: on "
-        "Sensor and Aloha tests are samples of random games, and the optimum an expectation. Score: 0 for the "
-        "uniformly random team, 1 for the optimum."])
+        "Runs of all seeds, with the 95 % interval of their share (Wilson). A dash on games where no run is at the "
+        "optimum: on Sensor and Aloha tests are samples of random games, and the optimum an expectation. Score: 0 for "
+        "the uniformly random team, 1 for the optimum."])
 
 
 def reliability_rows(found: Sequence[Reliability]) -> list[list[object]]:

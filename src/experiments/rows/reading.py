@@ -52,6 +52,17 @@ def without_repeats(rows: Rows) -> list[Row]:
     return each_once(rows)
 
 
+def about_rules(rows: Rows) -> list[str]:
+    """A sentence for each game of whose rows some were made under other rules than others; usually none."""
+    rules: dict[str, dict[str, set[str]]] = {}
+    for row in rows:
+        if made_by := (row.get("made_by") or {}).get("rules"):
+            rules.setdefault(game_of(row), {}).setdefault(made_by, set()).add(row["alg"])
+    told = {game: "; ".join(f"{digest} those of {', '.join(sorted(algs))}" for digest, algs in by.items())
+            for game, by in rules.items() if len(by) > 1}
+    return [f"Different rules of {game} made these rows: {by}. They cannot be compared." for game, by in told.items()]
+
+
 def each_once(rows: Rows) -> list[Row]:
     """The rows without copies of the same run.
 

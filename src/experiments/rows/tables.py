@@ -24,7 +24,7 @@ def markdown(rows: Rows) -> str:
     Args:
         rows: as written by the sweep.
     """
-    lines = ["| game | data | method | result | worst seed | optimum | seeds | s per run (max) | peak MB |",
+    lines = ["| game | data | method | result | worst run | optimum | seeds | s per run (max) | peak MB |",
              "|---|---|---|---|---|---|---|---|---|"]
     for (env, data, alg), group in grouped(rows).items():
         values = np.array([row["headline"] for row in group])
@@ -36,7 +36,7 @@ def markdown(rows: Rows) -> str:
 
 
 def compact(rows: Rows) -> str:
-    """One line for every game and data set, one column for every method: mean ± deviation (worst seed)."""
+    """One line for every game and data set, one column for every method: mean ± deviation (worst run)."""
     groups = grouped(rows)
     methods = list(dict.fromkeys(alg for _, _, alg in groups))
     lines = [f"| game | data | {' | '.join(methods)} | optimum |", "|---" * (len(methods) + 3) + "|"]
@@ -56,7 +56,7 @@ def diversity(rows: Rows) -> str:
     measured = [row for row in rows if row.get("joint_entropy") is not None]
     if not measured:
         return ""
-    headings = ["game", "data", "method", "result", "worst seed", *(heading for heading, _ in DIVERSITY.values())]
+    headings = ["game", "data", "method", "result", "worst run", *(heading for heading, _ in DIVERSITY.values())]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for (env, data, alg), group in grouped(measured).items():
         values = np.array([row["headline"] for row in group])
