@@ -8,9 +8,13 @@ the verbs; ``--epymarl DIR``, ``install DIR`` and ``uninstall DIR`` are about ru
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+if os.name != "posix":
+    sys.exit("Error: epymarl-cpa needs Linux or macOS: it locks files as these do. On Windows, use WSL.")
 
 if not __package__:  # run as a script: be the module of the package that this folder is
     _src = Path(__file__).resolve().parent

@@ -12,6 +12,7 @@ from .envs.trust import check_files, check_key
 from .errors import UserError
 from .recording.parts import seed_of
 from .records import resume
+from .records.options import parted
 from .settings import CORE
 from .utils import checkpoint
 from .utils.files import named_path
@@ -19,9 +20,6 @@ from .utils.files import named_path
 USAGE = "python src/main.py --config=<algorithm> --env-config=<environment> [sacred options] [with key=value ...]"
 RESUME = "resume"
 EVALUATE = "--evaluate"
-
-
-#: arguments of environments that only a command may name: what is imported, and what file is read
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,9 @@ def words_of(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Sacred's options and command, and the words after ``with``."""
     rest = list(argv[1:])
     options = rest[: rest.index("with")] if "with" in rest else rest
-    later = rest[len(options) + 1:]
+    more, later = parted(rest[len(options) + 1:])
     early = [word for word in options if word.startswith(f"{RESUME}=")]
-    return ([word for word in options if word not in early] + [word for word in later if word.startswith("-")],
-            early + [word for word in later if not word.startswith("-")])
+    return [word for word in options if word not in early] + more, early + later
 
 
 def read_request(argv: Sequence[str], console: logging.Logger) -> Request:

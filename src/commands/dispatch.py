@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import UserError, clipped
 from ..utils.garbage import starting
-from ..utils.process import ending_at_once, program, told_if_interrupted
+from ..utils.process import ending_at_once, print_any_name, program, told_if_interrupted
 from ..utils.registry import nearest
 from .helping import COMMANDS, GUEST, asks_for_help, program_help, verb_help
 from .verbs import VERBS
@@ -25,6 +25,7 @@ def entry(argv: Sequence[str]) -> int:
         The exit status: 0 on success, 1 for a failure, 2 for a user's mistake (told in one sentence), 130 after
         SIGINT or SIGTERM.
     """
+    print_any_name()
     try:
         return _run(argv)
     except UserError as error:

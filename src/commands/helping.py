@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..records.options import OPTIONS
 from .verbs import VERBS
 
 #: makes a command line one of EPyMARL's own program
@@ -21,30 +22,6 @@ COMMANDS: Mapping[str, str] = {
     "print_config": "print the configuration and stop", "print_dependencies": "print versions of packages and sources",
     "print_named_configs": "print named configurations (there are none)",
     "save_config": "write the configuration to config.json"}
-#: Sacred's options: short form, long form with its value, what it does
-OPTIONS: Sequence[tuple[str, str, str]] = (
-    ("-F", "--file_storage=DIR", "also record the run in a folder"),
-    ("-m", "--mongo_db=DB", "record it in MongoDB"),
-    ("-s", "--sql=DB_URL", "record it in an SQL database"),
-    ("-t", "--tiny_db=DIR", "record it in a TinyDB"),
-    ("-S", "--s3=PATH", "record it in an S3 bucket"),
-    ("-n", "--name=NAME", "name of the run in its records"),
-    ("-i", "--id=ID", "its number in its records"),
-    ("-c", "--comment=TEXT", "a comment in its records"),
-    ("-P", "--priority=N", "its priority in a queue"),
-    ("-q", "--queue", "refused: nothing would start the run later"),
-    ("-u", "--unobserved", "record nothing"),
-    ("-p", "--print-config", "print the configuration first"),
-    ("-l", "--loglevel=LEVEL", "how much the console says: DEBUG, INFO, WARNING, ..."),
-    ("-C", "--capture=WAY", "how output is captured: no, sys or fd"),
-    ("-b", "--beat-interval=SECONDS", "time between two updates of the records"),
-    ("-d", "--debug", "show whole tracebacks"),
-    ("-D", "--pdb", "start a debugger where the run fails"),
-    ("-f", "--force", "no warnings about suspicious changes"),
-    ("-e", "--enforce_clean", "refused: records hold a digest of the code, not a commit"),
-    ("-h", "--help", "print this"))
-#: options of Sacred that take the next word as their value
-VALUED = {flag for short, long, _ in OPTIONS if "=" in long for flag in (short, long.partition("=")[0])}
 
 
 def asks_for_help(words: Sequence[str]) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from ..config.early import check_early
 from ..config.reading import take_option
 from ..errors import UserError, clipped
+from ..records.options import OPTIONS, VALUED
 from ..utils.bounded import is_there
 from ..utils.files import named_path
 from ..utils.garbage import starting
 from ..utils.process import ending_at_once
-from .helping import COMMANDS, OPTIONS, VALUED, asks_for_help, verb_help
+from .helping import COMMANDS, asks_for_help, verb_help
 
 NOTES = {
     "train": "The same as --config=METHOD --env-config=GAME [OPTIONS] with KEY=VALUE ...; 'list' shows methods and\n"

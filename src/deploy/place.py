@@ -54,14 +54,14 @@ class Place:
     def put(self, work: Path) -> None:
         """Moves all files of a folder inside this one here, in place of the team that is there.
 
-        The old agents without a successor go first and the new list comes next: whenever a kill comes, the next export
-        still knows whose files these are.
+        The old agents and programs without a successor go first and the new list comes next: whenever a kill comes, the
+        next export still knows whose files these are.
 
         Raises:
             OSError: they cannot be moved.
         """
         names = sorted(os.listdir(work), key=lambda name: (name != MANIFEST, name))
-        for name in self.team.difference(names):
+        for name in self._ours.difference(names, {MANIFEST}):
             (self.folder / name).unlink(missing_ok=True)
         for name in names:
             os.replace(work / name, self.folder / name)

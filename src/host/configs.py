@@ -15,6 +15,7 @@ from .. import config, envs
 from ..errors import UserError
 from ..learners import REGISTRY as LEARNERS
 from ..recording.parts import seed_of
+from ..records.options import parted
 from ..settings import CORE
 from ..settings.base import KEPT
 from ..utils.files import reason
@@ -33,7 +34,7 @@ class CommandLine:
     EPyMARL merges its ``default.yaml``, the environment's file and the algorithm's, and Sacred refuses
     keys that none of them has.  Ours are therefore resolved here, as our own command line does it, and
     handed over as two complete files.  A name that EPyMARL has is EPyMARL's; but an algorithm of ours
-    plays environments of ours only.
+    plays environments of ours only, as our own files have them (``gymma``, which both have, too).
 
     Args:
         checkout: where EPyMARL is.
@@ -54,8 +55,8 @@ class CommandLine:
         if not alg or not env:
             raise UserError("--config and --env-config are both needed.")
         place = rest.index("with") if "with" in rest else len(rest)
-        options = [*rest[:place], *(word for word in rest[place + 1:] if word.startswith("-"))]
-        updates = [word for word in rest[place + 1:] if not word.startswith("-")]
+        options, updates = parted(rest[place + 1:])
+        options = [*rest[:place], *options]
         ours = self._of_ours("algs", alg)
         if ours is None:
             files, updates = self._their_algorithm(alg, env, updates)
@@ -88,10 +89,14 @@ class CommandLine:
     def _their_algorithm(self, alg: str, env: str, updates: Sequence[str]) -> tuple[list[str], list[str]]:
         """The same for an algorithm of EPyMARL's, which can play our environments, too."""
         ours, kept = self._of_ours("envs", env), list(updates)
-        if ours is not None:
+        if (lost := [word for word in updates if word.startswith(RECORD)]) and "runner=record" not in updates:
+            _record_settings(updates)  # what is wrong with them comes first
+            raise UserError(f"{lost[0]} has no effect without runner=record.")
+        if ours is not None and not self._is_theirs_too(env):
             game, env_args, _ = config.read_env(ours, [word for word in updates if word.startswith("env_args.")])
             kept = [word for word in kept if not word.startswith("env_args.")]
-            section = {"env": game, "env_args": {"map_name": envs.REGISTRY[game].label(env_args), **env_args}}
+            env_args = {"map_name": envs.REGISTRY[game].label(env_args), **env_args}
+            section = {"env": game, "env_args": shared_env_args(game, env_args)}
         elif _records(updates):
             section = yaml.safe_load(self.checkout.config_file("envs", env).read_text(encoding="utf-8"))
         else:
@@ -129,6 +134,14 @@ class CommandLine:
         if kind == "envs":
             return content.get("env") in self.names.envs
         return "extends" in content or content.get("learner") in LEARNERS
+
+    def _is_theirs_too(self, env: str) -> bool:
+        """Whether a user's own file is of an environment that EPyMARL has by the same name."""
+        file = self.checkout.config_file("envs", env)
+        if not file.is_file() or file.is_relative_to(self.checkout.source):
+            return False
+        game = config.read_yaml(file).get("env")
+        return isinstance(game, str) and self.names.envs.get(game, game) != game
 
     def _sorted(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """``key=value`` words about keys that only EPyMARL has, and the others."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from .. import build
+from ..components.drawn import DrawnBatch
 from ..components.env_info import EnvInfo
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers import Controller
 from ..conventions.experience import EpisodeSource
+from ..errors import Diverged
 from ..utils import checkpoint
 from ..utils.generators import generators, set_generators
 from ..utils.manifest import check_fits, read_manifest, write_manifest
@@ -25,6 +27,8 @@ class Hosting(Protocol):
     info: EnvInfo
     t_max: int
     recorded: EpisodeSource | None
+    make_ready: Callable[[int], None]
+    drawn: DrawnBatch | None
 
 
 def hosted_mac(scheme: Mapping[str, Any], groups: Mapping[str, int], args: HostArgs) -> Controller:
@@ -53,6 +57,7 @@ class HostedLearner:
         self.learner = build.build_learner(self.runner.config, mac, self.runner.info, logger.console_logger)
         if (recorded := self.runner.recorded) is not None:
             self.learner.use_data(recorded)
+        self.runner.make_ready = self.learner.make_ready
         self._reach_end()
 
     def _reach_end(self) -> None:
@@ -62,7 +67,9 @@ class HostedLearner:
         if t_env == self.learned_at:
             return
         self.learned_at = t_env
-        for key, value in self.learner.train(batch, t_env, episode_num).items():
+        # The loop's copy holds the same episodes; of these it is known that they are recorded ones.
+        drawn = self.runner.drawn
+        for key, value in self.learner.train(batch if drawn is None else drawn, t_env, episode_num).items():
             self.logger.log_stat(key, value, t_env)
 
     def cuda(self) -> None:
@@ -72,10 +79,14 @@ class HostedLearner:
         """Writes the learner's files, the runner's state and their manifest.
 
         Raises:
-            Diverged: an update was not finite, and has not told.
+            Diverged: an update was not finite, and has not told, or the networks are not.
         """
-        self.learner.verify()
         runner = self.runner
+        self.learner.verify()
+        if not self.learner.is_finite():
+            raise Diverged(f"training diverged: the networks are not finite at t_env {runner.t_env}; lower lr, or "
+                           "scale the rewards with reward_scale.")
+        self.learner.make_ready(runner.t_env)
         state = {"runner": runner.state_dict(), "episode": 0, "curve": runner.curve, **generators()}
         self.learner.save_models(path)
         save_tensors(state, Path(path) / "run.th")
@@ -100,4 +111,6 @@ class HostedLearner:
             with checkpoint.taking_up(folder):
                 runner.load_state_dict(state["runner"])
                 runner.curve = state["curve"]
+                if runner.curve and runner.curve[-1][0] == runner.t_env:
+                    runner.curve.pop()  # the loop evaluates the same team again
                 set_generators(state)

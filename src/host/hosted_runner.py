@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from .. import build
+from ..components.drawn import DrawnBatch
 from ..components.episode_buffer import EpisodeBatch
 from ..controllers import Controller
 from ..envs.game import IntArray
+from ..errors import UserError
 from ..evaluation.play import headline_of
 from ..provenance import provenance
 from ..run import due
 from ..runners.offline_runner import OfflineRunner
 from ..settings import Settings
 from ..utils import checkpoint
+from ..utils.files import named_path
 from .contract import HostArgs, HostLogger
 from .names import plain_config
 
@@ -38,6 +41,8 @@ class HostedOfflineRunner(OfflineRunner):
         config: the same configuration in our words.
         t_max: where the last stage ends; the learner tells it.
         batch_size: the number of test episodes, all of which one call plays.
+        make_ready: makes the policy fit to be played; the learner tells how.
+        drawn: the batch of this round as it was drawn; None before the first.
 
     Raises:
         UserError: the data set or the checkpoint is missing, damaged, or of another game.
@@ -45,7 +50,7 @@ class HostedOfflineRunner(OfflineRunner):
 
     def __init__(self, args: HostArgs, logger: HostLogger) -> None:
         if args.checkpoint_path:
-            checkpoint.find(args.checkpoint_path, args.load_step)  # EPyMARL ends quietly if there is none
+            args.checkpoint_path, args.load_step = _for_their_loop(args.checkpoint_path, args.load_step)
         self.config = plain_config(vars(args))
         settings = Settings.of(self.config)
         super().__init__(settings, build.build_env(settings), logger.console_logger, args.device)
@@ -54,6 +59,8 @@ class HostedOfflineRunner(OfflineRunner):
         args.hosted_by, args.buffer_size, self.batch_size = self, args.batch_size, args.test_nepisode
         args.save_model, args.save_model_interval = False, 0
         self._begun, self._tested_at, self.log_train_stats_t = False, -1, 0
+        self.make_ready: Callable[[int], None] = lambda t_env: None
+        self.drawn: DrawnBatch | None = None
 
     def get_env_info(self) -> dict[str, Any]:
         return self.env.get_env_info()
@@ -74,12 +81,16 @@ class HostedOfflineRunner(OfflineRunner):
             return self._end()
         if not begun:
             return self.empty_batch(0)
-        batch = super().run()
+        drawn = super().run()
+        assert isinstance(drawn, DrawnBatch)
+        self.drawn, batch = drawn, DrawnBatch(self.episodes, drawn.place)  # the loop looks into that one
         self.host_args.save_model = self.args.save_model and due(self.t_env, self.t_env - 1,
                                                                  self.args.saving_interval)
         return self._whole(batch)
 
     def _test(self) -> None:
+        if not self.args.evaluate:
+            self.make_ready(self.t_env)
         results = self.evaluate(self._show if self.args.evaluate and self.args.render else None)
         self.curve.append([self.t_env, headline_of(self.game, results)])
         for key, value in self.stats_of(results).items():
@@ -108,3 +119,19 @@ class HostedOfflineRunner(OfflineRunner):
 
     def save_replay(self) -> None:
         self.env.save_replay()
+
+
+def _for_their_loop(path: str, load_step: int) -> tuple[str, int]:
+    """A run's model folder and the step in it: EPyMARL ends quietly or with a traceback where either is something else.
+
+    Raises:
+        UserError: there is no checkpoint, or it is one that EPyMARL has no words for.
+    """
+    found = checkpoint.find(path, load_step)
+    if found != named_path(path):
+        return path, load_step
+    step = int(found.name) if found.name.isdecimal() else -1
+    if step < 0 or (step == 0 and len(checkpoint.find_all(str(found.parent))) > 1):  # 0 means the newest
+        raise UserError(f"checkpoint_path={path} cannot be named inside EPyMARL, which takes a run's model folder and "
+                        "a load_step of at least 1; play it with epymarl-cpa evaluate, without --epymarl.")
+    return str(found.parent), step

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import resource
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from .. import __version__
 from ..config import keys_of
 from ..utils.files import reason
 from ..utils.manifest import MANIFEST
+from ..utils.process import peak_memory
 
 JSON = "application/json"
 
@@ -61,7 +61,7 @@ def row_of(config: Mapping[str, Any], result: Mapping[str, Any], seconds: float,
     changed = [word for word in words if _names_rows(word, config)]
     return {"alg": alg, "env": env, "dataset": config["dataset"], "seed": config["seed"],
             **({"with": changed} if changed else {}), "version": __version__, "seconds": round(seconds, 1),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **result}
+            "peak_mb": round(peak_memory() / 2**20), **result}
 
 
 def _names_rows(word: str, config: Mapping[str, Any]) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
+import resource
 import shlex
 import signal
 import sys
@@ -76,8 +78,22 @@ def ending_at_once() -> Iterator[None]:
         yield
 
 
+def peak_memory() -> int:
+    """The largest resident memory of this process so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def print_any_name() -> None:
+    """Has names of files that are no text printed with escapes, where Python would end in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def told_if_interrupted(command: Callable[[], int]) -> int:
     """Does a command; where SIGINT or SIGTERM ends it, that is one line and the exit status 130."""
+    print_any_name()
     try:
         with handling((signal.SIGTERM,), interrupt):
             return command()

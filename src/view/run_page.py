@@ -133,7 +133,8 @@ def _default(config: Mapping[str, Any]) -> dict[str, Any]:
     from ..config import read_env, resolve
     from ..config.files import names
 
-    env, key = config.get("env"), (config.get("env_args") or {}).get("key")
+    env, env_args = config.get("env"), config.get("env_args")
+    key = env_args.get("key") if isinstance(env_args, dict) else None
     try:
         files = [name for name in names("envs") for game, args, _ in [read_env(name)]
                  if game == env and args.get("key") == key]

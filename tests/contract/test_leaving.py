@@ -292,6 +292,16 @@ def test_one_team_replaces_another_of_any_format(model: str, tmp_path: Path) -> 
     assert set(json.loads((tmp_path / MANIFEST).read_text())["files"]) == {f"agent_{i}.npz" for i in range(4)}
 
 
+def test_formats_follow_one_another_in_one_folder(model: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    listed = []
+    for form in ("numpy", "onnx", "numpy", "both", "onnx", "numpy"):
+        assert main(["export", model, f"--out={tmp_path}", f"--format={form}"]) == 0
+        listed.append({file.name for file in tmp_path.iterdir()})
+    numpy, onnx = listed[:2]
+    assert numpy != onnx and listed == [numpy, onnx, numpy, numpy | onnx, onnx, numpy]
+
+
 @pytest.mark.parametrize("name", ["policy.py", "key.py", "agent_1.npz", MANIFEST])
 def test_files_of_somebody_else_are_not_written_over(name: str, model: str, tmp_path: Path,
                                                      capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,6 +100,18 @@ def test_files_of_the_user(line: CommandLine, tmp_path: Path) -> None:
     assert line.rewrite([theirs, "--env-config=gymma"]) == [theirs, "--env-config=gymma"]
 
 
+def test_their_algorithms_play_tasks_of_other_packages(line: CommandLine, tmp_path: Path) -> None:
+    """By EPyMARL's own wrapper, in its words; a user's own file for that wrapper is EPyMARL's to read."""
+    words = line.rewrite(["--config=qmix", "--env-config=lbf", "with", "env_args.time_limit=25", "seed=0", "-F", "out"])
+    section = yaml.safe_load(Path(f"{words[1].partition('=')[2]}.yaml").read_text())
+    assert section == {"env": "gymma", "env_args": {"key": "lbforaging:Foraging-8x8-2p-3f-v3", "time_limit": 25,
+                                                    "pretrained_wrapper": None}}
+    assert words[2:] == ["-F", "out", "with", "seed=0"]
+    (tmp_path / "mine.yaml").write_text("env: gymma\nenv_args: {key: x:y-v0, time_limit: 5, whatever: 1}\n")
+    mine = f"--env-config={tmp_path / 'mine'}"
+    assert line.rewrite(["--config=qmix", mine]) == ["--config=qmix", mine]
+
+
 @pytest.mark.parametrize(("words", "sentence"), [
     (["--config=bc"], "--config and --env-config are both needed"),
     (["--config=qmx", "--env-config=xor"], "did you mean 'qmix'"),
@@ -108,7 +120,8 @@ def test_files_of_the_user(line: CommandLine, tmp_path: Path) -> None:
     (["--config=bc", "--env-config=xor", "with", "runner=episode", "buffer_size=999"], "does not run inside EPyMARL"),
     (["--config=qmix", "--env-config=xor", "with", "lr=1", "env_args.bb=2"], "unknown config key 'env_args.bb'"),
     (["--config=qmix", "--env-config=gymma", "with", "record_too=x"], "did you mean 'record_to'"),
-    (["--config=qmix", "--env-config=gymma", "with", "record_steps=3"], "'record_steps' must be a list")])
+    (["--config=qmix", "--env-config=gymma", "with", "record_steps=3"], "'record_steps' must be a list"),
+    (["--config=qmix", "--env-config=xor", "with", "record_to=x.npz"], "no effect without runner=record")])
 def test_mistakes(line: CommandLine, words: list[str], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         line.rewrite(words)

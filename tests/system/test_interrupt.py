@@ -140,20 +140,20 @@ def test_other_commands_end_with_one_line_too(monkeypatch: pytest.MonkeyPatch,
 RUNNER = "epymarl_cpa.runners.offline_runner"
 
 
-@pytest.mark.parametrize(("work", "number", "seconds"), [
-    (f"{RUNNER}.load_dataset", signal.SIGTERM, 5),  # a data set is made
+@pytest.mark.parametrize(("work", "number"), [
+    (f"{RUNNER}.load_dataset", signal.SIGTERM),  # a data set is made
     # It may search for the optimum for minutes, and there is nothing to save yet.
-    (f"{RUNNER}.OfflineRunner.evaluate", signal.SIGINT, 8), (f"{RUNNER}.OfflineRunner.evaluate", signal.SIGTERM, 8)])
-def test_before_training_it_ends_at_once(work: str, number: int, seconds: float, tiny_run: Run,
+    (f"{RUNNER}.OfflineRunner.evaluate", signal.SIGINT), (f"{RUNNER}.OfflineRunner.evaluate", signal.SIGTERM)])
+def test_before_training_it_ends_at_once(work: str, number: int, tiny_run: Run,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*args: Any) -> Any:
         os.kill(os.getpid(), number)
-        time.sleep(10)
+        time.sleep(100)
 
     monkeypatch.setattr(work, slow)
     started = time.monotonic()
     cut = tiny_run(status=130)
-    assert time.monotonic() - started < seconds
+    assert time.monotonic() - started < 60
     assert cut.record("run")["status"] == "INTERRUPTED"
     assert cut.models is None
 

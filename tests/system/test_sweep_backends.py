@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,16 @@ def test_a_ray_cluster_that_is_not_there_is_told() -> None:
 def begin(backend: Local) -> list[Future[Any]]:
     """Two jobs that would go on for very long, in processes that have begun."""
     futures = [backend.submit(Job((spec,), str(Path("rows").resolve())), "") for spec in read_grid("long.yaml")]
-    while len(pids(backend)) < 2:
-        time.sleep(0.05)
+    until(lambda: len(pids(backend)) == 2)
     return futures
+
+
+def until(there: Callable[[], bool]) -> None:
+    """Waits, on a busy machine also for long."""
+    end = time.monotonic() + 120
+    while not there():
+        assert time.monotonic() < end, "nothing has come"
+        time.sleep(0.05)
 
 
 def pids(backend: Local) -> list[int]:
@@ -97,8 +105,7 @@ def test_a_killed_worker_costs_no_other() -> None:
     try:
         one, two = begin(backend)
         os.kill(pids(backend)[0], signal.SIGKILL)
-        while not (one.done() or two.done()):
-            time.sleep(0.05)
+        until(lambda: one.done() or two.done())
         assert sorted([one.done(), two.done()]) == [False, True]
         told = (one if one.done() else two).result()
         assert told == "its process was ended from outside (status -9), perhaps for want of memory"
@@ -116,7 +123,7 @@ def test_stopping_ends_what_goes_on_at_once() -> None:
     children = pids(backend)
     started = time.monotonic()
     backend.stop()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30  # instead of hours
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
@@ -129,12 +136,11 @@ def test_a_sweep_goes_on_after_a_worker_was_killed(capsys: pytest.CaptureFixture
         return made[0]
 
     def kill_the_first() -> None:
-        while not (made and pids(made[0])):
-            time.sleep(0.01)
+        until(lambda: bool(made and pids(made[0])))
         os.kill(pids(made[0])[0], signal.SIGKILL)
 
     monkeypatch.setattr(backends, "make_backend", make)
-    threading.Thread(target=kill_the_first).start()
+    threading.Thread(target=kill_the_first, daemon=True).start()
     assert sweep.main(["tiny.yaml", "--out=a", "--only=alg=ar_bc"]) == 1
     said = capsys.readouterr()
     assert "1 runs failed" in said.err

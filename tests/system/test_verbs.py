@@ -13,7 +13,7 @@ from outcome import Outcome
 
 from epymarl_cpa import cli
 from epymarl_cpa.commands import dispatch, training
-from epymarl_cpa.commands.helping import COMMANDS, OPTIONS, OURS
+from epymarl_cpa.commands.helping import COMMANDS, OURS
 from epymarl_cpa.commands.listing import LISTS, main
 from epymarl_cpa.commands.training import LINES
 from epymarl_cpa.commands.verbs import VERBS
@@ -22,6 +22,7 @@ from epymarl_cpa.config.early import check_early
 from epymarl_cpa.config.files import names
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.sweeps.grid import count_runs, read_grid
+from epymarl_cpa.records.options import OPTIONS
 
 #: runs commands where nothing that takes seconds can be imported; prints their exit statuses
 WITHOUT = """

@@ -9,6 +9,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -234,6 +236,15 @@ def test_names_of_files_may_be_no_text(tmp_path: Path) -> None:
     made(tmp_path, "xor", random=1.0)
     odd = (tmp_path / "xor.npz").rename(tmp_path / os.fsdecode(b"b\xff.npz"))
     assert view(tmp_path / "a.html", str(odd))["kind"] == "dataset"
+    words = ["-m", "epymarl_cpa.view", os.fsencode(odd), f"--out={tmp_path / 'b.html'}"]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # as in most languages; pytest's own is not
+    told = subprocess.run([sys.executable, *words], capture_output=True, env=strict)
+    assert told.returncode == 0 and b"b\\udcff.npz" in told.stdout, told.stderr
+
+
+def test_records_whose_game_has_odd_arguments_are_shown() -> None:
+    odd = {"name": "bc", "env": "xor", "env_args": ["a"]}
+    assert {row["key"]: row["value"] for row in _config(odd)}["name"] == "bc"
 
 
 def test_a_task_of_another_package_is_compared_with_its_own_file() -> None:

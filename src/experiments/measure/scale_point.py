@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
-from ...utils.process import keep_freed_memory
+from ...utils.process import keep_freed_memory, peak_memory
 from .plan import Plan
 from .shapes import Shape, shaped
 from .timing import digits, interleaved, once
@@ -26,8 +25,7 @@ def measure_point(plan: Plan, shape: Shape) -> dict[str, float]:
 
 def _resident() -> float:
     """The largest resident memory of this process so far, in MB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return peak_memory() / 1e6
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import resource
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any
 from ... import __version__
 from ...config import resolve, word
 from ...errors import UserError
+from ...utils.process import peak_memory
 from ...utils.progress import silent
 from ..rows.origin import MADE_BY
 from ..rows.reading import Row
@@ -121,4 +121,4 @@ def _peak() -> int:
         status = Path("/proc/self/status").read_text()
         return round(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
     except (OSError, ValueError, IndexError):
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return round(peak_memory() / 2**20)
