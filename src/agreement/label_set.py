@@ -14,7 +14,7 @@ from .joint_law import JointLaw
 
 #: from states ``[B, S]`` and masks ``[B, N, A]`` to their joint actions
 LawOf = Callable[[Tensor, Tensor], JointLaw]
-SMALL = 128  # actions whose numbers fit a byte
+SMALL, MIDDLE = 2**7, 2**15  # actions whose numbers fit one byte, and two
 
 
 class LabelSet:
@@ -72,8 +72,8 @@ class LabelSet:
         width = self._widen(law.probs.shape[1])
         room = width - law.probs.shape[1]
         fresh = dict(zip(self.FIELDS, (
-            state, available.bool(), F.pad(law.actions.to(th.int8 if available.shape[-1] <= SMALL else th.int16),
-                                           (0, 0, 0, room)), F.pad(law.probs.to(state.dtype), (0, room))), strict=True))
+            state, available.bool(), F.pad(law.actions.to(_smallest(available.shape[-1])), (0, 0, 0, room)),
+            F.pad(law.probs.to(state.dtype), (0, room))), strict=True))
         first, used = len(self), len(self) + len(state)
         if not self._data or used > len(self._data["state"]):  # more room, so that growing stays cheap
             self._data = {name: th.cat([self._data[name][:first] if self._data else value[:0],
@@ -109,3 +109,8 @@ class LabelSet:
         self._data = {name: state[name] for name in self.FIELDS if name in state}
         keys = self._fingerprint(self._data["state"], self._data["available"]) if self._data else []
         self._row = {key: row for row, key in enumerate(keys)}
+
+
+def _smallest(n_actions: int) -> th.dtype:
+    """The smallest type of numbers that holds all actions."""
+    return th.int8 if n_actions <= SMALL else th.int16 if n_actions <= MIDDLE else th.int32

@@ -59,9 +59,15 @@ class Columns:
 
 
 class StepModel(Protocol):
-    """What is learned of single steps."""
+    """What is learned of single steps.
+
+    Attributes:
+        columns: of the states.
+        needs_next: whether it learns what follows.
+    """
 
     columns: Columns
+    needs_next: bool
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What is learned."""
@@ -82,6 +88,7 @@ class RewardModel(nn.Module):
     """
 
     scale: Tensor
+    needs_next = False
 
     def __init__(self, columns: Columns, n_agents: int, n_actions: int) -> None:
         super().__init__()
@@ -112,6 +119,7 @@ class ColumnModel(nn.Module):
     """
 
     masks: tuple[Tensor, Tensor, Tensor]
+    needs_next = True
 
     def __init__(self, columns: Columns, n_agents: int, n_actions: int) -> None:
         super().__init__()
@@ -119,11 +127,12 @@ class ColumnModel(nn.Module):
         size, n_values = len(columns.values), int(columns.start[-1])
         owner = th.from_numpy(np.repeat(np.arange(size), [len(each) for each in columns.values]))
         # Unit h knows the columns before its own; what is said of column k comes from units up to k.
-        unit = th.arange(WIDTH) % size
+        width = max(WIDTH, size)
+        unit = th.arange(width) % size
         self.masks = ((owner[:, None] < unit).float(), (unit[:, None] <= unit).float(),
                       (unit[:, None] <= owner).float())
         n_given = n_values + n_agents * n_actions
-        shapes = ((n_values, WIDTH), (WIDTH, WIDTH), (WIDTH, n_values))
+        shapes = ((n_values, width), (width, width), (width, n_values))
         self.weights = nn.ParameterList(th.empty(*shape).uniform_(-shape[0] ** -0.5, shape[0] ** -0.5)
                                         for shape in shapes)
         self.given = nn.ModuleList(nn.Linear(n_given, shape[1]) for shape in shapes)
@@ -169,9 +178,23 @@ def conditions(columns: Columns, numbers: Tensor, actions: Tensor, n_actions: in
 
 
 def trained_on(data: Experience, model: StepModel, updates: int, generator: th.Generator) -> None:
-    """Trains a model on all recorded steps with a following state, for a number of ``updates``."""
-    e, t = (data.played & data.filled[:, 1:]).nonzero(as_tuple=True)
-    now, then = (model.columns.numbers(data.state[e, at]) for at in (t, t + 1))
+    """Trains a model on all recorded steps, where it learns what follows on those with a following state.
+
+    Args:
+        data: recorded episodes.
+        model: to train.
+        updates: how many.
+        generator: draws the steps.
+
+    Raises:
+        UserError: there are no such steps.
+    """
+    e, t = (data.played & data.filled[:, 1:] if model.needs_next else data.played).nonzero(as_tuple=True)
+    if not len(e):
+        raise UserError("no recorded step says which state follows, so that no model of the game can be learned; set "
+                        "improvement=imitation.")
+    after = t + data.filled[e, t + 1].long()  # the state itself where the next one is neither known nor asked for
+    now, then = (model.columns.numbers(data.state[e, at]) for at in (t, after))
     actions, reward = data.actions[e, t], data.reward[e, t]
     model.fit_scale(reward)
     network = FlatAdam([*model.parameters()])

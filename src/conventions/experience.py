@@ -48,6 +48,7 @@ class Experience:
         filled: bool ``[E, T + 1]``: what was seen.
         played: bool ``[E, T]``: steps whose outcome is known.
         terminated: bool ``[E, T + 1]``.
+        paid: bool ``[E, T]``: steps that were played, their outcome known or not; their rewards make up the return.
     """
 
     state: Tensor
@@ -58,6 +59,7 @@ class Experience:
     filled: Tensor
     played: Tensor
     terminated: Tensor
+    paid: Tensor
 
     @staticmethod
     def of(source: EpisodeSource, horizon: int, share_sum: bool) -> Experience:
@@ -74,8 +76,9 @@ class Experience:
             parts.append({"state": batch["state"], "obs": batch["obs"], "actions": batch["actions"][..., 0],
                           "available": batch["avail_actions"].bool(), "reward": team_reward(batch, share_sum),
                           "filled": batch["filled"][..., 0].bool(), "played": played_steps(batch),
+                          "paid": played_steps(batch, outcomes=False),
                           "terminated": batch["terminated"][..., 0].bool()})
-        lengths = {name: horizon + (name != "played") for name in parts[0]}
+        lengths = {name: horizon + (name not in ("played", "paid")) for name in parts[0]}
         whole = {name: th.cat([_padded(part[name].cpu(), length) for part in parts])
                  for name, length in lengths.items()}
         seen = known(*(whole[name].numpy() for name in ("state", "available", "filled", "terminated")))
@@ -87,7 +90,7 @@ class Experience:
     @property
     def returns(self) -> Tensor:
         """Undiscounted, ``[E]``."""
-        return (self.reward[:, :-1] * self.played).sum(1)
+        return (self.reward[:, :-1] * self.paid).sum(1)
 
 
 def team_reward(batch: EpisodeBatch | Mapping[str, Tensor], share_sum: bool) -> Tensor:

@@ -48,7 +48,7 @@ class StagePlanner:
         self.columns, self.view = Columns(data.state[data.filled]), View(data)
         size = data.available.shape[2:]
         with th.random.fork_rng(devices=[]):
-            th.manual_seed(args.seed)
+            th.default_generator.manual_seed(args.seed)
             self.model, self.reward = ColumnModel(self.columns, *size), RewardModel(self.columns, *size)
         for model in (self.model, self.reward):
             trained_on(data, model, args.model_t_max, generator)

@@ -54,7 +54,7 @@ class StationaryPlanner:
         self.columns = Columns(state)
         self.numbers = self.columns.numbers(self.state)
         with th.random.fork_rng(devices=[]):
-            th.manual_seed(args.seed)
+            th.default_generator.manual_seed(args.seed)
             self.reward = WaryReward(self.columns, *data.available.shape[2:])
         trained_on(data, self.reward, args.model_t_max, generator)
 

@@ -64,7 +64,8 @@ class Symbols:
         joint = np.zeros(number.shape[:2], dtype=np.int64)
         for agent in range(n_agents):
             joint = joint * n_actions + data.actions.numpy()[:, :, agent]
-        sizes = tuple(len(each) - (not sees_first) for each in vectors)
+        # At least one: where no step has a following state, as of one step and no last one, nothing else is seen.
+        sizes = tuple(max(1, len(each) - (not sees_first)) for each in vectors)
         state, n_states = _states(data, number, joint, sizes, n_actions**n_agents)
         return Symbols(state, number, joint, n_states, (n_actions,) * n_agents, sizes, vectors, sees_first, masks)
 

@@ -24,6 +24,7 @@ class WaryReward(nn.Module):
     """
 
     scale: Tensor
+    needs_next = False
 
     def __init__(self, columns: Columns, n_agents: int, n_actions: int) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from .optima import cached_optimum
 from .registry import REGISTRY
 
 MOST_BACKLOGS = 6**10  # that are listed at once: of ten islands with queues of five
+MOST_ISLANDS = 12  # of a game whose backlogs are listed (`Aloha`)
 MOST_ROWS = 10
 MOST_SETS = 1_000_000  # independent sets, from which data are made
 
@@ -64,7 +65,8 @@ class AlohaLarge(Aloha):
     def block_columns(self) -> int:
         """Columns in a block; 0 where the backlogs of one column are too many."""
         wide = 0
-        while (self.max_backlog + 1) ** (self.rows * (wide + 1)) <= MOST_BACKLOGS:
+        while self.rows * (wide + 1) <= MOST_ISLANDS and (
+                self.max_backlog + 1) ** (self.rows * (wide + 1)) <= MOST_BACKLOGS:
             wide += 1
         return wide
 

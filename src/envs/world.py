@@ -50,9 +50,10 @@ class Outcome(NamedTuple):
     facts: Mapping[str, float] = MappingProxyType({})
 
 
-#: names in an ``info`` that mean something else here
+#: names in an ``info`` that mean something else here: what is counted of every game, and measures of diversity
 TAKEN = re.compile(r"return|ep_length|exact_return|n_episodes|episode_limit|TimeLimit\.truncated|total_return"
-                   r"|agent_\d+_return")
+                   r"|TimeLimit_truncated|agent_\d+_return|regret|joint_entropy|marginal_entropy|modes|unlisted|tv|teacher_modes"
+                   r"|modes_covered|optimal_share|mismatch_rate")
 
 
 def numbers_of(info: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -63,7 +64,7 @@ def numbers_of(info: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
             value = value.item()
         if isinstance(value, bool | int | float | np.bool_ | np.number) and not np.iscomplexobj(value):
             name = re.sub(r"[^\w-]+", "_", f"{prefix}{key}")
-            if not TAKEN.fullmatch(f"{prefix}{key}"):
+            if not TAKEN.fullmatch(name):
                 try:
                     found[name] = float(value)
                 except OverflowError:

@@ -138,8 +138,8 @@ class ConventionLearner(TaughtLearner):
             follows = every[th.arange(len(every)), posterior.argmax(1)[step.episode]]
             agreement = (masked_logits(follows, step.available).argmax(-1) == step.actions).float().mean()
         return {"fit_loss": loss / len(step.reward)}, {
-            "conventions_used": (posterior.mean(0) > USED).float().sum(), "sharpness": posterior.amax(1).mean(),
-            "agreement": agreement, "temperature": likelihood.new_tensor(heat)}
+            "conventions_used": (posterior.mean(0) > self._least_use).float().sum(),
+            "sharpness": posterior.amax(1).mean(), "agreement": agreement, "temperature": likelihood.new_tensor(heat)}
 
     def _temperature(self) -> float:
         """That of the even beginning, which falls to 1 as a straight line; 0 after it."""
@@ -185,11 +185,16 @@ class ConventionLearner(TaughtLearner):
             raise UserError(NEEDS_RECORDED)
         return Experience.of(self.source, self.info.episode_limit, self.args.reward_scalarisation == "sum")
 
+    @property
+    def _least_use(self) -> float:
+        """Share of the recorded episodes above which a convention is one of the data's; one always has more."""
+        return min(USED, 0.5 / self.pool.size)
+
     @th.no_grad()
     def _greedy(self, obs: Tensor, available: Tensor) -> list[Tensor]:
         """What the agents do under each convention that the data use, when they see ``obs`` ``[R, T, N, O]``."""
         found = []
-        for j in (self.pool.mixing.softmax(0) > USED).nonzero()[:, 0]:
+        for j in (self.pool.mixing.softmax(0) > self._least_use).nonzero()[:, 0]:
             actions = th.zeros(obs.shape[:3], dtype=th.long)
             device = self.pool.mixing.device
             for t in range(obs.shape[1] if self.args.obs_last_action else 1):
@@ -249,7 +254,7 @@ class ConventionLearner(TaughtLearner):
             # Not the rewards of training, which may be scaled and cut.
             returns.append(returns_of(batch, self.args.reward_scalarisation == "sum").cpu())
         share, paid = th.cat(posterior), th.cat(returns)
-        entries = (share.mean(0) > min(USED, 0.5 / self.pool.size)).nonzero()[:, 0]
+        entries = (share.mean(0) > self._least_use).nonzero()[:, 0]
         if not len(entries):
             return  # numbers that are not finite; who saves the model will say so
         mass = share.mean(0)[entries]

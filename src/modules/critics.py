@@ -1,8 +1,8 @@
 """Critics of the autoregressive teacher, one for each reading of Eqs. 5 to 7 (config key ``weight``).
 
 A critic learns values from recorded steps and says how much better than the behaviour each action
-is.  With the true mu, and nothing clipped or cut off as unseen, ``chain``, ``prefix`` and ``joint``
-have the same policy, the exact optimum of the regularised problem: pi(a|s) proportional to
+is.  With the true mu, ``soft_values=true``, ``conservatism=0``, and nothing clipped or cut off as unseen, ``chain``,
+``prefix`` and ``joint`` have the same policy, the exact optimum of the regularised problem: pi(a|s) proportional to
 mu(a|s) exp(Q(s, a) / alpha).  ``chain`` and ``prefix`` value every action that mu may take, ``joint`` only
 joint actions that were recorded.
 """

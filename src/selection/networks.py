@@ -55,7 +55,7 @@ class Networks:
     def estimate(self) -> Estimate:
         """Of all teams; torch's own generator stays as it was."""
         with th.random.fork_rng(devices=[]):
-            th.manual_seed(self._seed)
+            th.default_generator.manual_seed(self._seed)
             seen = self.support(self.behaviour())
             net = self.evaluator(seen)
         begins = (self.recorded.time == 0).nonzero()[:, 0]

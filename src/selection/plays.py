@@ -53,14 +53,14 @@ def plays(candidate: Candidate, batch: EpisodeBatch) -> Tensor:
         batch: episodes ``[B, T + 1, ...]``.
     """
     mac, filled = candidate.mac, batch["filled"][..., 0].bool()
-    found = th.zeros(candidate.draws, *filled.shape, mac.n_agents, dtype=th.int16)
+    found = th.zeros(candidate.draws, *filled.shape, mac.n_agents, dtype=th.int32)
     for own in found:
         mac.init_hidden(batch_size=batch.batch_size)
         for t in range(batch.max_seq_length):
             rows = filled[:, t].nonzero()[:, 0].numpy()
             if len(rows):
                 chosen = mac.select_actions(batch, t_ep=t, t_env=candidate.t_env, bs=rows, test_mode=True)
-                own[rows, t] = chosen.to(th.int16)
+                own[rows, t] = chosen.to(th.int32)
     return found
 
 

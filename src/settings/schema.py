@@ -98,7 +98,7 @@ class Key:
         if type(value) not in kinds:  # not isinstance: "true" is no number
             raise UserError(f"config key '{name}' must be {' or '.join(WORDS[kind] for kind in kinds)}, not "
                             f"{clipped(repr(value))}.")
-        items = _item_kinds(self.type)
+        items = item_kinds_of(self.type)
         for item in value if isinstance(value, list) and items else ():
             if type(item) not in items:
                 wanted = " or ".join(WORDS[kind] for kind in items)
@@ -142,7 +142,7 @@ def in_words(key: Key) -> str:
     if key.choices:
         return "one of " + ", ".join("null" if choice is None else str(choice) for choice in key.choices)
     kinds = [kind for kind in kinds_of(key.type) if kind is not type(None)]
-    items = [kind for kind in _item_kinds(key.type) if kind in WORDS]
+    items = [kind for kind in item_kinds_of(key.type) if kind in WORDS]
     words = " or ".join(WORDS.get(kind, getattr(kind, "__name__", str(kind))) for kind in kinds)
     if items:
         words += f" in which each entry is {' or '.join(WORDS[kind] for kind in items)}"
@@ -166,7 +166,7 @@ def kinds_of(annotation: Any) -> tuple[Any, ...]:
     return tuple(get_origin(part) or part for part in parts)
 
 
-def _item_kinds(annotation: Any) -> tuple[Any, ...]:
+def item_kinds_of(annotation: Any) -> tuple[Any, ...]:
     """The types that the entries of a list may have, none for any; a float may be a whole number."""
     kinds = get_args(annotation) if get_origin(annotation) is list else ()
     return (*kinds, int) if float in kinds else kinds

@@ -28,7 +28,7 @@ class Recorded:
         seen: states as recorded, ``[P, S]``.
         state: encoded, with ``fixed`` also the share of the time that has passed, ``[P, F]``.
         available: bool ``[P, N, A]``.
-        played: joint actions of the players, int16 ``[J, P, N]``; J is 0 where nobody was asked.
+        played: joint actions of the players, int32 ``[J, P, N]``; J is 0 where nobody was asked.
         now, after: places before and after every step ``[M]``.
         actions: recorded joint actions ``[M, N]``.
         reward: in the game's units, but for ``reward_min``, ``[M]``.
@@ -101,7 +101,7 @@ def read(source: EpisodeSource, info: EnvInfo, args: Settings, rows: Tensor, own
         rows: numbers of the episodes to look at ``[E]``.
         owner: number of each player's team ``[J]``.
         fixed: whether the limit of steps is the game's own end.
-        ask: what the players do in episodes ``[B, T + 1, ...]``, int16 ``[J, B, T + 1, N]``; None: there are none.
+        ask: what the players do in episodes ``[B, T + 1, ...]``, int32 ``[J, B, T + 1, N]``; None: there are none.
         tell: takes how many episodes were read so far.
 
     Raises:
@@ -115,7 +115,7 @@ def read(source: EpisodeSource, info: EnvInfo, args: Settings, rows: Tensor, own
         part = _steps(batch, encoder, args, limit, fixed)
         there = batch["filled"][..., 0].bool()
         played = ask(batch)[:, there] if ask is not None else \
-            th.zeros(len(owner), int(there.sum()), info.n_agents, dtype=th.int16)
+            th.zeros(len(owner), int(there.sum()), info.n_agents, dtype=th.int32)
         part["played"] = played.transpose(0, 1)
         for name, first in (("now", places), ("after", places), ("episode", at)):
             part[name] = part[name] + first

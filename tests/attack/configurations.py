@@ -17,7 +17,7 @@ from epymarl_cpa.config import FOLDER, keys_of, resolve
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.modules.encoders import REGISTRY as ENCODERS
 from epymarl_cpa.run import run
-from epymarl_cpa.settings.schema import Key, _item_kinds, _kinds
+from epymarl_cpa.settings.schema import Key, item_kinds_of, kinds_of
 
 from .forked import Tally, each, note
 from .reading import fault_of, quiet
@@ -73,7 +73,7 @@ def words_of(luck: random.Random) -> tuple[str, str, list[str]]:
 
 def value_of(name: str, key: Key, luck: random.Random) -> Any:
     """A value that the key allows."""
-    kind = luck.choice([kind for kind in _kinds(key.type) if kind is not dict])
+    kind = luck.choice([kind for kind in kinds_of(key.type) if kind is not dict])
     if key.choices and kind is not NoneType:
         return luck.choice([choice for choice in key.choices if type(choice) is kind] or key.choices)
     if kind is bool:
@@ -81,7 +81,7 @@ def value_of(name: str, key: Key, luck: random.Random) -> Any:
     if kind is NoneType:
         return None
     if kind is list:
-        items = _item_kinds(key.type) or (int,)
+        items = item_kinds_of(key.type) or (int,)
         return [value_of(name, Key(items[0]), luck) for _ in range(luck.randint(0, 3))]
     if kind is str:
         return luck.choice(TEXTS.get(name, [""]))

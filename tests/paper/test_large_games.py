@@ -107,7 +107,8 @@ def test_the_bound_of_aloha_is_that_of_its_blocks(size: tuple[int, int], limit: 
 
 
 def test_longer_queues_make_smaller_blocks() -> None:
-    assert [AlohaLarge(max_backlog=most).block_columns for most in (5, 6, 9, 400)] == [5, 4, 3, 1]
+    assert [AlohaLarge(max_backlog=most).block_columns for most in (1, 2, 5, 6, 9, 400)] == [6, 6, 5, 4, 3, 1]
+    assert [block.cols for block in AlohaLarge(max_backlog=1).blocks()] == [6, 6, 3]
     assert AlohaLarge(10, 2, max_backlog=400).headline_bound() is None, "not even one column's queues can be listed"
 
 

@@ -95,7 +95,7 @@ def alternatives(episodes: int) -> Experience:
     ones = th.ones(episodes, 2, dtype=th.bool)
     return Experience(th.zeros(episodes, 2, 1), th.zeros(episodes, 2, 2, 1), th.stack([first, 1 - first], 2),
                       th.ones(episodes, 2, 2, 2, dtype=th.bool), th.ones(episodes, 2), ones, ones[:, 1:],
-                      th.zeros(episodes, 2, dtype=th.bool))
+                      th.zeros(episodes, 2, dtype=th.bool), ones[:, 1:])
 
 
 @pytest.mark.parametrize("seed", range(5))

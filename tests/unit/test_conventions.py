@@ -138,7 +138,7 @@ def recorded(episodes: int = 300, sight: float = 0.85, seed: int = 0, tells: boo
     return Experience(*(th.from_numpy(a) for a in (state.astype(np.float32), obs.astype(np.float32), actions)),
                       th.ones(episodes, limit + 1, 2, 2, dtype=th.bool), th.from_numpy(reward.astype(np.float32)),
                       th.ones(episodes, limit + 1, dtype=th.bool), th.ones(episodes, limit, dtype=th.bool),
-                      th.from_numpy(flags))
+                      th.from_numpy(flags), th.ones(episodes, limit, dtype=th.bool))
 
 
 def test_states_that_differ_in_what_was_seen_are_one_unless_that_matters() -> None:
@@ -320,3 +320,41 @@ def test_masks_are_those_where_agents_act_and_entries_that_nobody_saw_are_left_o
     data.available[:, 2, 0, 1] = False
     with pytest.raises(UserError, match="available actions never change"):
         View(data)
+
+
+def of_one_step(episodes: int) -> Experience:
+    """As formats have it that hold no state after the last action."""
+    whole, rng = recorded(episodes), np.random.default_rng(1)
+    state = th.from_numpy(np.eye(2)[rng.integers(2, size=episodes)].astype(np.float32)).repeat(1, 3)
+    filled = th.stack([th.ones(episodes), th.zeros(episodes)], 1).bool()
+    cut = {name: value[:, :2].clone() for name, value in vars(whole).items()}
+    cut["state"][:, 0], cut["state"][:, 1] = state, 0
+    cut["obs"][:], cut["terminated"][:, 0] = 0, True
+    cut["reward"][:, 0] = (cut["actions"][:, 0, 0] == state[:, 1]).float()
+    return Experience(**{**cut, "filled": filled, "played": filled[:, :1], "paid": filled[:, :1]})
+
+
+def test_games_of_one_step_whose_end_nobody_recorded_can_be_planned() -> None:
+    data = of_one_step(60)
+    args: Any = SimpleNamespace(doubt=0.5, ascents=3, plans=2, caution=1.0)
+    plan = TablePlanner(data, 1, args).plan([], np.random.default_rng(0))
+    assert len(plan) >= 1 and bool(plan.values.isfinite().all())
+
+
+def test_rewards_of_last_steps_are_learned_where_nobody_recorded_what_follows() -> None:
+    data, generator = of_one_step(60), th.Generator().manual_seed(0)
+    columns = Columns(data.state[:, 0])
+    reward = RewardModel(columns, 2, 2)
+    trained_on(data, reward, 300, generator)
+    told = reward(columns.numbers(data.state[:, 0]), data.actions[:, 0]).detach()
+    assert float((told - data.reward[:, 0]).abs().max()) < 0.2
+    with pytest.raises(UserError, match=r"no recorded step says which state follows.*improvement=imitation"):
+        trained_on(data, ColumnModel(columns, 2, 2), 1, generator)
+
+
+@pytest.mark.parametrize("size", [3, 127, 150])
+def test_every_column_is_told_of_all_columns_before_it_and_no_other(size: int) -> None:
+    columns = Columns(th.tensor([[0.0], [1.0]]).repeat(1, size))
+    one, two, three = ColumnModel(columns, 2, 2).masks
+    told = (one @ two @ three > 0)[::2, ::2]  # of each column its first value
+    assert th.equal(told, th.ones(size, size, dtype=th.bool).triu(1))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from epymarl_cpa.envs import make_game
 from epymarl_cpa.envs.dpomdp.model import Model
 from epymarl_cpa.envs.dpomdp.parse import parse, read
 from epymarl_cpa.envs.dpomdp.problems import PROBLEMS, problem
@@ -184,3 +185,12 @@ def test_the_digest_is_of_the_numbers_alone() -> None:
     renamed = HEAD.replace("wet dry", "2").replace("go stay", "2")
     assert parsed(BODY).digest == parsed(BODY, renamed).digest
     assert parsed(BODY).digest != parsed(BODY + "R: 0 : 0 : * : * : 2\n").digest
+
+
+def test_an_action_that_an_agent_does_not_have_does_what_its_first_one_does(tmp_path: Path) -> None:
+    """As in all games: masks tell, and who does not heed them, as some wrappers, plays on."""
+    (tmp_path / "x.dpomdp").write_text(HEAD + BODY)
+    game = make_game("dpomdp", problem=str(tmp_path / "x.dpomdp"), episode_limit=2)
+    assert game.n_actions == 3 and not game.available(game.initial(1, np.random.default_rng(0)))[0, 0, 2]
+    joint = game.joint(np.array([[2, 1], [0, 1]]))  # type: ignore[attr-defined]
+    assert joint[0] == joint[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,13 @@ def test_optima_are_kept_and_damage_is_found(tmp_path: Path, monkeypatch: pytest
         assert library.optima(model, 3)[0][0] == first[0][0]
     assert kept.read_bytes() == content
     library.optima.cache_clear()
+
+
+@pytest.mark.parametrize("size", [2.0**-60, 1e-8, 1e7, 1e12])
+def test_the_size_of_rewards_does_not_matter(size: float) -> None:
+    """What is rounding is told by their size; with large ones a search went on for ever between two equal plans."""
+    model = problem("recycling")
+    plain, sized = (local_optima(each, 3, np.random.default_rng(0), 6)
+                    for each in (model, replace(model, reward=model.reward * size)))
+    assert sized[0][0] == pytest.approx(plain[0][0] * size, rel=1e-9)
+    assert len(sized) > 3

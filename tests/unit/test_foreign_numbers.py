@@ -99,3 +99,8 @@ def test_what_a_number_is() -> None:
             "h": 1j, "i": [1], "return": 1, "ep_length": 1, "agent_0_return": 1, "TimeLimit.truncated": True}
     assert numbers_of(info) == {"a": 1.0, "b_c_d": 2.0, "c": 1.0, "d": 3.0}
     assert numbers_of({"x": 1, "return": 2}, "agent_0_") == {"agent_0_x": 1.0}
+
+
+@pytest.mark.parametrize("name", ["ep length", "exact return", "episode limit", "agent 0_return", "tv"])
+def test_names_that_become_ours_are_left_out_too(name: str) -> None:
+    assert numbers_of({name: 3, "fine one": 4}) == {"fine_one": 4.0}

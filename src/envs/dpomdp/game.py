@@ -90,8 +90,9 @@ class DecPomdp(Game):
         state[:, 2:] = np.stack(np.unravel_index(joint, self.model.n_observations), 1)
 
     def joint(self, actions: IntArray) -> IntArray:
-        """Numbers of joint actions ``[B, N]``."""
-        return np.asarray(np.ravel_multi_index(tuple(actions.T), self.model.n_actions), dtype=np.int64)
+        """Numbers of joint actions ``[B, N]``; an action that an agent does not have does what its first one does."""
+        own = np.where(actions < self.model.n_actions, actions, 0)
+        return np.asarray(np.ravel_multi_index(tuple(own.T), self.model.n_actions), dtype=np.int64)
 
     def transition(self, state: IntArray, actions: IntArray, rng: np.random.Generator) -> Step:
         joint, hidden = self.joint(actions), state[:, 1]

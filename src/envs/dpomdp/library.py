@@ -19,7 +19,7 @@ from .search import Found, local_optima
 
 ASCENTS = 100  # finds every optimum that the literature knows, with all generators that were tried
 SEED = 0
-CLOSE = 1e-6  # what a kept value may differ by from the one that its policies have
+CLOSE = 1e-6  # share of its size (at least 1) by which a kept value may differ from the one that its policies have
 
 
 @lru_cache(maxsize=64)
@@ -73,5 +73,6 @@ def _read(path: Path, model: Model, horizon: int) -> list[Found] | None:
                 if actions.shape != (n_histories(model, i, t),) or actions.dtype.kind != "i" or actions.min() < 0 \
                         or actions.max() >= model.n_actions[i]:
                     return None
-    fits = bool(found) and all(abs(value(model, team, horizon) - worth) < CLOSE for worth, team in found)
+    fits = bool(found) and all(abs(value(model, team, horizon) - worth) < CLOSE * max(1.0, abs(worth))
+                               for worth, team in found)
     return found if fits else None

@@ -7,11 +7,14 @@ part is made random or halves are put together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
 import numpy as np
 
+from ..game import FloatArray
 from .kernel import kernel_of
 from .model import Model
 from .policies import Policies, random_policies, tractable, value
@@ -68,6 +71,10 @@ def local_optima(model: Model, horizon: int, rng: np.random.Generator, ascents: 
         beginnings: policies to begin with, besides.
         keep: how many optima to keep.
     """
+    if (unit := _unit(model.reward)) != 1.0:
+        same = replace(model, reward=model.reward / unit)
+        return [(worth * unit, policies) for worth, policies in
+                local_optima(same, horizon, rng, ascents, seconds, beginnings, keep)]
     end = monotonic() + seconds if seconds is not None else np.inf
     pool: list[Found] = []
     known: set[bytes] = set()
@@ -90,6 +97,12 @@ def local_optima(model: Model, horizon: int, rng: np.random.Generator, ascents: 
         if monotonic() > end:
             break
     return pool
+
+
+def _unit(reward: FloatArray) -> float:
+    """A power of two near the largest reward where that is far from 1: what is rounding is told by its size."""
+    largest = float(np.abs(reward).max())
+    return 1.0 if largest == 0.0 or 2.0**-13 <= largest <= 2.0**13 else 2.0 ** math.floor(math.log2(largest))
 
 
 def _kept(pool: list[Found], most: int) -> list[Found]:
