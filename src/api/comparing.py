@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UserError, clipped
 from ..experiments.analysis.score import score_of
-from ..experiments.analysis.statistics import REPETITIONS, Estimate, estimates
+from ..experiments.analysis.statistics import REPETITIONS, Interval, estimates
 from ..experiments.rows.faults import fault_of
 from ..experiments.rows.reading import grouped, read_rows, without_repeats
 from ..utils.files import named_path
@@ -40,9 +40,9 @@ class Line:
     game: str
     dataset: str
     method: str
-    result: Estimate
+    result: Interval
     std: float
-    score: Estimate | None
+    score: Interval | None
     seeds: int
     optimum: float | None
 
@@ -58,7 +58,7 @@ class Comparison:
     """
 
     lines: tuple[Line, ...]
-    overall: Mapping[str, Mapping[str, Estimate]]
+    overall: Mapping[str, Mapping[str, Interval]]
 
     def __repr__(self) -> str:
         head = ["game", "data", "method", "result (95 % interval)", "std", "score (95 % interval)", "seeds", "optimum"]
@@ -135,7 +135,7 @@ def _rows(source: TrainedRun | Mapping[str, Any] | str | os.PathLike[str]) -> li
     return [row]
 
 
-def _told(found: Estimate | None) -> str:
+def _told(found: Interval | None) -> str:
     return "-" if found is None else f"{found.value:.4f} ({found.low:.4f} to {found.high:.4f})"
 
 

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..utils.bounded import read_text
 from ..utils.files import named_path, reason, write_text
 from ..utils.process import told_if_interrupted
-from .analysis.comparison import Comparison
+from .analysis.comparison import PaperComparison
 from .analysis.reliability import reliabilities, runs_table
 from .reports.sections import short_table
 from .rows.length import about_length
@@ -95,7 +95,7 @@ def _tables(rows: Rows, args: argparse.Namespace) -> Sequence[str]:
     if args.runs:
         return [runs_table(reliabilities(rows))]
     if args.short:
-        return [short_table(Comparison.of(rows, Methods.read())).rstrip("\n")]
+        return [short_table(PaperComparison.of(rows, Methods.read())).rstrip("\n")]
     if args.diversity:
         return [diversity(rows)]
     return [compact(rows)] if args.compact else [markdown(rows), diversity(rows)]

@@ -15,7 +15,7 @@ from epymarl_cpa.envs import make_game
 from epymarl_cpa.envs.score import score
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.experiments.analysis.aggregate import Aggregate
-from epymarl_cpa.experiments.analysis.comparison import Cell, Comparison
+from epymarl_cpa.experiments.analysis.comparison import Cell, PaperComparison
 from epymarl_cpa.experiments.analysis.score import score_of
 from epymarl_cpa.experiments.reports.sections import short_table
 from epymarl_cpa.experiments.rows.paper import Methods, Task, Value, table1
@@ -32,7 +32,7 @@ def rows(alg: str, values: list[float], task: Task = XOR, **more: Any) -> list[d
 
 
 def cell(given: list[dict[str, Any]], method: str, task: Task = XOR) -> Cell:
-    return Comparison.of(given, METHODS).cells[task, method]
+    return PaperComparison.of(given, METHODS).cells[task, method]
 
 
 def test_the_papers_table_is_whole() -> None:
@@ -101,25 +101,25 @@ def test_a_seed_counts_once_whatever_its_method_is_called() -> None:
     given = [*rows("maicq_tuned", [1.0]), *rows("maicq alpha=1", [0.0])]
     methods = Methods(("MAICQ tuned",), {"maicq_tuned": "MAICQ tuned", "maicq alpha=1": "MAICQ tuned"})
     with pytest.raises(UserError, match="two rows of MAICQ tuned on xor, good, seed 0, under different names"):
-        Comparison.of(given, methods)
+        PaperComparison.of(given, methods)
 
 
 def test_a_row_that_does_not_know_the_optimum_is_told() -> None:
     with pytest.raises(UserError, match="the rows of bc on xor, good, do not know the game's optimum"):
-        Comparison.of(rows("bc", [1.0], headline_optimum=None), METHODS)
+        PaperComparison.of(rows("bc", [1.0], headline_optimum=None), METHODS)
 
 
 def test_columns_follow_the_list_of_methods() -> None:
     given = [*rows("something new", [1.0]), *rows("newest", [1.0]), *rows("cpa_pa pool_size=1 beta=1", [1.0]),
              *rows("bc", [1.0]), *rows("qmix", [1.0])]
-    assert Comparison.of(given, METHODS).methods == ["BC", "PA", "newest"]  # qmix learns online
-    took = Comparison.of(rows("bc", [1.0, 1.0, 1.0]), METHODS).times["BC"]
+    assert PaperComparison.of(given, METHODS).methods == ["BC", "PA", "newest"]  # qmix learns online
+    took = PaperComparison.of(rows("bc", [1.0, 1.0, 1.0]), METHODS).times["BC"]
     assert (took.runs, took.mean, took.longest, took.peak_mb) == (3, 11.0, 12.0, 302.0)
 
 
 def test_cells_as_good_as_the_papers_are_counted() -> None:
     given = [*rows("bc", [0.39]), *rows("bc", [-1.24], BRIDGE), *rows("ar_bc", [1.0])]
-    found = Comparison.of(given, METHODS)
+    found = PaperComparison.of(given, METHODS)
     assert (found.reached("BC"), found.reached("AR-BC")) == ("1 of 2", "")
     assert short_table(found) == (
         "| game | data | BC | AR-BC | optimum |\n|---|---|---|---|---|\n"

@@ -10,7 +10,7 @@ import numpy as np
 from ..rows.paper import Methods, Task, table1
 from ..rows.reading import Row, Rows
 from .score import score_of
-from .statistics import REPETITIONS, Estimate, FloatArray, estimates, improvement, redraws
+from .statistics import REPETITIONS, FloatArray, Interval, estimates, improvement, redraws
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Aggregate:
     """
 
     tasks: list[Task]
-    estimates: dict[str, dict[str, Estimate]]
-    improvements: dict[tuple[str, str], Estimate]
+    estimates: dict[str, dict[str, Interval]]
+    improvements: dict[tuple[str, str], Interval]
     left_out: dict[str, int]
     fewest: int
 

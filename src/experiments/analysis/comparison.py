@@ -54,7 +54,7 @@ class Times:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PaperComparison:
     """Table 1 from rows.
 
     Attributes:
@@ -72,7 +72,7 @@ class Comparison:
     times: dict[str, Times]
 
     @staticmethod
-    def of(rows: Rows, methods: Methods) -> Comparison:
+    def of(rows: Rows, methods: Methods) -> PaperComparison:
         """Compares the rows of the paper's 15 tasks; one row each of a method, task and seed.
 
         Raises:
@@ -93,7 +93,7 @@ class Comparison:
                     _tied(value, seeds[method], ours[top], seeds[top]), paper,
                     None if paper is None else value.mean >= paper.mean - paper.std - ROUNDING)
         times = {method: _times([row for task in group.values() for row in task]) for method, group in groups.items()}
-        return Comparison([*groups], tasks, cells, optimum, times)
+        return PaperComparison([*groups], tasks, cells, optimum, times)
 
     def reached(self, method: str) -> str:
         """In how many of its cells that the paper has, too, a method reaches the paper's value: "8 of 15"."""

@@ -21,7 +21,7 @@ CONFIDENCE = 95.0  # per cent
 SAME = 1e-9  # scores that differ by less are equal: the same deterministic game, summed in another order
 
 
-class Estimate(NamedTuple):
+class Interval(NamedTuple):
     """A statistic and its bootstrap interval."""
 
     value: float
@@ -63,7 +63,7 @@ STATISTICS: Mapping[str, Callable[[Scores], FloatArray]] = {
     "IQM": iqm, "mean": mean, "median": median, "optimality gap": optimality_gap}
 
 
-def estimates(scores: Scores, rng: np.random.Generator, repetitions: int = REPETITIONS) -> dict[str, Estimate]:
+def estimates(scores: Scores, rng: np.random.Generator, repetitions: int = REPETITIONS) -> dict[str, Interval]:
     """All :data:`STATISTICS` with intervals by the percentile bootstrap, stratified: seeds are redrawn in each task.
 
     Args:
@@ -81,7 +81,7 @@ def redraws(scores: Scores, rng: np.random.Generator, repetitions: int = REPETIT
             for task in scores]
 
 
-def improvement(x: Scores, y: Scores, redraws_x: Sequence[FloatArray], redraws_y: Sequence[FloatArray]) -> Estimate:
+def improvement(x: Scores, y: Scores, redraws_x: Sequence[FloatArray], redraws_y: Sequence[FloatArray]) -> Interval:
     """Probability that a run of X beats a run of Y on a task, ties counting half, averaged over tasks.
 
     Args:
@@ -102,6 +102,6 @@ def _means(scores: Scores) -> FloatArray:
     return np.stack([task.mean(-1) for task in scores])
 
 
-def _estimate(value: float, samples: FloatArray) -> Estimate:
+def _estimate(value: float, samples: FloatArray) -> Interval:
     low, high = np.percentile(samples, [50 - CONFIDENCE / 2, 50 + CONFIDENCE / 2])
-    return Estimate(value, float(low), float(high))
+    return Interval(value, float(low), float(high))

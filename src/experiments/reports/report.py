@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import UserError
 from ...utils.files import reason, write_text
 from ..analysis.aggregate import Aggregate
-from ..analysis.comparison import Comparison
+from ..analysis.comparison import PaperComparison
 from ..analysis.reliability import reliabilities
 from ..analysis.statistics import REPETITIONS
 from ..figures import matplotlib_needed
@@ -51,7 +51,7 @@ def report(rows: Rows, methods: Methods, out: Path, figures: bool = False, bridg
     """
     scenes = BridgeTeams(*bridge).scenes() if bridge else []
     drawn, rows = rows, methods.only(rows, columns) if columns else rows
-    comparison = Comparison.of(rows, methods)
+    comparison = PaperComparison.of(rows, methods)
     aggregate = Aggregate.of(rows, methods, seed, repetitions)
     exported, notes = marl_eval_json(rows, methods)
     origin, short = about_origin(rows), about_length(rows)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..analysis.aggregate import Aggregate
-from ..analysis.comparison import RULES, Cell, Comparison
+from ..analysis.comparison import RULES, Cell, PaperComparison
 from ..analysis.reliability import NEARLY, Reliability
 from ..analysis.score import score_of
-from ..analysis.statistics import CONFIDENCE, STATISTICS, Estimate
+from ..analysis.statistics import CONFIDENCE, STATISTICS, Interval
 from ..measure.machine import describe_machine
 from ..rows.paper import table1
 from ..rows.reading import Rows, grouped
@@ -26,7 +26,7 @@ RELIABILITY_HEADINGS = ("env", "dataset", "method", "runs", "optimal", "optimal_
 IMPROVEMENT_HEADINGS = ("method", "over", "probability", "low", "high")
 
 
-def table_section(comparison: Comparison) -> Section:
+def table_section(comparison: PaperComparison) -> Section:
     """Table 1: a row for every task, a column for every method."""
     usual = comparison.usual_seeds()
     rows = []
@@ -43,7 +43,7 @@ def table_section(comparison: Comparison) -> Section:
                    notes=[seeds, *RULES])
 
 
-def short_table(comparison: Comparison) -> str:
+def short_table(comparison: PaperComparison) -> str:
     """The same without the paper's values, as Markdown for a README; in brackets unusual numbers of seeds."""
     methods = comparison.methods
     usual = comparison.usual_seeds()
@@ -57,7 +57,7 @@ def short_table(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cell_rows(comparison: Comparison) -> list[list[object]]:
+def cell_rows(comparison: PaperComparison) -> list[list[object]]:
     """The same at full precision, one line for every cell (``CELL_HEADINGS``)."""
     return [[task.env, task.dataset, method, cell.ours.mean, cell.ours.std, " ".join(map(str, cell.seeds)),
              int(cell.best), comparison.optimum[task], *(cell.paper or (None, None)),
@@ -65,7 +65,7 @@ def cell_rows(comparison: Comparison) -> list[list[object]]:
             for (task, method), cell in comparison.cells.items()]
 
 
-def time_section(comparison: Comparison) -> Section:
+def time_section(comparison: PaperComparison) -> Section:
     """Number, time and memory of each method's runs."""
     rows = [[Field(method), Field(str(took.runs)), Field(f"{took.mean:.0f}"), Field(f"{took.longest:.0f}"),
              Field(f"{took.runs * took.mean / 60:.0f}"), Field(f"{took.peak_mb:.0f}")]
@@ -78,7 +78,7 @@ def time_section(comparison: Comparison) -> Section:
                                 f"besides is not known. All runs one after the other: {total:.1f} hours."])
 
 
-def time_rows(comparison: Comparison) -> list[list[object]]:
+def time_rows(comparison: PaperComparison) -> list[list[object]]:
     """The same as numbers (``TIME_HEADINGS``)."""
     return [[method, took.runs, took.mean, took.longest, took.peak_mb] for method, took in comparison.times.items()]
 
@@ -184,9 +184,9 @@ def _value(mean: float, std: float) -> str:
     return f"{mean:.2f} ± {std:.2f}".replace("-0.00", "0.00")
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: Interval) -> str:
     return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
 
 
-def _improvement_field(won: Estimate, seeds: int) -> Field:
+def _improvement_field(won: Interval, seeds: int) -> Field:
     return Field(f"{won.value:.2f} [{won.low:.2f}, {won.high:.2f}]", bold=won.low > 0.5 and seeds >= FEW)
