@@ -133,11 +133,10 @@ def _saved(folder: Path) -> str:
 
 def _models(folder: Path, said: str) -> Path | None:
     """The models of the run that is recorded in the folder, also if all results were moved; None if there are none."""
-    if not said:
+    name = _named(said)
+    if not name:
         return None
-    if not _named(said):
-        return None
-    beside = [parent / "models" / _named(said) for parent in folder.resolve().parents[3:4]]
+    beside = [parent / "models" / name for parent in folder.resolve().parents[3:4]]
     moved = [place for place in beside if place != Path(said).resolve()]
     for place in (*moved, Path(said)):
         try:

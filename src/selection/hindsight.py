@@ -54,7 +54,10 @@ def with_hindsight(found: Verdict, candidates: Sequence[Candidate], game: Game, 
 
 
 def _error(one: Floats, other: Floats) -> float:
-    """Standard error of the mean difference of two teams that played the same games; 0 where it is exact."""
-    if one.shape != other.shape or len(one) < 2:
-        return 0.0
-    return float((one - other).std(ddof=1) / np.sqrt(len(one)))
+    """Standard error of the difference of two teams' means.
+
+    Args:
+        one, other: what each reached in the same games ``[episodes]``, or its exact mean ``[1]``.
+    """
+    apart = [one - other] if one.shape == other.shape else [one, other]
+    return float(np.hypot.reduce([each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else 0.0 for each in apart]))

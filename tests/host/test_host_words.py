@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from outcome import Outcome
 
 from epymarl_cpa.controllers import REGISTRY as MACS
 from epymarl_cpa.errors import UserError
 from epymarl_cpa.host.checkout import Checkout
 from epymarl_cpa.host.configs import CommandLine
+from epymarl_cpa.host.hosted_runner import _for_their_loop
 from epymarl_cpa.host.names import Names, own_config, own_env_args, shared_env_args
 from epymarl_cpa.learners import REGISTRY as LEARNERS
 
@@ -157,3 +160,16 @@ def test_results_are_kept_out_of_git(fake: Path, tmp_path: Path, monkeypatch: py
 def test_our_observers_are_refused_there(line: CommandLine) -> None:
     with pytest.raises(UserError, match=r"observers=\['tensorboard'\] watch runs in our own host; .*leave them out"):
         line.rewrite(["--config=bc", "--env-config=xor", "with", "observers=[tensorboard]"])
+
+
+def test_a_checkpoint_is_named_as_their_loop_names_it(tiny_run: Callable[..., Outcome]) -> None:
+    """By the folder of all of them and a step, of which 0 means the newest."""
+    models = tiny_run("t_max=8", "test_interval=4", "save_model_interval=4").models
+    assert models and sorted(file.name for file in models.iterdir()) == ["4", "8"]
+    assert _for_their_loop(str(models / "4"), 0) == (str(models), 4)
+    assert _for_their_loop(str(models), 4) == (str(models), 4)
+    (models / "4").rename(models / "0")
+    with pytest.raises(UserError, match=r"/0 cannot be named inside EPyMARL"):
+        _for_their_loop(str(models / "0"), 0)
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        _for_their_loop("nowhere", 0)

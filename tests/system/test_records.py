@@ -188,12 +188,14 @@ def test_an_interrupted_run_goes_on_under_its_number(place: Place, tiny_run: Run
             assert again.metrics[key] == told
 
 
+@pytest.mark.parametrize("place", ["sql", "mongo"], indirect=True)
 def test_a_run_of_another_database_is_left_as_it_is(place: Place, tiny_run: Run,
                                                     capsys: pytest.CaptureFixture[str]) -> None:
-    """Numbers begin at 1 in every database: one that is resumed with another has the number of somebody else's."""
+    """Numbers begin at 1 in every database: one that is resumed with another has the number of somebody else's.
+
+    TinyDB gives no number twice.
+    """
     kind, where = place.option
-    if kind in ("-F", "-t"):
-        pytest.skip("folders have their own test, and TinyDB gives no number twice")
     tiny_run("seed=7", *WORDS, options=place.option)
     stranger, = place.entries()
     elsewhere = where.replace("runs.db", "other.db") if kind == "-s" else where.replace("study", "other")

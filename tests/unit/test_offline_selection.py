@@ -19,6 +19,7 @@ from epymarl_cpa.config import resolve
 from epymarl_cpa.main import entry
 from epymarl_cpa.selection import asking as module
 from epymarl_cpa.selection.effort import Effort
+from epymarl_cpa.selection.hindsight import _error
 from epymarl_cpa.selection.networks import Networks
 from epymarl_cpa.settings import Settings
 from epymarl_cpa.valuation.estimate import Estimate
@@ -257,3 +258,11 @@ def test_what_cannot_be_compared_is_told(tiny_run: Callable[..., Outcome], capsy
             raise UserError(capsys.readouterr().err)
     assert entry(["epymarl-cpa", "select", xor, other, "with", "data=medium"]) == 0
     assert "learned from other data than these" in capsys.readouterr().out
+
+
+def test_the_error_of_a_regret_is_that_of_what_was_sampled() -> None:
+    """Of two teams that played the same games only what they reached otherwise counts; an exact mean has none."""
+    one, other = np.array([1.0, 2.0, 3.0]), np.array([1.5, 2.5, 3.5])
+    assert _error(one, other) == 0.0
+    assert _error(one, np.array([7.0])) == pytest.approx(1 / 3**0.5) == _error(np.array([7.0]), one)
+    assert _error(np.array([1.0]), np.array([2.0])) == 0.0
